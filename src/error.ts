@@ -1,0 +1,86 @@
+/**
+ * Every failure that zrank reports, by its stable code. The native codes also stand in native/core/error.h; a test
+ * compares the two lists.
+ */
+export const errorCodes = [
+  // Calls
+  'INVALID_ARGUMENT',
+  'CLOSED',
+  'ABORTED',
+  'QUEUE_FULL',
+  'PROMPT_TOO_LONG',
+  'QUERY_TOO_LONG',
+  // Files
+  'FILE_NOT_FOUND',
+  'FILE_UNREADABLE',
+  'JSON_INVALID',
+  'DATA_INVALID',
+  'DUPLICATE_ID',
+  'UNKNOWN_ID',
+  // Checkpoints
+  'CONFIG_INVALID',
+  'ARCHITECTURE_UNSUPPORTED',
+  'TEMPLATE_INVALID',
+  'TOKENIZER_INVALID',
+  'SAFETENSORS_TRUNCATED',
+  'SAFETENSORS_HEADER_TOO_LONG',
+  'SAFETENSORS_HEADER_INVALID',
+  'TENSOR_OFFSETS_OVERLAP',
+  'TENSOR_OFFSETS_OUT_OF_RANGE',
+  'TENSOR_MISSING',
+  'TENSOR_SHAPE_MISMATCH',
+  'TENSOR_DTYPE_UNSUPPORTED',
+  'SHARD_MISSING',
+  // Runtime
+  'ADDON_NOT_FOUND',
+  'ONNXRUNTIME_NOT_FOUND',
+  'ONNXRUNTIME_INCOMPATIBLE',
+  'DEVICE_UNAVAILABLE',
+  'DEVICE_OUT_OF_MEMORY',
+  'SESSION_FAILED',
+  'RUN_FAILED',
+  'SCORE_NOT_FINITE',
+  'INTERNAL',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+export interface ZrankErrorOptions {
+  cause?: unknown;
+  /** What would have been right. */
+  expected?: string;
+  /** What came instead. */
+  received?: string;
+}
+
+/** The one error class of zrank: a stable `code`, what was expected, what came, and the cause. */
+export class ZrankError extends Error {
+  override readonly name = 'ZrankError';
+  readonly code: ErrorCode;
+  readonly expected: string | undefined;
+  readonly received: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: ZrankErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.expected = options.expected;
+    this.received = options.received;
+  }
+
+  /** The error for a value that is not what `what` takes: "expected X for Y but received Z". */
+  static argument(what: string, expected: string, value: unknown): ZrankError {
+    const received = describe(value);
+    return new ZrankError('INVALID_ARGUMENT', `expected ${expected} for ${what} but received ${received}`, {
+      expected,
+      received,
+    });
+  }
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no prototype'})`;
+  return String(value);
+}

@@ -1,0 +1,1 @@
+export { ZrankError, errorCodes, type ErrorCode, type ZrankErrorOptions } from './error.js';
