@@ -1,0 +1,67 @@
+# Finds ONNX Runtime's C and C++ headers and sets ONNXRUNTIME_INCLUDE_DIR. In this order: ORT_ROOT, the system's
+# libonnxruntime-dev, ONNX Runtime's official release archive, the distribution's libonnxruntime-dev unpacked without
+# root. Any version from 1.21 to the library's own will do, since the addon asks for the API version it was built with.
+
+set(ORT_RELEASE 1.30.0)
+set(_suffixes include include/onnxruntime include/onnxruntime/core/session)
+set(_cache "${CMAKE_BINARY_DIR}/onnxruntime-headers")
+
+function(_zrank_look source)
+  if(NOT ONNXRUNTIME_INCLUDE_DIR)
+    unset(_found CACHE)
+    find_path(_found onnxruntime_cxx_api.h PATHS ${ARGN} PATH_SUFFIXES ${_suffixes} NO_DEFAULT_PATH)
+    if(_found)
+      set(ONNXRUNTIME_INCLUDE_DIR "${_found}" CACHE PATH "folder of onnxruntime_cxx_api.h")
+      set(ONNXRUNTIME_HEADERS_SOURCE "${source}" CACHE STRING "where the headers come from")
+    endif()
+    unset(_found CACHE)
+  endif()
+endfunction()
+
+if(DEFINED ENV{ORT_ROOT})
+  _zrank_look("ORT_ROOT" "$ENV{ORT_ROOT}")
+  if(NOT ONNXRUNTIME_INCLUDE_DIR)
+    message(FATAL_ERROR "zrank: ORT_ROOT is $ENV{ORT_ROOT}, but onnxruntime_cxx_api.h is not below it")
+  endif()
+endif()
+_zrank_look("the system" /usr /usr/local /opt/homebrew)
+
+if(NOT ONNXRUNTIME_INCLUDE_DIR)
+  if(APPLE)
+    set(_archive "onnxruntime-osx-arm64-${ORT_RELEASE}")
+  elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+    set(_archive "onnxruntime-linux-aarch64-${ORT_RELEASE}")
+  else()
+    set(_archive "onnxruntime-linux-x64-${ORT_RELEASE}")
+  endif()
+  set(_url "https://github.com/microsoft/onnxruntime/releases/download/v${ORT_RELEASE}/${_archive}.tgz")
+  file(DOWNLOAD "${_url}" "${_cache}/release.tgz" TIMEOUT 120 INACTIVITY_TIMEOUT 10 STATUS _status)
+  list(GET _status 0 _failed)
+  if(NOT _failed)
+    file(ARCHIVE_EXTRACT INPUT "${_cache}/release.tgz" DESTINATION "${_cache}")
+    _zrank_look("the release archive ${_archive}" "${_cache}/${_archive}")
+  endif()
+  file(REMOVE "${_cache}/release.tgz")
+endif()
+
+if(NOT ONNXRUNTIME_INCLUDE_DIR)
+  execute_process(
+    COMMAND bash "${CMAKE_CURRENT_LIST_DIR}/unpack-debian-headers.sh" "${_cache}/debian"
+    ERROR_VARIABLE _debian_error RESULT_VARIABLE _failed OUTPUT_QUIET)
+  if(NOT _failed)
+    _zrank_look("the distribution's libonnxruntime-dev, unpacked" "${_cache}/debian/usr")
+  endif()
+endif()
+
+if(ONNXRUNTIME_INCLUDE_DIR)
+  message(STATUS "ONNX Runtime headers: ${ONNXRUNTIME_INCLUDE_DIR} (from ${ONNXRUNTIME_HEADERS_SOURCE})")
+else()
+  message(FATAL_ERROR
+    "zrank: ONNX Runtime's headers were not found.\n"
+    "Do one of these and run npm ci again:\n"
+    "  apt-get install libonnxruntime-dev\n"
+    "  export ORT_ROOT=<folder of an unpacked ONNX Runtime release, 1.21 or later>\n"
+    "Tried: ORT_ROOT (not set), /usr and /usr/local, ${_url}, and the Debian package without root:\n${_debian_error}")
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(OnnxRuntimeHeaders REQUIRED_VARS ONNXRUNTIME_INCLUDE_DIR)

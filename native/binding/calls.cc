@@ -1,0 +1,63 @@
+#include "binding/calls.h"
+
+#include "binding/convert.h"
+
+namespace zrank {
+
+Calls::~Calls() {
+  for (auto& [call, pending] : pending_) {
+    pending.attachment->engine().Cancel(pending.ticket);
+    pending.on_progress.SuppressDestruct();  // the environment frees it
+  }
+}
+
+Napi::Promise Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress,
+                            uint32_t call) {
+  Pending pending{Napi::Promise::Deferred::New(env), {}, attachment, 0};
+  const Napi::Promise promise = pending.deferred.Promise();
+  if (on_progress.IsFunction()) {
+    pending.on_progress = Napi::Persistent(on_progress.As<Napi::Function>());
+    work.on_progress = [channel = channel_, call](size_t done) {
+      channel->Post([call, done](Napi::Env env) {
+        auto& calls = Of(env).pending_;
+        const auto found = calls.find(call);
+        if (found != calls.end()) found->second.on_progress.Call({Napi::Number::New(env, static_cast<double>(done))});
+      });
+    };
+  }
+  work.on_done = [channel = channel_, call](Outcome outcome) {
+    auto shared = std::make_shared<Outcome>(std::move(outcome));
+    channel->Post([call, shared](Napi::Env env) { Of(env).Settle(env, call, std::move(*shared)); });
+  };
+  try {
+    pending.ticket = attachment->engine().Submit(std::move(work));
+  } catch (const std::exception& exception) {
+    pending.deferred.Reject(ToJs(env, exception));
+    return promise;
+  }
+  pending_.emplace(call, std::move(pending));
+  channel_->Hold();
+  return promise;
+}
+
+void Calls::Cancel(uint32_t call) {
+  const auto found = pending_.find(call);
+  if (found != pending_.end()) found->second.attachment->engine().Cancel(found->second.ticket);
+}
+
+void Calls::Settle(Napi::Env env, uint32_t call, Outcome outcome) {
+  auto entry = pending_.extract(call);
+  if (entry.empty()) return;
+  channel_->Release();
+  Napi::Promise::Deferred& deferred = entry.mapped().deferred;
+  if (const auto* error = std::get_if<Error>(&outcome)) {
+    deferred.Reject(ToJs(env, *error));
+    return;
+  }
+  const auto& rows = std::get<std::vector<float>>(outcome);
+  auto array = Napi::Float32Array::New(env, rows.size());
+  std::copy(rows.begin(), rows.end(), array.Data());
+  deferred.Resolve(array);
+}
+
+}  // namespace zrank

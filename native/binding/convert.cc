@@ -1,0 +1,68 @@
+#include "binding/convert.h"
+
+namespace zrank {
+
+namespace {
+
+std::string Text(Napi::Object object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
+double Number(Napi::Object object, const char* name) { return object.Get(name).As<Napi::Number>().DoubleValue(); }
+
+template <typename Array, typename T>
+std::vector<T> Copy(Napi::Object object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (!value.IsTypedArray()) return {};
+  const auto array = value.As<Array>();
+  return std::vector<T>(array.Data(), array.Data() + array.ElementLength());
+}
+
+}  // namespace
+
+SessionSpec ToSessionSpec(Napi::Object object) {
+  SessionSpec spec;
+  const auto graph = Copy<Napi::Uint8Array, uint8_t>(object, "graph");
+  spec.graph.assign(graph.begin(), graph.end());
+  spec.graph_path = Text(object, "graphPath");
+  const auto weights = object.Get("weights").As<Napi::Array>();
+  for (uint32_t i = 0; i < weights.Length(); ++i) {
+    const auto file = weights.Get(i).As<Napi::Object>();
+    spec.weights.push_back({Text(file, "location"), Text(file, "path")});
+  }
+  spec.intra_op_threads = static_cast<int>(Number(object, "intraOpThreads"));
+  return spec;
+}
+
+Work ToWork(Napi::Object object) {
+  Work work;
+  work.ids = Copy<Napi::Int32Array, int32_t>(object, "ids");
+  work.type_ids = Copy<Napi::Uint8Array, uint8_t>(object, "typeIds");
+  work.offsets = Copy<Napi::Uint32Array, uint32_t>(object, "offsets");
+  work.groups = Copy<Napi::Uint32Array, uint32_t>(object, "groups");
+  work.limits.max_tokens = static_cast<uint64_t>(Number(object, "maxBatchTokens"));
+  work.limits.max_padded_tokens = static_cast<uint64_t>(Number(object, "maxPaddedTokens"));
+  work.max_queue_tokens = static_cast<uint64_t>(Number(object, "maxQueueTokens"));
+  return work;
+}
+
+Napi::Object ToJs(Napi::Env env, const EngineCounters& counters) {
+  auto object = Napi::Object::New(env);
+  object.Set("batches", static_cast<double>(counters.batches));
+  object.Set("sequences", static_cast<double>(counters.sequences));
+  object.Set("tokens", static_cast<double>(counters.tokens));
+  object.Set("computedTokens", static_cast<double>(counters.computed_tokens));
+  object.Set("paddedTokens", static_cast<double>(counters.padded_tokens));
+  object.Set("runSeconds", counters.run_seconds);
+  return object;
+}
+
+Napi::Value ToJs(Napi::Env env, const std::exception& exception) {
+  const Error error = Classify(exception, ErrorCode::kInternal);
+  Napi::Object object = Napi::Error::New(env, error.what()).Value();
+  object.Set("code", std::string(Name(error.code())));
+  return object;
+}
+
+}  // namespace zrank

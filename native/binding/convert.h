@@ -1,0 +1,20 @@
+#pragma once
+
+#include <exception>
+#include <string>
+
+#include "binding/node_api.h"
+#include "core/engine.h"
+#include "core/session.h"
+
+namespace zrank {
+
+// src/runtime/addon.ts states these shapes and has checked them: C++ trusts what comes.
+SessionSpec ToSessionSpec(Napi::Object spec);
+Work ToWork(Napi::Object work);
+Napi::Object ToJs(Napi::Env env, const EngineCounters& counters);
+
+// A JavaScript Error with the property `code`.
+Napi::Value ToJs(Napi::Env env, const std::exception& exception);
+
+}  // namespace zrank

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+
+#include "binding/node_api.h"
+#include "core/engine.h"
+
+namespace zrank {
+
+// What JavaScript holds of an engine (`Engine` in src/runtime/addon.ts): an attachment, until close().
+class EngineObject : public Napi::ObjectWrap<EngineObject> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  explicit EngineObject(const Napi::CallbackInfo& info);
+  ~EngineObject() override;
+
+ private:
+  Napi::Value Id(const Napi::CallbackInfo& info);
+  Napi::Value Counters(const Napi::CallbackInfo& info);
+  Napi::Value Run(const Napi::CallbackInfo& info);
+  Napi::Value Close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Attachment> attachment_;  // null once closed
+};
+
+}  // namespace zrank

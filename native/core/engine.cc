@@ -1,0 +1,340 @@
+#include "core/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <unordered_map>
+
+namespace zrank {
+
+namespace {
+
+// Below this, a batch is not split for the sake of an idle runner: the run's fixed cost would outweigh the gain.
+constexpr uint64_t kMinSplitTokens = 256;
+
+// The engines of the process. Leaked, like the runtime: threads may still look one up while the process exits.
+struct Registry {
+  struct Slot {
+    std::mutex opening;  // held while the model loads
+    std::weak_ptr<Engine> engine;
+  };
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<Slot>> slots;
+  std::vector<std::weak_ptr<Engine>> engines;
+  std::map<uint64_t, std::weak_ptr<Attachment>> attachments;
+  uint64_t next_attachment = 1;
+};
+
+Registry& TheRegistry() {
+  static auto* registry = new Registry;
+  return *registry;
+}
+
+std::vector<PlanItem> PlanItems(const Work& work) {
+  const size_t count = work.groups.size();
+  const auto ids = [&](size_t i) {
+    return std::span(work.ids).subspan(work.offsets[i], work.offsets[i + 1] - work.offsets[i]);
+  };
+  // A group's shared prefix: what every member has in common with its first.
+  struct Group {
+    size_t first;
+    uint32_t prefix;
+  };
+  std::unordered_map<uint32_t, Group> groups;
+  for (size_t i = 0; i < count; ++i) {
+    const auto [entry, created] = groups.try_emplace(work.groups[i], Group{i, static_cast<uint32_t>(ids(i).size())});
+    if (created) continue;
+    const auto a = ids(entry->second.first), b = ids(i);
+    const auto shared = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
+    entry->second.prefix = std::min(entry->second.prefix, static_cast<uint32_t>(shared));
+  }
+  std::vector<PlanItem> items(count);
+  for (size_t i = 0; i < count; ++i) {
+    items[i] = {static_cast<uint32_t>(ids(i).size()), work.groups[i], groups.at(work.groups[i]).prefix};
+  }
+  return items;
+}
+
+}  // namespace
+
+struct Engine::Request {
+  uint64_t ticket;
+  Work work;
+  std::vector<uint32_t> order;   // sequence indices as they enter batches
+  std::vector<PlanItem> items;   // in that order
+  size_t taken = 0;              // how many of them batches have taken
+  size_t done = 0;
+  std::vector<float> rows;
+
+  Sequence sequence(uint32_t index) const {
+    const uint32_t begin = work.offsets[index], length = work.offsets[index + 1] - begin;
+    return {std::span(work.ids).subspan(begin, length),
+            work.type_ids.empty() ? std::span<const uint8_t>() : std::span(work.type_ids).subspan(begin, length)};
+  }
+  std::span<const PlanItem> waiting() const { return std::span(items).subspan(taken); }
+};
+
+struct Engine::Batch {
+  struct Part {
+    std::shared_ptr<Request> request;
+    std::span<const uint32_t> indices;  // of the request's sequences
+  };
+  std::vector<Part> parts;
+};
+
+Engine::Engine(int runners, std::unique_ptr<Model> model) : runners_(runners), model_(std::move(model)) {}
+
+std::shared_ptr<Engine> Engine::Open(const std::string& key, int runners, const ModelFactory& factory) {
+  Registry& registry = TheRegistry();
+  std::shared_ptr<Registry::Slot> slot;
+  {
+    const std::lock_guard lock(registry.mutex);
+    auto& entry = registry.slots[key];
+    if (!entry) entry = std::make_shared<Registry::Slot>();
+    slot = entry;
+  }
+  const std::lock_guard opening(slot->opening);
+  if (auto engine = slot->engine.lock()) return engine;
+  auto engine = std::make_shared<Engine>(runners, factory());
+  slot->engine = engine;
+  const std::lock_guard lock(registry.mutex);
+  std::erase_if(registry.engines, [](const auto& weak) { return weak.expired(); });
+  registry.engines.push_back(engine);
+  return engine;
+}
+
+void Engine::AbandonAll() {
+  Registry& registry = TheRegistry();
+  std::vector<std::shared_ptr<Engine>> engines;
+  {
+    const std::lock_guard lock(registry.mutex);
+    for (const auto& weak : registry.engines) {
+      if (auto engine = weak.lock()) engines.push_back(engine);
+    }
+  }
+  for (auto& engine : engines) {
+    const std::lock_guard lock(engine->mutex_);
+    engine->abandoned_ = true;
+    for (Ort::RunOptions* run : engine->running_) run->SetTerminate();
+    engine->changed_.notify_all();
+  }
+}
+
+EngineCounters Engine::counters() const {
+  const std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+uint64_t Engine::Submit(Work work) {
+  auto request = std::make_shared<Request>();
+  const std::vector<PlanItem> items = PlanItems(work);
+  request->order = PlanOrder(items);
+  for (uint32_t index : request->order) request->items.push_back(items[index]);
+  const uint64_t tokens = ComputedTokens(request->items);
+  request->work = std::move(work);
+
+  const std::lock_guard lock(mutex_);
+  if (abandoned_) throw Error(ErrorCode::kClosed, "the process is exiting");
+  // An empty queue takes a request of any size; otherwise nothing above a small limit could ever run.
+  if (queued_tokens_ > 0 && queued_tokens_ + tokens > request->work.max_queue_tokens) {
+    throw Error(ErrorCode::kQueueFull, std::to_string(queued_tokens_) + " tokens wait already, " + std::to_string(tokens) +
+                                           " more would pass maxQueueTokens = " +
+                                           std::to_string(request->work.max_queue_tokens));
+  }
+  request->ticket = next_ticket_++;
+  queued_tokens_ += tokens;
+  queue_.push_back(request);
+  open_.push_back(request);
+  changed_.notify_all();
+  return request->ticket;
+}
+
+void Engine::Cancel(uint64_t ticket) {
+  std::shared_ptr<Request> request;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(open_.begin(), open_.end(), [&](const auto& r) { return r->ticket == ticket; });
+    if (found == open_.end()) return;
+    request = *found;
+  }
+  Finish(request, Error(ErrorCode::kAborted, "the call was aborted"));
+}
+
+void Engine::Wake() {
+  const std::lock_guard lock(mutex_);
+  changed_.notify_all();
+}
+
+void Engine::Drain(const std::atomic<bool>& stop) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stop || abandoned_ || queue_.empty() || active_ < runners_; });
+    if (stop || abandoned_ || queue_.empty()) return;
+    Batch batch = NextBatch();
+    ++active_;
+    lock.unlock();
+    Run(std::move(batch));
+    lock.lock();
+    --active_;
+    changed_.notify_all();
+  }
+}
+
+// The oldest request goes first, so none starves; younger ones fill what room its limits leave.
+Engine::Batch Engine::NextBatch() {
+  BatchLimits limits = queue_.front()->work.limits;
+  const auto idle = static_cast<uint64_t>(runners_ - active_);
+  limits.max_tokens = std::min(limits.max_tokens, std::max(kMinSplitTokens, (queued_tokens_ + idle - 1) / idle));
+
+  std::vector<PlanItem> candidates;
+  uint64_t tokens = 0;
+  uint32_t group = 0;  // groups of different requests are different groups
+  for (const auto& request : queue_) {
+    uint32_t previous = request->waiting().front().group;
+    for (PlanItem item : request->waiting()) {
+      if (item.group != previous) ++group;
+      previous = item.group;
+      item.group = group;
+      candidates.push_back(item);
+      tokens += item.length - item.prefix;
+      if (tokens > limits.max_tokens) break;
+    }
+    ++group;
+    if (tokens > limits.max_tokens) break;
+  }
+
+  Batch batch;
+  size_t count = PlanCut(candidates, limits);
+  while (count > 0) {
+    const std::shared_ptr<Request> request = queue_.front();
+    const size_t take = std::min(count, request->waiting().size());
+    const uint64_t before = ComputedTokens(request->waiting());
+    batch.parts.push_back({request, std::span(request->order).subspan(request->taken, take)});
+    request->taken += take;
+    queued_tokens_ -= before - ComputedTokens(request->waiting());
+    if (request->waiting().empty()) queue_.pop_front();
+    count -= take;
+  }
+  return batch;
+}
+
+void Engine::Run(Batch batch) {
+  std::vector<Sequence> sequences;
+  uint64_t tokens = 0;
+  for (const auto& part : batch.parts) {
+    for (uint32_t index : part.indices) {
+      sequences.push_back(part.request->sequence(index));
+      tokens += sequences.back().ids.size();
+    }
+  }
+
+  Ort::RunOptions options;
+  {
+    const std::lock_guard lock(mutex_);
+    running_.insert(&options);
+    if (abandoned_) options.SetTerminate();
+  }
+  const auto started = std::chrono::steady_clock::now();
+  std::variant<RunResult, Error> outcome = RunResult{};
+  try {
+    outcome = model_->Run(sequences, options);
+  } catch (const std::exception& exception) {
+    outcome = Classify(exception, ErrorCode::kRunFailed);
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+
+  std::vector<std::shared_ptr<Request>> complete;
+  std::vector<std::pair<std::shared_ptr<Request>, size_t>> progressed;
+  {
+    const std::lock_guard lock(mutex_);
+    running_.erase(&options);
+    if (const auto* result = std::get_if<RunResult>(&outcome)) {
+      counters_.batches += 1;
+      counters_.sequences += sequences.size();
+      counters_.tokens += tokens;
+      counters_.computed_tokens += result->counts.computed_tokens;
+      counters_.padded_tokens += result->counts.padded_tokens;
+      counters_.run_seconds += elapsed.count();
+      const size_t width = result->rows.size() / sequences.size();
+      const float* row = result->rows.data();
+      for (const auto& part : batch.parts) {
+        Request& request = *part.request;
+        request.rows.resize(request.items.size() * width);
+        for (uint32_t index : part.indices) {
+          std::copy_n(row, width, request.rows.data() + index * width);
+          row += width;
+        }
+        request.done += part.indices.size();
+        if (request.done == request.items.size()) {
+          complete.push_back(part.request);
+        } else {
+          progressed.emplace_back(part.request, request.done);
+        }
+      }
+    }
+  }
+
+  if (const auto* error = std::get_if<Error>(&outcome)) {
+    for (const auto& part : batch.parts) Finish(part.request, *error);
+    return;
+  }
+  for (const auto& [request, done] : progressed) {
+    if (request->work.on_progress) request->work.on_progress(done);
+  }
+  for (const auto& request : complete) {
+    const bool finite = std::all_of(request->rows.begin(), request->rows.end(), [](float x) { return std::isfinite(x); });
+    if (finite) {
+      Finish(request, std::move(request->rows));
+    } else {
+      Finish(request, Error(ErrorCode::kScoreNotFinite, "the model gave a score that is not a finite number"));
+    }
+  }
+}
+
+bool Engine::Remove(const Request& request) {
+  const auto same = [&](const auto& other) { return other.get() == &request; };
+  const auto open = std::find_if(open_.begin(), open_.end(), same);
+  if (open == open_.end()) return false;
+  open_.erase(open);
+  const auto queued = std::find_if(queue_.begin(), queue_.end(), same);
+  if (queued != queue_.end()) {
+    queued_tokens_ -= ComputedTokens(request.waiting());
+    queue_.erase(queued);
+    changed_.notify_all();
+  }
+  return true;
+}
+
+// Exactly one outcome a request: whoever removes it from open_ delivers.
+void Engine::Finish(const std::shared_ptr<Request>& request, Outcome outcome) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!Remove(*request)) return;
+  }
+  request->work.on_done(std::move(outcome));
+}
+
+std::shared_ptr<Attachment> Attachment::Create(std::shared_ptr<Engine> engine) {
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  std::erase_if(registry.attachments, [](const auto& entry) { return entry.second.expired(); });
+  const uint64_t id = registry.next_attachment++;
+  std::shared_ptr<Attachment> attachment(new Attachment(id, std::move(engine)));
+  registry.attachments[id] = attachment;
+  return attachment;
+}
+
+std::shared_ptr<Attachment> Attachment::Find(uint64_t id) {
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  const auto entry = registry.attachments.find(id);
+  return entry == registry.attachments.end() ? nullptr : entry->second.lock();
+}
+
+void Attachment::Stop() {
+  stop_ = true;
+  engine_->Wake();
+}
+
+}  // namespace zrank

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/batch_plan.h"
+#include "core/error.h"
+#include "core/model.h"
+
+namespace zrank {
+
+// The rows of a request's sequences in the order they came in, or why there are none.
+using Outcome = std::variant<std::vector<float>, Error>;
+
+// What a caller submits. Everything in it is a copy: nothing that JavaScript owns reaches another thread.
+struct Work {
+  std::vector<int32_t> ids;        // all sequences, one after the other
+  std::vector<uint8_t> type_ids;   // as long as ids, or empty
+  std::vector<uint32_t> offsets;   // [sequences + 1] where each begins and ends in ids
+  std::vector<uint32_t> groups;    // [sequences] equal for sequences that begin alike (the documents of one query)
+  BatchLimits limits{};
+  uint64_t max_queue_tokens = 0;   // refuse when more than this waits already
+  // Both are called on the thread that ran the batch (on_done also on the one that cancels), never under a lock.
+  std::function<void(size_t sequences_done)> on_progress;
+  std::function<void(Outcome)> on_done;
+};
+
+struct EngineCounters {
+  uint64_t batches = 0, sequences = 0;
+  uint64_t tokens = 0;           // of all prompts
+  uint64_t computed_tokens = 0;  // after sharing
+  uint64_t padded_tokens = 0;
+  double run_seconds = 0;        // summed over runners
+};
+
+// One model and the queue before it. Requests wait in order of arrival; whoever calls Drain forms the next batch and
+// runs it on its own thread, at most `runners` at a time. Every public function may be called from any thread.
+class Engine {
+ public:
+  using ModelFactory = std::function<std::unique_ptr<Model>()>;
+
+  // The engine of the process for `key`, made by `factory` if there is none. A second caller waits for the first.
+  static std::shared_ptr<Engine> Open(const std::string& key, int runners, const ModelFactory& factory);
+  // The process is exiting: stops every run of every engine and refuses new ones.
+  static void AbandonAll();
+
+  Engine(int runners, std::unique_ptr<Model> model);
+
+  EngineCounters counters() const;
+
+  // Returns a ticket for Cancel. Throws QUEUE_FULL at once instead of waiting.
+  uint64_t Submit(Work work);
+  // Ends the request with ABORTED, if it is still there. A batch that runs already is not stopped.
+  void Cancel(uint64_t ticket);
+  // Runs batches until the queue is empty or `stop` is set. Blocks: for worker threads only.
+  void Drain(const std::atomic<bool>& stop);
+  // Wakes threads that wait in Drain so that they look at `stop` again.
+  void Wake();
+
+ private:
+  struct Request;
+  struct Batch;
+
+  Batch NextBatch();                       // needs mutex_
+  void Run(Batch batch);
+  void Finish(const std::shared_ptr<Request>& request, Outcome outcome);
+  bool Remove(const Request& request);     // needs mutex_
+
+  const int runners_;
+  const std::unique_ptr<Model> model_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::list<std::shared_ptr<Request>> queue_;   // requests with sequences that no batch has taken
+  std::list<std::shared_ptr<Request>> open_;    // every request without an outcome
+  std::set<Ort::RunOptions*> running_;
+  uint64_t queued_tokens_ = 0;
+  uint64_t next_ticket_ = 1;
+  int active_ = 0;
+  bool abandoned_ = false;
+  EngineCounters counters_;
+};
+
+// One caller's hold on an engine: it gives the caller's worker threads a number to find the engine by, and a flag that
+// sends them home.
+class Attachment {
+ public:
+  static std::shared_ptr<Attachment> Create(std::shared_ptr<Engine> engine);
+  static std::shared_ptr<Attachment> Find(uint64_t id);
+
+  uint64_t id() const { return id_; }
+  Engine& engine() { return *engine_; }
+  void Drain() { engine_->Drain(stop_); }
+  void Stop();
+
+ private:
+  Attachment(uint64_t id, std::shared_ptr<Engine> engine) : id_(id), engine_(std::move(engine)) {}
+
+  const uint64_t id_;
+  const std::shared_ptr<Engine> engine_;
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace zrank

@@ -1,0 +1,49 @@
+#include "core/ort_runtime.h"
+
+#include <dlfcn.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "core/error.h"
+
+namespace zrank {
+
+namespace {
+
+std::atomic<OrtRuntime*> runtime{nullptr};
+
+const OrtApiBase* Load(const std::string& library_path) {
+  void* library = dlopen(library_path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) throw Error(ErrorCode::kOnnxRuntimeNotFound, dlerror());
+  auto* entry = reinterpret_cast<const OrtApiBase* (*)()>(dlsym(library, "OrtGetApiBase"));
+  if (entry == nullptr) throw Error(ErrorCode::kOnnxRuntimeIncompatible, library_path + " has no OrtGetApiBase");
+  const OrtApiBase* base = entry();
+  const OrtApi* api = base->GetApi(ORT_API_VERSION);
+  if (api == nullptr) {
+    throw Error(ErrorCode::kOnnxRuntimeIncompatible,
+                library_path + " is ONNX Runtime " + base->GetVersionString() + ", but zrank was built for version 1." +
+                    std::to_string(ORT_API_VERSION) + " or later");
+  }
+  Ort::InitApi(api);
+  return base;
+}
+
+}  // namespace
+
+OrtRuntime::OrtRuntime(const OrtApiBase* base, std::string library_path)
+    : env_(ORT_LOGGING_LEVEL_ERROR, "zrank"), version_(base->GetVersionString()), library_path_(std::move(library_path)) {}
+
+OrtRuntime& OrtRuntime::Open(const std::string& library_path) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (runtime == nullptr) runtime = new OrtRuntime(Load(library_path), library_path);
+  return *runtime;
+}
+
+OrtRuntime& OrtRuntime::Get() {
+  if (runtime == nullptr) throw Error(ErrorCode::kInternal, "ONNX Runtime was not opened");
+  return *runtime;
+}
+
+}  // namespace zrank

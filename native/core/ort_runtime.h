@@ -1,0 +1,30 @@
+#pragma once
+
+#include <onnxruntime_cxx_api.h>
+
+#include <string>
+
+namespace zrank {
+
+// ONNX Runtime in this process: the library, opened with dlopen, and one Ort::Env. Process lifetime: neither is ever
+// released, because ONNX Runtime's threads and allocators may still be in use while the process exits.
+class OrtRuntime {
+ public:
+  // Opens the library on the first call; later calls return the same runtime, whatever the path.
+  static OrtRuntime& Open(const std::string& library_path);
+  // The runtime that Open made.
+  static OrtRuntime& Get();
+
+  Ort::Env& env() { return env_; }
+  const std::string& version() const { return version_; }
+  const std::string& library_path() const { return library_path_; }
+
+ private:
+  OrtRuntime(const OrtApiBase* base, std::string library_path);
+
+  Ort::Env env_;
+  std::string version_;
+  std::string library_path_;
+};
+
+}  // namespace zrank

@@ -1,0 +1,61 @@
+#include "core/pack.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace zrank {
+
+namespace {
+
+bool Less(const Sequence& a, const Sequence& b) {
+  return std::lexicographical_compare(a.ids.begin(), a.ids.end(), b.ids.begin(), b.ids.end());
+}
+
+size_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
+  return std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
+}
+
+}  // namespace
+
+// In lexicographic order, all that a sequence shares with any before it, it shares with the one just before it. So the
+// trie needs no nodes: the rows of the previous sequence are the path to walk.
+PackedBatch Pack(std::span<const Sequence> sequences) {
+  PackedBatch batch;
+  batch.score_row.resize(sequences.size());
+  std::vector<uint32_t> order(sequences.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return Less(sequences[a], sequences[b]); });
+
+  size_t longest = 0;
+  for (const Sequence& sequence : sequences) longest = std::max(longest, sequence.ids.size());
+  batch.longest = static_cast<int32_t>(longest);
+
+  std::vector<int32_t> rows;  // of the previous sequence, a row a position
+  std::span<const int32_t> previous;
+  for (uint32_t index : order) {
+    const std::span<const int32_t> ids = sequences[index].ids;
+    const size_t shared = CommonPrefix(previous, ids);
+    if (shared == ids.size() && shared == previous.size() && !rows.empty()) {
+      batch.score_row[index] = static_cast<uint32_t>(batch.sequences() - 1);
+      continue;
+    }
+    const auto start = static_cast<int32_t>(batch.expand.size());
+    rows.resize(ids.size());
+    for (size_t i = shared; i < ids.size(); ++i) {
+      rows[i] = static_cast<int32_t>(batch.input_ids.size());
+      batch.input_ids.push_back(ids[i]);
+      batch.compact.push_back(start + static_cast<int32_t>(i));
+    }
+    batch.expand.insert(batch.expand.end(), rows.begin(), rows.end());
+    batch.expand.resize(start + longest, 0);
+    batch.score_row[index] = static_cast<uint32_t>(batch.sequences());
+    batch.seqlens_k.push_back(static_cast<int32_t>(ids.size()) - 1);
+    batch.last.push_back(rows.back());
+    batch.last_flat.push_back(start + static_cast<int32_t>(ids.size()) - 1);
+    previous = ids;
+  }
+  return batch;
+}
+
+}  // namespace zrank

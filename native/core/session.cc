@@ -1,0 +1,59 @@
+#include "core/session.h"
+
+#include "core/error.h"
+#include "core/ort_runtime.h"
+
+namespace zrank {
+
+namespace {
+
+Ort::SessionOptions Options(const SessionSpec& spec) {
+  Ort::SessionOptions options;
+  options.SetIntraOpNumThreads(spec.intra_op_threads);
+  options.SetInterOpNumThreads(1);
+  options.SetExecutionMode(ORT_SEQUENTIAL);
+  // Batches differ in shape, so a memory pattern of one does not fit the next.
+  options.DisableMemPattern();
+  // Busy waiting between operators would take the cores from the rest of the server.
+  options.AddConfigEntry("session.intra_op.allow_spinning", "0");
+  if (spec.optimize) {
+    options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
+  } else {
+    // The graph is written fused; folding its Casts would copy the weights to the heap, prepacking once more.
+    options.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
+    options.AddConfigEntry("session.disable_prepacking", "1");
+  }
+  return options;
+}
+
+}  // namespace
+
+Session::Session(const SessionSpec& spec) try {
+  Ort::SessionOptions options = Options(spec);
+  std::vector<std::basic_string<ORTCHAR_T>> locations;
+  std::vector<char*> buffers;
+  std::vector<size_t> lengths;
+  for (const WeightFile& file : spec.weights) {
+    const MappedFile& mapped = files_.emplace_back(file.path);
+    locations.push_back(file.location);
+    buffers.push_back(mapped.data());
+    lengths.push_back(mapped.size());
+  }
+  if (!locations.empty()) options.AddExternalInitializersFromFilesInMemory(locations, buffers, lengths);
+  Ort::Env& env = OrtRuntime::Get().env();
+  session_ = spec.graph.empty() ? Ort::Session(env, spec.graph_path.c_str(), options)
+                                : Ort::Session(env, spec.graph.data(), spec.graph.size(), options);
+} catch (const std::exception& exception) {
+  throw Classify(exception, ErrorCode::kSessionFailed);
+}
+
+std::vector<Ort::Value> Session::Run(const Ort::RunOptions& options, std::span<const char* const> input_names,
+                                     std::span<const Ort::Value> inputs, std::span<const char* const> output_names) {
+  try {
+    return session_.Run(options, input_names.data(), inputs.data(), inputs.size(), output_names.data(), output_names.size());
+  } catch (const std::exception& exception) {
+    throw Classify(exception, ErrorCode::kRunFailed);
+  }
+}
+
+}  // namespace zrank

@@ -1,0 +1,96 @@
+// The planner on literal lists, and its promises on random ones. Nothing here needs ONNX Runtime.
+
+#include "core/batch_plan.h"
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "test/check.h"
+
+namespace zrank {
+namespace {
+
+using Plan = std::vector<std::vector<uint32_t>>;
+
+constexpr BatchLimits kAmple{1'000'000, 1'000'000};
+
+// Sequences of one group that share `prefix` tokens.
+std::vector<PlanItem> Group(uint32_t prefix, std::vector<uint32_t> lengths, uint32_t group = 0) {
+  std::vector<PlanItem> items;
+  for (uint32_t length : lengths) items.push_back({length, group, prefix});
+  return items;
+}
+
+TEST(plan_of_nothing_is_empty) { CHECK_EQ(PlanBatches({}, kAmple), Plan{}); }
+
+TEST(longest_first_and_equal_lengths_keep_their_order) {
+  CHECK_EQ(PlanBatches(Group(0, {3, 9, 3, 7}), kAmple), Plan{{1, 3, 0, 2}});
+}
+
+TEST(groups_stay_together_in_order_of_arrival) {
+  auto items = Group(2, {5, 6}, 0);
+  for (const auto& item : Group(2, {9, 4}, 1)) items.push_back(item);
+  items.push_back({8, 0, 2});
+  CHECK_EQ(PlanBatches(items, kAmple), Plan{{4, 1, 0, 2, 3}});
+}
+
+TEST(token_budget_cuts) {
+  CHECK_EQ(PlanBatches(Group(0, {10, 10, 10, 10, 10}), {20, 1000}), Plan{{0, 1}, {2, 3}, {4}});
+}
+
+TEST(a_shared_prefix_counts_once_a_batch) {
+  // 10 + 4 + 4 = 18 fit into 18; without sharing only one would.
+  CHECK_EQ(PlanBatches(Group(6, {10, 10, 10, 10}), {18, 1000}), Plan{{0, 1, 2}, {3}});
+}
+
+TEST(attention_budget_cuts_by_the_longest) {
+  // 3 x 10 = 30 > 25 although only 10 + 2 + 2 tokens are computed.
+  CHECK_EQ(PlanBatches(Group(0, {10, 2, 2}), {1000, 25}), Plan{{0, 1}, {2}});
+}
+
+TEST(an_item_beyond_the_budget_runs_alone) {
+  CHECK_EQ(PlanBatches(Group(0, {50, 5, 70, 5}), {10, 1000}), Plan{{2}, {0}, {1, 3}});
+}
+
+TEST(computed_tokens_count_each_prefix_once) {
+  auto items = Group(6, {10, 8}, 0);
+  for (const auto& item : Group(3, {5, 5}, 1)) items.push_back(item);
+  CHECK_EQ(ComputedTokens(items), {10 + 2 + 5 + 2});
+}
+
+TEST(any_plan_has_every_sequence_once_and_keeps_its_budget) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 2000; ++round) {
+    const size_t count = random() % 40;
+    const uint32_t groups = 1 + random() % 5;
+    std::vector<uint32_t> prefix(groups);
+    for (auto& p : prefix) p = random() % 20;
+    std::vector<PlanItem> items;
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t group = random() % groups;
+      items.push_back({prefix[group] + 1 + static_cast<uint32_t>(random() % 60), group, prefix[group]});
+    }
+    const BatchLimits limits{1 + random() % 200, 1 + random() % 300};
+    std::multiset<uint32_t> seen;
+    for (const auto& batch : PlanBatches(items, limits)) {
+      CHECK(!batch.empty());
+      std::vector<PlanItem> members;
+      uint64_t longest = 0;
+      for (uint32_t index : batch) {
+        seen.insert(index);
+        members.push_back(items[index]);
+        longest = std::max<uint64_t>(longest, items[index].length);
+      }
+      if (batch.size() > 1) {
+        CHECK(ComputedTokens(members) <= limits.max_tokens);
+        CHECK(longest * batch.size() <= limits.max_padded_tokens);
+      }
+    }
+    CHECK_EQ(seen.size(), {count});
+    CHECK_EQ(std::set<uint32_t>(seen.begin(), seen.end()).size(), {count});
+  }
+}
+
+}  // namespace
+}  // namespace zrank

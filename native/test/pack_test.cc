@@ -1,0 +1,93 @@
+// The packed layout on literal batches, and on random ones: laid out again, every sequence is what it was.
+
+#include "core/pack.h"
+
+#include <random>
+#include <set>
+
+#include "test/check.h"
+
+namespace zrank {
+namespace {
+
+using Ids = std::vector<int32_t>;
+
+PackedBatch PackIds(const std::vector<Ids>& sequences) {
+  std::vector<Sequence> views;
+  for (const auto& ids : sequences) views.push_back({ids, {}});
+  return Pack(views);
+}
+
+TEST(one_sequence_is_itself) {
+  const PackedBatch batch = PackIds({{7, 8, 9}});
+  CHECK_EQ(batch.input_ids, {7, 8, 9});
+  CHECK_EQ(batch.expand, {0, 1, 2});
+  CHECK_EQ(batch.compact, {0, 1, 2});
+  CHECK_EQ(batch.seqlens_k, {2});
+  CHECK_EQ(batch.last, {2});
+  CHECK_EQ(batch.last_flat, {2});
+  CHECK_EQ(batch.score_row, {0});
+  CHECK_EQ(batch.longest, {3});
+}
+
+TEST(shared_beginnings_are_one_run_of_rows) {
+  const PackedBatch batch = PackIds({{1, 2, 5}, {1, 2, 4, 6}});
+  // Packed in lexicographic order: the second sequence first.
+  CHECK_EQ(batch.input_ids, {1, 2, 4, 6, 5});
+  CHECK_EQ(batch.expand, {0, 1, 2, 3, 0, 1, 4, 0});
+  CHECK_EQ(batch.compact, {0, 1, 2, 3, 6});
+  CHECK_EQ(batch.seqlens_k, {3, 2});
+  CHECK_EQ(batch.last, {3, 4});
+  CHECK_EQ(batch.last_flat, {3, 6});
+  CHECK_EQ(batch.score_row, {1, 0});
+}
+
+TEST(equal_sequences_share_everything) {
+  const PackedBatch batch = PackIds({{1, 2}, {1, 2}, {1, 2}});
+  CHECK_EQ(batch.input_ids, {1, 2});
+  CHECK_EQ(batch.sequences(), {1});
+  CHECK_EQ(batch.score_row, {0, 0, 0});
+}
+
+TEST(a_sequence_that_begins_another_ends_inside_it) {
+  const PackedBatch batch = PackIds({{1, 2, 3}, {1, 2}});
+  CHECK_EQ(batch.input_ids, {1, 2, 3});
+  CHECK_EQ(batch.last, {1, 2});
+  CHECK_EQ(batch.expand, {0, 1, 0, 0, 1, 2});
+  CHECK_EQ(batch.score_row, {1, 0});
+}
+
+TEST(any_batch_lays_out_as_it_came) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<Ids> sequences(1 + random() % 12);
+    for (auto& ids : sequences) {
+      ids.resize(1 + random() % 9);
+      for (auto& id : ids) id = static_cast<int32_t>(random() % 3);
+    }
+    const PackedBatch batch = PackIds(sequences);
+    const auto longest = static_cast<size_t>(batch.longest);
+    std::set<Ids> prefixes;
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      const size_t b = batch.score_row[i];
+      const size_t length = static_cast<size_t>(batch.seqlens_k[b]) + 1;
+      Ids again;
+      for (size_t s = 0; s < length; ++s) {
+        const auto row = static_cast<size_t>(batch.expand[b * longest + s]);
+        again.push_back(batch.input_ids[row]);
+        prefixes.insert(again);
+      }
+      CHECK_EQ(again, {sequences[i]});
+      CHECK_EQ(batch.last[b], {batch.expand[b * longest + length - 1]});
+      CHECK_EQ(batch.last_flat[b], {static_cast<int32_t>(b * longest + length - 1)});
+    }
+    // A row for every distinct prefix and no more; compact points at a place that expands to the same row.
+    CHECK_EQ(batch.input_ids.size(), {prefixes.size()});
+    for (size_t row = 0; row < batch.compact.size(); ++row) {
+      CHECK_EQ(batch.expand[static_cast<size_t>(batch.compact[row])], {static_cast<int32_t>(row)});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace zrank
