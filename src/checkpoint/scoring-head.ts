@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { ZrankError } from '../error.js';
+import type { Qwen3Config } from './config.js';
+import { isObject, readJsonIfPresent, readTextIfPresent } from './json.js';
+
+/**
+ * What the score is read from: the logit of one token, the difference of two tokens' logits (log-odds), or the one row
+ * of a classifier.
+ */
+export type ScoringHead =
+  | { kind: 'token'; trueTokenId: number }
+  | { kind: 'log-odds'; trueTokenId: number; falseTokenId: number }
+  | { kind: 'classifier' };
+
+/**
+ * Reads the scoring head: for a causal model the LogitScore module of sentence-transformers
+ * (sentence_transformers.cross_encoder.modules.logit_score), which modules.json places in 1_LogitScore.
+ */
+export async function readScoringHead(folder: string, config: Qwen3Config): Promise<ScoringHead> {
+  if (config.architecture === 'Qwen3ForSequenceClassification') return { kind: 'classifier' };
+  const path = join(folder, await logitScoreFolder(folder), 'config.json');
+  const json = await readJsonIfPresent(path);
+  if (json === undefined) {
+    throw new ZrankError('CONFIG_INVALID', `${path} is missing: it names the token whose logit is the score of a causal model`);
+  }
+  const tokenId = (name: string): number => {
+    const value = json[name];
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < config.vocabularySize) return value;
+    throw new ZrankError('CONFIG_INVALID', `${path}: expected a token id below ${config.vocabularySize} for ${name} but received ${JSON.stringify(value)}`);
+  };
+  const trueTokenId = tokenId('true_token_id');
+  if ((json['false_token_id'] ?? null) === null) return { kind: 'token', trueTokenId };
+  return { kind: 'log-odds', trueTokenId, falseTokenId: tokenId('false_token_id') };
+}
+
+async function logitScoreFolder(folder: string): Promise<string> {
+  const path = join(folder, 'modules.json');
+  const text = await readTextIfPresent(path);
+  if (text === undefined) return '1_LogitScore';
+  let modules: unknown;
+  try {
+    modules = JSON.parse(text);
+  } catch (cause) {
+    throw new ZrankError('JSON_INVALID', `${path} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  const module = (Array.isArray(modules) ? modules : []).find(
+    (entry) => isObject(entry) && typeof entry['type'] === 'string' && entry['type'].endsWith('.LogitScore'),
+  );
+  return typeof module?.path === 'string' ? module.path : '1_LogitScore';
+}

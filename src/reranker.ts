@@ -1,0 +1,312 @@
+import { resolve } from 'node:path';
+import { readCheckpoint, type Checkpoint } from './checkpoint/checkpoint.js';
+import { ZrankError } from './error.js';
+import { writeQwen3Graph } from './graph/qwen3.js';
+import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, aPositiveNumber, aString, checkOptions, oneOf } from './options.js';
+import { PromptTemplate } from './prompt/prompt-template.js';
+import { rankOrder } from './ranking/rank-order.js';
+import type { EngineCounters, NativeWork } from './runtime/addon.js';
+import { defaultThreads, Engine } from './runtime/engine.js';
+import { defaultTemperature, toProbability } from './scoring/probability.js';
+import { PromptEncoder, type EncodedPrompt, type EncodeOptions, type Pair } from './tokenization/prompt-encoder.js';
+import { Tokenizer } from './tokenization/tokenizer.js';
+
+export type Device = 'auto' | 'cpu';
+export type Precision = 'auto' | 'fp32';
+
+/** Settings of one call; what is not given is as the reranker was loaded. */
+export interface CallOptions {
+  /**
+   * What makes a document relevant, in words. It enters the prompt as the checkpoint's template provides; where that has
+   * no place for it, as ZeroEntropy recommends, inside the query's turn. Blank means none.
+   */
+  instruction?: string;
+  /** Longest prompt in tokens. @default the least of the tokenizer's model_max_length and max_position_embeddings */
+  maxLength?: number;
+  /** A longer prompt has its document cut, the template's end kept; or the call fails with PROMPT_TOO_LONG. @default 'document' */
+  truncation?: 'document' | 'error';
+  /**
+   * Whether strings such as `<|im_end|>` inside queries and documents become those special tokens, as everywhere in
+   * Hugging Face, or stay text, so that a document cannot end its own turn. @default 'parse'
+   */
+  specialTokens?: 'parse' | 'text';
+  /** Ends the call with ABORTED. A batch that runs already is finished, its scores are dropped. */
+  signal?: AbortSignal;
+  /** Called as documents are scored. */
+  onProgress?: (progress: { completed: number; total: number }) => void;
+}
+
+export interface RankOptions extends CallOptions {
+  /** How many hits to return. @default all */
+  topN?: number;
+  /** Put each hit's document into it. @default false */
+  returnDocuments?: boolean;
+}
+
+export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation' | 'specialTokens'> {
+  /** Where the model runs. @default 'auto' */
+  device?: Device;
+  /** Precision of the computation. @default 'auto' */
+  precision?: Precision;
+  /** score = sigmoid(logit / temperature). @default 5 where one token's logit is the score, else 1 */
+  temperature?: number;
+  /** CPU threads that run batches side by side. @default one a core */
+  workers?: number;
+  /** CPU threads in all. @default the number of cores, at least `workers` */
+  threads?: number;
+  /** Tokens a batch computes; what prompts share counts once. @default 2048 */
+  maxBatchTokens?: number;
+  /** A call that would make more tokens than this wait fails at once with QUEUE_FULL. @default 4194304 */
+  maxQueueTokens?: number;
+}
+
+/** A document as rank() takes it. */
+export type Document = string | { readonly text: string };
+
+export interface Hit<D extends Document = Document> {
+  /** Index of the document in the list that was given. */
+  index: number;
+  /** Between 0 and 1: sigmoid(logit / temperature). */
+  score: number;
+  /** The model's raw score. */
+  logit: number;
+  /** Tokens of the complete prompt, as scored. */
+  tokens: number;
+  /** Whether the document was cut to maxLength. */
+  truncated: boolean;
+  document?: D;
+}
+
+const callRules = {
+  instruction: aString,
+  maxLength: aPositiveInteger,
+  truncation: oneOf('document', 'error'),
+  specialTokens: oneOf('parse', 'text'),
+  signal: anAbortSignal,
+  onProgress: aFunction,
+};
+const rankRules = { ...callRules, topN: aPositiveInteger, returnDocuments: aBoolean };
+const loadRules = {
+  maxLength: aPositiveInteger,
+  truncation: callRules.truncation,
+  specialTokens: callRules.specialTokens,
+  device: oneOf('auto', 'cpu'),
+  precision: oneOf('auto', 'fp32'),
+  temperature: aPositiveNumber,
+  workers: aPositiveInteger,
+  threads: aPositiveInteger,
+  maxBatchTokens: aPositiveInteger,
+  maxQueueTokens: aPositiveInteger,
+};
+
+/** How far padding to the longest sequence may exceed a batch's tokens before attention's share of the work grows. */
+const paddedTokensPerToken = 4;
+/** Prompts are tokenized in chunks of this many characters, so that the event loop is not held up for long. */
+const chunkCharacters = 65_536;
+
+/**
+ * A cross-encoder that scores how well documents answer a query. Use from one thread; other threads load their own,
+ * which shares the weights with this one.
+ */
+export class Reranker implements AsyncDisposable {
+  readonly #checkpoint: Checkpoint;
+  readonly #encoder: PromptEncoder;
+  readonly #engine: Engine;
+  readonly #defaults: Required<Pick<LoadOptions, 'maxLength' | 'truncation' | 'specialTokens' | 'temperature' | 'maxBatchTokens' | 'maxQueueTokens'>>;
+  readonly #inFlight = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  private constructor(checkpoint: Checkpoint, encoder: PromptEncoder, engine: Engine, options: LoadOptions) {
+    this.#checkpoint = checkpoint;
+    this.#encoder = encoder;
+    this.#engine = engine;
+    this.#defaults = {
+      maxLength: options.maxLength ?? checkpoint.maxLength,
+      truncation: options.truncation ?? 'document',
+      specialTokens: options.specialTokens ?? 'parse',
+      temperature: options.temperature ?? defaultTemperature(checkpoint.head),
+      maxBatchTokens: options.maxBatchTokens ?? 2048,
+      maxQueueTokens: options.maxQueueTokens ?? 2 ** 22,
+    };
+  }
+
+  /**
+   * Loads a model folder in the Hugging Face / sentence-transformers layout. Weights are mapped, not read, so this takes
+   * well under a second. Throws a ZrankError that says what is wrong with the folder.
+   */
+  static async load(folder: string, options: LoadOptions = {}): Promise<Reranker> {
+    if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
+    checkOptions('Reranker.load()', options, loadRules);
+    const checkpoint = await readCheckpoint(resolve(folder));
+    if (options.maxLength !== undefined && options.maxLength > checkpoint.config.maxPositions) {
+      throw ZrankError.argument('maxLength', `at most ${checkpoint.config.maxPositions}, the positions of this model,`, options.maxLength);
+    }
+    const encoder = new PromptEncoder(new Tokenizer(checkpoint.tokenizer), PromptTemplate.load(checkpoint.template));
+    const workers = options.workers ?? defaultThreads();
+    const threads = Math.max(workers, options.threads ?? defaultThreads());
+    const engine = await Engine.open(writeQwen3Graph(checkpoint), { workers, threads });
+    return new Reranker(checkpoint, encoder, engine, options);
+  }
+
+  /** The default of maxLength. */
+  get maxLength(): number {
+    return this.#defaults.maxLength;
+  }
+
+  /** What the engine behind this model has computed, for everyone in the process who shares it. */
+  counters(): EngineCounters {
+    this.#assertOpen();
+    return this.#engine.counters();
+  }
+
+  /**
+   * Scores pairs of query and document (or prompts that are complete already, as strings). Returns their raw logits
+   * [pairs], in the order of the pairs.
+   */
+  async predict(pairs: readonly Pair[], options: CallOptions = {}): Promise<Float32Array> {
+    checkOptions('predict()', options, callRules);
+    checkPairs(pairs);
+    return (await this.#score(pairs, options)).logits;
+  }
+
+  /** Ranks documents by how well they answer the query, best first; equal scores keep the documents' order. */
+  async rank<D extends Document>(query: string, documents: readonly D[], options: RankOptions = {}): Promise<Hit<D>[]> {
+    checkOptions('rank()', options, rankRules);
+    if (typeof query !== 'string') throw ZrankError.argument('the query', 'a string', query);
+    if (!Array.isArray(documents)) throw ZrankError.argument('the documents', 'an array', documents);
+    const pairs = documents.map((document, i): Pair => [query, documentText(document, i)]);
+    const { prompts, logits } = await this.#score(pairs, options);
+    return rankOrder(logits)
+      .slice(0, options.topN)
+      .map((index) => {
+        const logit = logits[index]!;
+        const prompt = prompts[index]!;
+        return {
+          index,
+          score: toProbability(logit, this.#defaults.temperature),
+          logit,
+          tokens: prompt.ids.length,
+          truncated: prompt.truncated,
+          ...(options.returnDocuments && { document: documents[index]! }),
+        };
+      });
+  }
+
+  /** Waits for the calls in flight and frees what the model holds. Later calls fail with CLOSED. */
+  close(): Promise<void> {
+    this.#closed ??= Promise.allSettled(this.#inFlight).then(() => this.#engine.close());
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed !== undefined) throw new ZrankError('CLOSED', 'this reranker is closed');
+  }
+
+  async #score(pairs: readonly Pair[], options: CallOptions) {
+    this.#assertOpen();
+    const work = this.#encodeAndRun(pairs, options);
+    this.#inFlight.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#inFlight.delete(work);
+    }
+  }
+
+  async #encodeAndRun(pairs: readonly Pair[], options: CallOptions): Promise<{ prompts: EncodedPrompt[]; logits: Float32Array }> {
+    const { signal, onProgress } = options;
+    const { maxPositions } = this.#checkpoint.config;
+    if (options.maxLength !== undefined && options.maxLength > maxPositions) {
+      throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, options.maxLength);
+    }
+    const prompts: EncodedPrompt[] = [];
+    for (const chunk of chunks(pairs)) {
+      if (signal?.aborted) throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
+      prompts.push(...(await this.#encoder.encode(chunk, this.#encodeOptions(options))));
+    }
+    if (prompts.length === 0) return { prompts, logits: new Float32Array(0) };
+    const total = prompts.length;
+    const logits = await this.#engine.run(this.#work(pairs, prompts), {
+      signal,
+      onProgress: onProgress && ((completed) => onProgress({ completed, total })),
+    });
+    onProgress?.({ completed: total, total });
+    return { prompts, logits };
+  }
+
+  #encodeOptions(options: CallOptions): EncodeOptions {
+    return {
+      instruction: options.instruction,
+      maxLength: options.maxLength ?? this.#defaults.maxLength,
+      truncation: options.truncation ?? this.#defaults.truncation,
+      specialTokens: options.specialTokens ?? this.#defaults.specialTokens,
+    };
+  }
+
+  /** The prompts as the engine takes them; prompts of one query form a group. */
+  #work(pairs: readonly Pair[], prompts: readonly EncodedPrompt[]): NativeWork {
+    const sequences = prompts.map((prompt) => this.#scored(prompt.ids));
+    const ids = new Int32Array(sequences.reduce((sum, sequence) => sum + sequence.length, 0));
+    const offsets = new Uint32Array(sequences.length + 1);
+    const groups = new Uint32Array(sequences.length);
+    const groupOf = new Map<string, number>();
+    sequences.forEach((sequence, i) => {
+      ids.set(sequence, offsets[i]!);
+      offsets[i + 1] = offsets[i]! + sequence.length;
+      const pair = pairs[i]!;
+      const query = typeof pair === 'string' ? `prompt ${i}` : `query ${pair[0]}`;
+      if (!groupOf.has(query)) groupOf.set(query, groupOf.size);
+      groups[i] = groupOf.get(query)!;
+    });
+    const { maxBatchTokens, maxQueueTokens } = this.#defaults;
+    return { ids, offsets, groups, maxBatchTokens, maxPaddedTokens: paddedTokensPerToken * maxBatchTokens, maxQueueTokens };
+  }
+
+  /**
+   * The part of a prompt that decides its score: a classifier is read at the last token that is not padding
+   * (transformers' modeling_layers.py, GenericForSequenceClassification).
+   */
+  #scored(ids: readonly number[]): readonly number[] {
+    const { head, config } = this.#checkpoint;
+    if (ids.length === 0) throw new ZrankError('INVALID_ARGUMENT', 'expected a prompt of at least one token but received an empty one');
+    if (head.kind !== 'classifier' || config.padTokenId === undefined) return ids;
+    let end = ids.length;
+    while (end > 1 && ids[end - 1] === config.padTokenId) end--;
+    return ids.slice(0, end);
+  }
+}
+
+function checkPairs(pairs: readonly Pair[]): void {
+  if (!Array.isArray(pairs)) throw ZrankError.argument('the pairs', 'an array of [query, document]', pairs);
+  pairs.forEach((pair: unknown, i) => {
+    if (typeof pair === 'string') return;
+    const isPair = Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === 'string');
+    if (!isPair) throw ZrankError.argument(`pair ${i}`, '[query, document], two strings,', pair);
+  });
+}
+
+function documentText(document: unknown, index: number): string {
+  if (typeof document === 'string') return document;
+  const text = (document as { text?: unknown } | null | undefined)?.text;
+  if (typeof text === 'string') return text;
+  throw ZrankError.argument(`document ${index}`, 'a string or an object with the string `text`', document);
+}
+
+function* chunks(pairs: readonly Pair[]): Generator<Pair[]> {
+  let chunk: Pair[] = [];
+  let characters = 0;
+  for (const pair of pairs) {
+    chunk.push(pair);
+    characters += typeof pair === 'string' ? pair.length : pair[0].length + pair[1].length;
+    if (characters >= chunkCharacters) {
+      yield chunk;
+      chunk = [];
+      characters = 0;
+    }
+  }
+  if (chunk.length) yield chunk;
+}

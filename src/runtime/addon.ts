@@ -1,0 +1,102 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
+import { ZrankError, errorCodes, type ErrorCode } from '../error.js';
+import { findOnnxRuntime } from './onnxruntime-library.js';
+
+/** The contract of the native addon (native/binding/addon.cc). Arguments are checked before they get here. */
+export interface Addon {
+  /** Opens libonnxruntime once a process and returns its version. */
+  openRuntime(libraryPath: string): string;
+  /** The engine of the process for `key`, made if there is none. */
+  openEngine(options: NativeEngineOptions): Promise<NativeEngine>;
+  /** Runs batches of an engine on this thread until none is left. Blocks: for worker threads. */
+  drain(engineId: number): void;
+  /** Ends a pending run() of this thread with ABORTED. */
+  cancel(call: number): void;
+  /** The process exits: stops all runs. */
+  abandonAll(): void;
+  errorCodes(): string[];
+}
+
+export interface NativeEngineOptions {
+  key: string;
+  /** How many threads may run a batch at once. */
+  runners: number;
+  graph: Uint8Array;
+  weights: { location: string; path: string }[];
+  /** Threads of one run, its own included. */
+  intraOpThreads: number;
+}
+
+/** Sequences to run. The arrays are copied when run() is called. */
+export interface NativeWork {
+  /** Token ids of all sequences, one after the other. */
+  ids: Int32Array;
+  /** [sequences + 1]: where each sequence begins and ends in ids. */
+  offsets: Uint32Array;
+  /** [sequences]: equal for sequences that begin alike. */
+  groups: Uint32Array;
+  /** Tokens a batch computes, those that sequences share counted once. */
+  maxBatchTokens: number;
+  /** Sequences times longest sequence of a batch. */
+  maxPaddedTokens: number;
+  /** QUEUE_FULL when more tokens than this would wait. */
+  maxQueueTokens: number;
+}
+
+export interface NativeEngine {
+  readonly id: number;
+  counters(): EngineCounters;
+  /** Resolves to a row a sequence. `call` is any number that is not in use, for cancel(). */
+  run(work: NativeWork, call: number, onProgress?: (sequencesDone: number) => void): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/** What an engine has done since it was made. */
+export interface EngineCounters {
+  batches: number;
+  sequences: number;
+  /** Tokens of all prompts. */
+  tokens: number;
+  /** Tokens that passed through the network: fewer, where prompts begin alike. */
+  computedTokens: number;
+  /** Sequences times longest sequence, summed over batches: what attention lays out. */
+  paddedTokens: number;
+  /** Seconds in runs, summed over threads. */
+  runSeconds: number;
+}
+
+let addon: Addon | undefined;
+
+/** The addon, with ONNX Runtime opened. Throws ADDON_NOT_FOUND or ONNXRUNTIME_NOT_FOUND, which say what to do. */
+export function loadAddon(): Addon {
+  if (addon !== undefined) return addon;
+  const path = fileURLToPath(new URL('../../build/Release/zrank.node', import.meta.url));
+  let loaded: Addon;
+  try {
+    loaded = createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    throw new ZrankError(
+      'ADDON_NOT_FOUND',
+      `zrank's native addon cannot be loaded from ${path}: ${(cause as Error).message}. It is built by "npm rebuild zrank" (in a clone: "npm ci"), which needs cmake and a C++20 compiler.`,
+      { cause },
+    );
+  }
+  try {
+    loaded.openRuntime(findOnnxRuntime());
+  } catch (error) {
+    throw fromNative(error);
+  }
+  // Node joins worker threads before it exits: they must not sit in a run of minutes.
+  if (isMainThread) process.once('exit', () => loaded.abandonAll());
+  addon = loaded;
+  return loaded;
+}
+
+/** A native error as a ZrankError, with the stack of the caller. */
+export function fromNative(error: unknown): unknown {
+  const { code, message } = error as { code?: string; message?: string };
+  if (error instanceof ZrankError || !errorCodes.includes(code as ErrorCode)) return error;
+  return new ZrankError(code as ErrorCode, message ?? '', { cause: error });
+}

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Piscina } from 'piscina';
+import { ZrankError } from '../error.js';
+import type { Graph } from '../graph/qwen3.js';
+import { fromNative, loadAddon, type EngineCounters, type NativeEngine, type NativeWork } from './addon.js';
+
+export interface EngineOptions {
+  /** CPU threads that run batches side by side. */
+  workers: number;
+  /** CPU threads in all; what the workers leave helps inside their runs. */
+  threads: number;
+}
+
+export interface RunOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((sequencesDone: number) => void) | undefined;
+}
+
+export function defaultThreads(): number {
+  return availableParallelism();
+}
+
+let nextCall = 1;
+
+/**
+ * A model that runs in this process. The native engine behind it is shared by everyone who opens the same model with
+ * the same settings; its batches run on the threads of this object's piscina pool.
+ */
+export class Engine {
+  readonly #native: NativeEngine;
+  readonly #pool: Piscina<number, void>;
+  readonly #workers: number;
+  /** Rejects the calls in flight. */
+  readonly #pending = new Set<(error: unknown) => void>();
+  #drains = 0;
+  #closing: Promise<void> | undefined;
+
+  private constructor(native: NativeEngine, workers: number) {
+    this.#native = native;
+    this.#workers = workers;
+    this.#pool = new Piscina({
+      filename: new URL('./cpu-worker.js', import.meta.url).href,
+      minThreads: workers,
+      maxThreads: workers,
+      execArgv: [],
+      recordTiming: false,
+    });
+  }
+
+  /** Opens the model that `graph` describes. Throws SESSION_FAILED and what opening the addon throws. */
+  static async open(graph: Graph, { workers, threads }: EngineOptions): Promise<Engine> {
+    try {
+      const native = await loadAddon().openEngine({
+        key: identity(graph, workers, threads),
+        runners: workers,
+        graph: graph.model,
+        weights: graph.weights,
+        intraOpThreads: Math.max(1, threads - workers + 1),
+      });
+      return new Engine(native, workers);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  counters(): EngineCounters {
+    return this.#native.counters();
+  }
+
+  /** Runs the sequences; resolves to a row of numbers a sequence, in their order. */
+  async run(work: NativeWork, { signal, onProgress }: RunOptions = {}): Promise<Float32Array> {
+    throwIfAborted(signal);
+    const call = nextCall++;
+    const cancel = () => loadAddon().cancel(call);
+    let reject!: (error: unknown) => void;
+    const failure = new Promise<never>((_, r) => (reject = r));
+    this.#pending.add(reject);
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      const rows = this.#native.run(work, call, onProgress);
+      this.#drain();
+      return await Promise.race([rows, failure]);
+    } catch (error) {
+      throwIfAborted(signal);
+      throw fromNative(error);
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      this.#pending.delete(reject);
+    }
+  }
+
+  /**
+   * Sends workers to the queue. A worker goes home when it finds the queue empty, so one may be about to do so while a
+   * new request arrives: as many tasks again as there are workers are let wait, and those begin after it.
+   */
+  #drain(): void {
+    for (let i = 0; i < this.#workers && this.#drains < 2 * this.#workers; i++) {
+      this.#drains++;
+      this.#pool.run(this.#native.id).then(
+        () => this.#drains--,
+        (cause: unknown) => {
+          this.#drains--;
+          if (this.#closing !== undefined) return;
+          const error = new ZrankError('INTERNAL', `a CPU worker failed: ${(cause as Error).message}`, { cause });
+          for (const reject of this.#pending) reject(error);
+        },
+      );
+    }
+  }
+
+  /** Frees the workers and this object's hold on the model. Calls in flight must have ended. */
+  close(): Promise<void> {
+    this.#closing ??= this.#native.close().then(() => this.#pool.destroy());
+    return this.#closing;
+  }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
+}
+
+/** Equal for graphs that compute the same from the same files with the same settings. */
+function identity(graph: Graph, workers: number, threads: number): string {
+  const hash = createHash('sha256').update(graph.model);
+  for (const { location, path } of graph.weights) {
+    const { ino, dev, size, mtimeMs } = statSync(path);
+    hash.update(JSON.stringify([location, path, ino, dev, size, mtimeMs]));
+  }
+  return hash.update(JSON.stringify([workers, threads])).digest('hex');
+}
