@@ -1,7 +1,7 @@
 import { type Line, lineMismatch, readLines } from './lines.js';
 import {
   addEntry,
-  checkTrecId,
+  checkWritable,
   type GrowingTable,
   readJsonTable,
   refuseEmpty,
@@ -43,17 +43,17 @@ export async function readQrels(path: string): Promise<Qrels> {
 /**
  * Writes TREC qrels, in the order of the maps.
  *
- * @throws ZrankError DATA_INVALID for an id with white space; FILE_NOT_FOUND, FILE_UNREADABLE
+ * @throws ZrankError DATA_INVALID for an id with white space or a grade that is not a whole number; FILE_NOT_FOUND, FILE_UNREADABLE
  */
 export async function writeQrels(path: string, qrels: Qrels): Promise<void> {
+  checkWritable(qrels, 'a whole number', Number.isInteger);
   await writePieces(path, trecLines(qrels));
 }
 
 function* trecLines(qrels: Qrels): Generator<string> {
   for (const [query, grades] of qrels) {
-    checkTrecId('query', query);
     let text = '';
-    for (const [document, grade] of grades) text += `${query} 0 ${checkTrecId('document', document)} ${grade}\n`;
+    for (const [document, grade] of grades) text += `${query} 0 ${document} ${grade}\n`;
     yield text;
   }
 }

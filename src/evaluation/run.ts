@@ -2,7 +2,8 @@ import { type Line, lineMismatch, readLines } from './lines.js';
 import { rankDocuments } from './rank.js';
 import {
   addEntry,
-  checkTrecId,
+  checkTrecWord,
+  checkWritable,
   type GrowingTable,
   readJsonTable,
   refuseEmpty,
@@ -41,15 +42,17 @@ export async function readRun(path: string): Promise<Run> {
  * @throws ZrankError DATA_INVALID for an id with white space or a score that is NaN; FILE_NOT_FOUND, FILE_UNREADABLE
  */
 export async function writeRun(path: string, run: Run, options: WriteRunOptions = {}): Promise<void> {
-  await writePieces(path, trecLines(run, checkTrecId('document', options.tag ?? 'zrank')));
+  const { tag = 'zrank' } = options;
+  checkTrecWord('tag', tag);
+  checkWritable(run, 'a number', (score) => typeof score === 'number' && !Number.isNaN(score));
+  await writePieces(path, trecLines(run, tag));
 }
 
 function* trecLines(run: Run, tag: string): Generator<string> {
   for (const [query, scores] of run) {
-    checkTrecId('query', query);
     let text = '';
     rankDocuments(query, scores, 'trec').forEach(({ document, score }, index) => {
-      text += `${query} Q0 ${checkTrecId('document', document)} ${index + 1} ${score} ${tag}\n`;
+      text += `${query} Q0 ${document} ${index + 1} ${score} ${tag}\n`;
     });
     yield text;
   }

@@ -43,17 +43,15 @@ export async function readJsonTable(
   expected: string,
   isFit: (value: number) => boolean,
 ): Promise<ScoreTable> {
-  const root = parseJson(path, await readFile(path, 'utf8').catch((cause) => Promise.reject(fileError(path, 'read', cause))));
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw fileError(path, 'read', cause);
+  });
   const table: GrowingTable = new Map();
-  for (const [query, documents] of objectEntries(root, path, 'an object of queries')) {
+  for (const [query, documents] of objectEntries(parseJson(path, text), path, 'an object of queries')) {
     const scores = new Map<string, number>();
     for (const [document, value] of objectEntries(documents, `${path}: query ${query}`, 'an object of documents')) {
       if (typeof value !== 'number' || !isFit(value)) {
-        throw new ZrankError(
-          'DATA_INVALID',
-          `${path}: query ${query}, document ${document}: expected ${expected} but received ${JSON.stringify(value)}`,
-          { expected, received: JSON.stringify(value) },
-        );
+        throw unfitValue(`${path}: query ${query}, document ${document}`, expected, value);
       }
       scores.set(document, value);
     }
@@ -71,19 +69,38 @@ export async function writePieces(path: string, pieces: Iterable<string>): Promi
   try {
     await writeFile(path, pieces);
   } catch (cause) {
-    throw cause instanceof ZrankError ? cause : fileError(path, 'write', cause);
+    throw fileError(path, 'write', cause);
   }
 }
 
-/** @throws ZrankError DATA_INVALID for an id that would not come back from a TREC file */
-export function checkTrecId(kind: 'query' | 'document', id: string): string {
-  if (id === '' || /[ \t\v\f\r\n]/.test(id) || (kind === 'query' && id.startsWith('#'))) {
-    throw new ZrankError('DATA_INVALID', `TREC files cannot carry the ${kind} id ${JSON.stringify(id)}`, {
-      expected: 'an id without white space, a query id not beginning with #',
-      received: JSON.stringify(id),
-    });
+/**
+ * Checks a table before a file is touched for it.
+ *
+ * @throws ZrankError DATA_INVALID for an id that would not come back from a TREC file, or a value that is not fit
+ */
+export function checkWritable(table: ScoreTable, expected: string, isFit: (value: number) => boolean): void {
+  for (const [query, documents] of table) {
+    checkTrecWord('query id', query);
+    for (const [document, value] of documents) {
+      checkTrecWord('document id', document);
+      if (!isFit(value)) throw unfitValue(`query ${query}, document ${document}`, expected, value);
+    }
   }
-  return id;
+}
+
+/** @throws ZrankError DATA_INVALID for a text that would not come back from a TREC file */
+export function checkTrecWord(what: 'query id' | 'document id' | 'tag', text: string): void {
+  const isWord = typeof text === 'string' && /^[^ \t\v\f\r\n]+$/.test(text);
+  if (isWord && !(what === 'query id' && text.startsWith('#'))) return;
+  throw new ZrankError('DATA_INVALID', `a TREC file cannot carry the ${what} ${JSON.stringify(text)}`, {
+    expected: 'text without white space, in a query id not beginning with #',
+    received: JSON.stringify(text),
+  });
+}
+
+function unfitValue(where: string, expected: string, value: unknown): ZrankError {
+  const received = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing');
+  return new ZrankError('DATA_INVALID', `${where}: expected ${expected} but received ${received}`, { expected, received });
 }
 
 function parseJson(path: string, text: string): unknown {

@@ -1,0 +1,98 @@
+// The command, run in this process; what it writes is caught on its way to stdout and stderr.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { measure } from '../../dist/cli/measure.js';
+import { defaultMeasures } from '../../dist/evaluation/measures.js';
+
+let folder: string;
+let files: [string, string];
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'zrank-measure-'));
+  files = [join(folder, 'qrels'), join(folder, 'run')];
+  await writeFile(files[0], '1 0 a 1\n1 0 b 2\n2 0 a 1\n');
+  await writeFile(files[1], '1 Q0 a 1 2 t\n1 Q0 b 2 1 t\n3 Q0 a 1 1 t\n');
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function run(...args: string[]) {
+  const written = { stdout: '', stderr: '' };
+  const spies = (['stdout', 'stderr'] as const).map((stream) =>
+    vi.spyOn(process[stream], 'write').mockImplementation((text) => ((written[stream] += text), true)),
+  );
+  try {
+    return { code: await measure(args), ...written };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+describe('zrank measure', () => {
+  test('prints the three columns of trec_eval, and on stderr what the means are over', async () => {
+    expect(await run(...files, '--measures', 'recip_rank,P_2')).toEqual({
+      code: 0,
+      stdout: 'num_q                 \tall\t2\nrecip_rank            \tall\t0.5000\nP_2                   \tall\t0.5000\n',
+      stderr:
+        'convention trec, mean over 2 judged queries; 1 that the run lacks count as 0; 1 of the run are not judged and left out\n',
+    });
+  });
+
+  test('prints each query before the means', async () => {
+    const { stdout } = await run(...files, '-q', '-m', 'mrr', '-m', 'map');
+    expect(stdout.split('\n').map((line) => line.split(/\s+/))).toEqual([
+      ['mrr', '1', '1.0000'],
+      ['map', '1', '1.0000'],
+      ['mrr', '2', '0.0000'],
+      ['map', '2', '0.0000'],
+      ['num_q', 'all', '2'],
+      ['mrr', 'all', '0.5000'],
+      ['map', 'all', '0.5000'],
+      [''],
+    ]);
+  });
+
+  test('prints JSON in full precision, by the names that were given', async () => {
+    const { stdout } = await run(...files, '--json', '--measures', 'ndcg@10, ndcg_cut_1');
+    const ndcg = (1 + 2 / Math.log2(3)) / (2 + 1 / Math.log2(3));
+    expect(JSON.parse(stdout)).toEqual({
+      measures: { 'ndcg@10': ndcg / 2, ndcg_cut_1: 0.25 },
+      queries: { 1: { 'ndcg@10': ndcg, ndcg_cut_1: 0.5 }, 2: { 'ndcg@10': 0, ndcg_cut_1: 0 } },
+    });
+  });
+
+  test('takes the default measures', async () => {
+    const { stdout } = await run(...files, '--json');
+    expect(Object.keys(JSON.parse(stdout).measures)).toEqual(defaultMeasures);
+  });
+
+  test('follows --convention, --complete and --no-complete', async () => {
+    const mean = async (...args: string[]) => JSON.parse((await run(...files, '--json', '-m', 'mrr', ...args)).stdout).measures.mrr;
+    expect(await mean()).toBe(0.5);
+    expect(await mean('--no-complete')).toBe(1);
+    expect(await mean('--convention', 'ranx')).toBe(1);
+    expect(await mean('--convention', 'ranx', '-c')).toBe(0.5);
+    expect((await run(...files, '--convention', 'trec9')).stderr).toMatch(/^convention trec9, mean over 1 judged queries; 1 that the run lacks are left out/);
+  });
+
+  test('prints its usage', async () => {
+    expect(await run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: zrank measure QRELS RUN') });
+  });
+
+  test.each([
+    [[]],
+    [['qrels']],
+    [['qrels', 'run', 'more']],
+    [['qrels', 'run', '--mesures', 'map']],
+    [['qrels', 'run', '--complete', '--no-complete']],
+  ])('refuses the arguments %j', async (args) => {
+    await expect(run(...args)).rejects.toMatchObject({ name: 'ZrankError', code: 'INVALID_ARGUMENT' });
+  });
+
+  test('refuses values of options, and says what is wrong with a file', async () => {
+    await expect(run(...files, '-m', 'map,')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(run(...files, '--convention', 'trec8')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(run(files[0], join(folder, 'none'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+    await expect(run(files[0], files[0])).rejects.toMatchObject({ code: 'DATA_INVALID' });
+  });
+});
