@@ -26,11 +26,7 @@ SessionSpec ToSessionSpec(Napi::Object object) {
   const auto graph = Copy<Napi::Uint8Array, uint8_t>(object, "graph");
   spec.graph.assign(graph.begin(), graph.end());
   spec.graph_path = Text(object, "graphPath");
-  const auto weights = object.Get("weights").As<Napi::Array>();
-  for (uint32_t i = 0; i < weights.Length(); ++i) {
-    const auto file = weights.Get(i).As<Napi::Object>();
-    spec.weights.push_back({Text(file, "location"), Text(file, "path")});
-  }
+  spec.weight_folder = Text(object, "weightFolder");
   spec.intra_op_threads = static_cast<int>(Number(object, "intraOpThreads"));
   return spec;
 }

@@ -7,8 +7,6 @@ std::string_view Name(ErrorCode code) {
     case ErrorCode::kAborted: return "ABORTED";
     case ErrorCode::kClosed: return "CLOSED";
     case ErrorCode::kQueueFull: return "QUEUE_FULL";
-    case ErrorCode::kFileUnreadable: return "FILE_UNREADABLE";
-    case ErrorCode::kTensorOffsetsOutOfRange: return "TENSOR_OFFSETS_OUT_OF_RANGE";
     case ErrorCode::kOnnxRuntimeNotFound: return "ONNXRUNTIME_NOT_FOUND";
     case ErrorCode::kOnnxRuntimeIncompatible: return "ONNXRUNTIME_INCOMPATIBLE";
     case ErrorCode::kDeviceUnavailable: return "DEVICE_UNAVAILABLE";

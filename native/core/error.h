@@ -11,8 +11,6 @@ enum class ErrorCode {
   kAborted,
   kClosed,
   kQueueFull,
-  kFileUnreadable,
-  kTensorOffsetsOutOfRange,
   kOnnxRuntimeNotFound,
   kOnnxRuntimeIncompatible,
   kDeviceUnavailable,

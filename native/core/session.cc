@@ -23,6 +23,10 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
     options.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
     options.AddConfigEntry("session.disable_prepacking", "1");
   }
+  // ONNX Runtime maps external data of a model that came as bytes from below this folder; it follows no symlink out of it.
+  if (!spec.weight_folder.empty()) {
+    options.AddConfigEntry("session.model_external_initializers_file_folder_path", spec.weight_folder.c_str());
+  }
   return options;
 }
 
@@ -30,16 +34,6 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
 
 Session::Session(const SessionSpec& spec) try {
   Ort::SessionOptions options = Options(spec);
-  std::vector<std::basic_string<ORTCHAR_T>> locations;
-  std::vector<char*> buffers;
-  std::vector<size_t> lengths;
-  for (const WeightFile& file : spec.weights) {
-    const MappedFile& mapped = files_.emplace_back(file.path);
-    locations.push_back(file.location);
-    buffers.push_back(mapped.data());
-    lengths.push_back(mapped.size());
-  }
-  if (!locations.empty()) options.AddExternalInitializersFromFilesInMemory(locations, buffers, lengths);
   Ort::Env& env = OrtRuntime::Get().env();
   session_ = spec.graph.empty() ? Ort::Session(env, spec.graph_path.c_str(), options)
                                 : Ort::Session(env, spec.graph.data(), spec.graph.size(), options);

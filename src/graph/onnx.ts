@@ -21,6 +21,7 @@ export interface ExternalData {
 
 export class OnnxGraphWriter {
   readonly #nodes: Message[] = [];
+  readonly #weightNodes: Message[] = [];
   readonly #initializers: Message[] = [];
   readonly #inputs: Message[] = [];
   readonly #outputs: Message[] = [];
@@ -64,20 +65,22 @@ export class OnnxGraphWriter {
 
   /** A node; `op` is `Name` or `domain:Name`, an empty input name leaves an optional input out. */
   node(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Record<string, Attribute> = {}): void {
-    const [type, domain = ''] = op.split(':').reverse() as [string, string?];
-    const node = new Message();
-    for (const input of inputs) node.string(1, input);
-    for (const output of outputs) node.string(2, output);
-    node.string(3, outputs[0]!).string(4, type);
-    for (const [name, attribute] of Object.entries(attributes)) node.message(5, attributeMessage(name, attribute));
-    if (domain) node.string(7, domain);
-    this.#nodes.push(node);
+    this.#nodes.push(nodeMessage(op, inputs, outputs, attributes));
+  }
+
+  /**
+   * A node that takes initializers alone. Such nodes stand first in the model, which lets ONNX Runtime run them last:
+   * of a node's inputs it prepares the one listed latest first (Graph::ReverseDFSFrom). In their natural places all of
+   * them would run before anything else, and every widened weight would be in memory at once.
+   */
+  weightNode(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Record<string, Attribute> = {}): void {
+    this.#weightNodes.push(nodeMessage(op, inputs, outputs, attributes));
   }
 
   /** The serialized ModelProto. */
   finish(name: string, opsets: Record<string, number>): Uint8Array {
     const graph = new Message();
-    for (const node of this.#nodes) graph.message(1, node);
+    for (const node of [...this.#weightNodes, ...this.#nodes]) graph.message(1, node);
     graph.string(2, name);
     for (const tensor of this.#initializers) graph.message(5, tensor);
     for (const input of this.#inputs) graph.message(11, input);
@@ -113,6 +116,17 @@ class Message {
   finish(): Uint8Array {
     return this.#writer.finish();
   }
+}
+
+function nodeMessage(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Record<string, Attribute>): Message {
+  const [type, domain = ''] = op.split(':').reverse() as [string, string?];
+  const node = new Message();
+  for (const input of inputs) node.string(1, input);
+  for (const output of outputs) node.string(2, output);
+  node.string(3, outputs[0]!).string(4, type);
+  for (const [name, attribute] of Object.entries(attributes)) node.message(5, attributeMessage(name, attribute));
+  if (domain) node.string(7, domain);
+  return node;
 }
 
 function attributeMessage(name: string, attribute: Attribute): Message {

@@ -1,18 +1,21 @@
-import { basename } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Qwen3Config } from '../checkpoint/config.js';
 import type { TensorRef } from '../checkpoint/safetensors.js';
 import { dataType, OnnxGraphWriter, type Attribute, type DataType } from './onnx.js';
 
-/** The graph and the files that its weights lie in. */
+/** A graph and where its weights lie. */
 export interface Graph {
-  /** A serialized ONNX model without weights. */
+  /** A serialized ONNX model whose weights are external data. */
   model: Uint8Array;
-  /** For each external location in the model, the file's path. */
-  weights: { location: string; path: string }[];
+  /** The folder that the external data's locations are relative to: the nearest one that holds all weight files. */
+  weightFolder: string;
+  /** Paths of the files that hold the weights. */
+  weightFiles: string[];
 }
 
 const microsoft = 'com.microsoft';
+const toFloat = { to: { int: dataType.float } };
 const storedType: Record<string, DataType> = { F32: dataType.float, F16: dataType.float16, BF16: dataType.bfloat16 };
 
 /**
@@ -31,13 +34,15 @@ class Qwen3Writer {
   readonly #graph = new OnnxGraphWriter();
   readonly #checkpoint: Checkpoint;
   readonly #config: Qwen3Config;
-  /** Location of each shard, by path: unlike names, even where two folders hold shards of one name. */
-  readonly #locations = new Map<string, string>();
+  readonly #weightFiles: string[];
+  readonly #weightFolder: string;
   #count = 0;
 
   constructor(checkpoint: Checkpoint) {
     this.#checkpoint = checkpoint;
     this.#config = checkpoint.config;
+    this.#weightFiles = [...new Set([...checkpoint.weights.values()].map((tensor) => tensor.path))];
+    this.#weightFolder = commonFolder(this.#weightFiles);
   }
 
   write(): Graph {
@@ -53,7 +58,7 @@ class Qwen3Writer {
 
     const [cos, sin] = this.#rotaryTables();
     let residual = this.#node('Gather', [this.#stored(this.#embedding()), 'input_ids'], { axis: { int: 0 } });
-    residual = this.#toFloat(residual, this.#embedding());
+    if (this.#embedding().dtype !== 'F32') residual = this.#node('Cast', [residual], toFloat);
     let update: string | undefined;
     for (let layer = 0; layer < this.#config.layers; layer++) {
       [residual, update] = this.#layer(layer, residual, update, cos, sin);
@@ -63,7 +68,8 @@ class Qwen3Writer {
     graph.output('logits', float, ['B', 1]);
     return {
       model: graph.finish('zrank', { '': 21, [microsoft]: 1 }),
-      weights: [...this.#locations].map(([path, location]) => ({ location, path })),
+      weightFolder: this.#weightFolder,
+      weightFiles: this.#weightFiles,
     };
   }
 
@@ -137,7 +143,7 @@ class Qwen3Writer {
     const scalar = (name: string, value: number) => this.#graph.constant(name, Int32Array.of(value), []);
     const total = this.#node('Reshape', ['total_sequence_length', this.#graph.constant('shape_scalar', new BigInt64Array(0), [0])]);
     const positions = this.#node('Range', [scalar('zero', 0), total, scalar('one', 1)]);
-    const column = this.#node('Reshape', [this.#node('Cast', [positions], { to: { int: dataType.float } }), this.#shape(-1, 1)]);
+    const column = this.#node('Reshape', [this.#node('Cast', [positions], toFloat), this.#shape(-1, 1)]);
     const angles = this.#node('Mul', [column, this.#graph.constant('rope_frequencies', frequencies, [1, headDim / 2])]);
     return [this.#node('Cos', [angles]), this.#node('Sin', [angles])];
   }
@@ -153,7 +159,9 @@ class Qwen3Writer {
       return this.#float({ ...matrix, name, shape: [1, this.#config.hiddenSize], offset: matrix.offset + token * bytes, length: bytes });
     };
     if (head.kind === 'token') return row(head.trueTokenId);
-    return this.#node('Sub', [row(head.trueTokenId), row(head.falseTokenId)]);
+    const difference = this.#name();
+    this.#graph.weightNode('Sub', [row(head.trueTokenId), row(head.falseTokenId)], [difference]);
+    return difference;
   }
 
   #embedding(): TensorRef {
@@ -170,20 +178,15 @@ class Qwen3Writer {
   }
 
   #float(tensor: TensorRef): string {
-    return this.#toFloat(this.#stored(tensor), tensor);
+    const stored = this.#stored(tensor);
+    if (tensor.dtype === 'F32') return stored;
+    const widened = this.#name();
+    this.#graph.weightNode('Cast', [stored], [widened], toFloat);
+    return widened;
   }
 
-  #toFloat(value: string, tensor: TensorRef): string {
-    return tensor.dtype === 'F32' ? value : this.#node('Cast', [value], { to: { int: dataType.float } });
-  }
-
-  #stored(tensor: TensorRef): string {
-    let location = this.#locations.get(tensor.path);
-    if (location === undefined) {
-      location = `${this.#locations.size}-${basename(tensor.path)}`;
-      this.#locations.set(tensor.path, location);
-    }
-    return this.#graph.external(tensor.name, storedType[tensor.dtype]!, tensor.shape, { location, offset: tensor.offset, length: tensor.length });
+  #stored({ name, dtype, shape, path, offset, length }: TensorRef): string {
+    return this.#graph.external(name, storedType[dtype]!, shape, { location: relative(this.#weightFolder, path), offset, length });
   }
 
   #shape(...dims: number[]): string {
@@ -199,4 +202,11 @@ class Qwen3Writer {
   #name(): string {
     return `v${this.#count++}`;
   }
+}
+
+/** The nearest folder that holds all the files. */
+function commonFolder(paths: readonly string[]): string {
+  let folder = dirname(paths[0]!);
+  while (!paths.every((path) => path.startsWith(join(folder, sep)))) folder = dirname(folder);
+  return folder;
 }

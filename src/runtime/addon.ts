@@ -23,8 +23,10 @@ export interface NativeEngineOptions {
   key: string;
   /** How many threads may run a batch at once. */
   runners: number;
+  /** A serialized ONNX model. */
   graph: Uint8Array;
-  weights: { location: string; path: string }[];
+  /** What the locations of its external data are relative to. */
+  weightFolder: string;
   /** Threads of one run, its own included. */
   intraOpThreads: number;
 }

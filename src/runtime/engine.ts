@@ -56,7 +56,7 @@ export class Engine {
         key: identity(graph, workers, threads),
         runners: workers,
         graph: graph.model,
-        weights: graph.weights,
+        weightFolder: graph.weightFolder,
         intraOpThreads: Math.max(1, threads - workers + 1),
       });
       return new Engine(native, workers);
@@ -124,9 +124,9 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 /** Equal for graphs that compute the same from the same files with the same settings. */
 function identity(graph: Graph, workers: number, threads: number): string {
   const hash = createHash('sha256').update(graph.model);
-  for (const { location, path } of graph.weights) {
+  for (const path of graph.weightFiles) {
     const { ino, dev, size, mtimeMs } = statSync(path);
-    hash.update(JSON.stringify([location, path, ino, dev, size, mtimeMs]));
+    hash.update(JSON.stringify([path, ino, dev, size, mtimeMs]));
   }
   return hash.update(JSON.stringify([workers, threads])).digest('hex');
 }
