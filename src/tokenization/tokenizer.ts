@@ -36,6 +36,11 @@ export class Tokenizer {
     return encodings.map((encoding) => encoding.getIds());
   }
 
+  /** The token of an id, in the vocabulary's own spelling. */
+  tokenText(id: number): string | undefined {
+    return this.#parsing.idToToken(id) ?? undefined;
+  }
+
   /** The library's encodeBatch() takes no pairs. */
   #encodeOne(input: TokenizerInput, addSpecialTokens: boolean) {
     const [text, pair] = typeof input === 'string' ? [input, null] : input;

@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { text as readAll } from 'node:stream/consumers';
+import { isObject } from '../checkpoint/json.js';
+import { ZrankError } from '../error.js';
+
+export interface DocumentLine {
+  text: string;
+  id?: string;
+}
+
+/** The text of a file, or of standard input for `-`. */
+export async function readInput(path: string): Promise<string> {
+  if (path === '-') return readAll(process.stdin);
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'FILE_NOT_FOUND' : 'FILE_UNREADABLE';
+    throw new ZrankError(code, `${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/**
+ * Documents of a file: a .jsonl file has a string or an object with `text` and perhaps `id` or `_id` on each line, any
+ * other a document a line. Standard input is JSON lines if its first line is.
+ */
+export async function readDocuments(path: string): Promise<DocumentLine[]> {
+  const lines = (await readInput(path)).split(/\r?\n/).map((line, i) => ({ line, number: i + 1 }));
+  const filled = lines.filter(({ line }) => line.trim() !== '');
+  const isJson = path.endsWith('.jsonl') || (path === '-' && /^\s*["{]/.test(filled[0]?.line ?? ''));
+  return filled.map(({ line, number }) => (isJson ? parseLine(line, `${path}:${number}`) : { text: line }));
+}
+
+function parseLine(line: string, where: string): DocumentLine {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new ZrankError('JSON_INVALID', `${where} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (typeof value === 'string') return { text: value };
+  if (isObject(value) && typeof value['text'] === 'string') {
+    const id = value['id'] ?? value['_id'];
+    return { text: value['text'], ...(id !== undefined && { id: String(id) }) };
+  }
+  throw new ZrankError('DATA_INVALID', `${where}: expected a string or an object with the string "text"`);
+}

@@ -1,0 +1,91 @@
+import { parseArgs } from 'node:util';
+import { ZrankError } from '../error.js';
+import { Reranker, type Hit, type LoadOptions } from '../reranker.js';
+import { readDocuments, readInput, type DocumentLine } from './documents.js';
+import { modelFolder } from './model-folder.js';
+import { ProgressBar } from './progress.js';
+
+const help = `Usage: zrank rank --query TEXT --documents FILE [OPTIONS]
+
+  --query TEXT          the query, or --query-file FILE
+  --documents FILE      .txt (a document a line), .jsonl (strings, or objects with "text" and perhaps "id"), - for stdin
+  --model FOLDER        a model folder [ZRANK_MODEL, else the embedded zrank-tiny]
+  --top N               print the best N only
+  --json                print one JSON array of hits
+  --instruction TEXT    what makes a document relevant
+  --max-length N        longest prompt in tokens; the document is cut
+  --special-tokens text leave strings such as <|im_end|> in documents as text [parse]
+  --device, --precision, --workers, --threads   as Reranker.load() takes them
+`;
+
+/** zrank rank */
+export async function rank(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      query: { type: 'string' },
+      'query-file': { type: 'string' },
+      documents: { type: 'string' },
+      model: { type: 'string' },
+      top: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      instruction: { type: 'string' },
+      'max-length': { type: 'string' },
+      'special-tokens': { type: 'string' },
+      device: { type: 'string' },
+      precision: { type: 'string' },
+      workers: { type: 'string' },
+      threads: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const query = values.query ?? (values['query-file'] === undefined ? undefined : (await readInput(values['query-file'])).replace(/\r?\n$/, ''));
+  if (query === undefined) throw new ZrankError('INVALID_ARGUMENT', 'zrank rank needs --query TEXT or --query-file FILE');
+  if (values.documents === undefined) throw new ZrankError('INVALID_ARGUMENT', 'zrank rank needs --documents FILE');
+  const topN = count('--top', values.top);
+  const maxLength = count('--max-length', values['max-length']);
+  const documents = await readDocuments(values.documents);
+
+  await using reranker = await Reranker.load(modelFolder(values.model), {
+    ...(values.device !== undefined && { device: values.device }),
+    ...(values.precision !== undefined && { precision: values.precision }),
+    ...(values['special-tokens'] !== undefined && { specialTokens: values['special-tokens'] }),
+    ...defined({ maxLength, workers: count('--workers', values.workers), threads: count('--threads', values.threads) }),
+  } as LoadOptions);
+  const bar = new ProgressBar('ranking');
+  const hits = await reranker.rank(query, documents, {
+    returnDocuments: true,
+    onProgress: bar.update,
+    ...defined({ topN, instruction: values.instruction }),
+  });
+  bar.done();
+  process.stdout.write(values.json ? `${JSON.stringify(hits, null, 2)}\n` : table(hits));
+  return 0;
+}
+
+function count(option: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^[1-9]\d*$/.test(value)) return Number(value);
+  throw ZrankError.argument(option, 'a positive integer', value);
+}
+
+function defined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function table(hits: readonly Hit<DocumentLine>[]): string {
+  const ids = hits.map((hit) => hit.document!.id ?? String(hit.index));
+  const idWidth = Math.max(2, ...ids.map((id) => id.length));
+  const columns = process.stdout.isTTY ? process.stdout.columns : 100;
+  const room = Math.max(20, columns - idWidth - 28);
+  const rows = hits.map((hit, i) => {
+    const text = hit.document!.text.replace(/\s+/g, ' ').trim();
+    const snippet = text.length > room ? `${text.slice(0, room - 1)}…` : text;
+    return `${String(i + 1).padStart(4)}  ${hit.score.toFixed(4)}  ${hit.logit.toFixed(3).padStart(9)}  ${ids[i]!.padEnd(idWidth)}  ${snippet}${hit.truncated ? ' [cut]' : ''}\n`;
+  });
+  return `rank   score      logit  ${'id'.padEnd(idWidth)}  document\n${rows.join('')}`;
+}
