@@ -42,6 +42,7 @@ class OpenWorker : public Napi::AsyncWorker {
     if (error_) {
       deferred_.Reject(ToJs(Env(), *error_));
     } else {
+      Calls::Of(Env()).Attached(attachment_);
       deferred_.Resolve(Calls::Of(Env()).engine_constructor().New({Napi::External<std::shared_ptr<Attachment>>::New(Env(), &attachment_)}));
     }
   }
@@ -72,8 +73,11 @@ void Drain(const Napi::CallbackInfo& info) {
 // cancel(call): ends a pending run() of this thread with ABORTED.
 void Cancel(const Napi::CallbackInfo& info) { Calls::Of(info.Env()).Cancel(info[0].As<Napi::Number>().Uint32Value()); }
 
-// abandonAll(): the process exits; runs in flight are stopped.
-void AbandonAll(const Napi::CallbackInfo&) { Engine::AbandonAll(); }
+// abandon(wholeProcess): this thread exits, or the process does and runs in flight are stopped.
+void Abandon(const Napi::CallbackInfo& info) {
+  if (info[0].As<Napi::Boolean>()) Engine::AbandonAll();
+  Calls::Of(info.Env()).Abandon();
+}
 
 // errorCodes(): every code that native errors carry.
 Napi::Value ErrorCodes(const Napi::CallbackInfo& info) {
@@ -92,7 +96,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("openEngine", Napi::Function::New<OpenEngine>(env));
   exports.Set("drain", Napi::Function::New<Drain>(env));
   exports.Set("cancel", Napi::Function::New<Cancel>(env));
-  exports.Set("abandonAll", Napi::Function::New<AbandonAll>(env));
+  exports.Set("abandon", Napi::Function::New<Abandon>(env));
   exports.Set("errorCodes", Napi::Function::New<ErrorCodes>(env));
   return exports;
 }

@@ -4,10 +4,33 @@
 
 namespace zrank {
 
+namespace {
+
+// Calls a function of the user's. What it throws is an uncaught exception of this thread, as in any event handler; a
+// thread that is being terminated can neither run it nor hold an exception.
+void Notify(Napi::Env env, const Napi::FunctionReference& function, double argument) {
+  const napi_value arguments[] = {Napi::Number::New(env, argument)};
+  if (napi_call_function(env, env.Undefined(), function.Value(), 1, arguments, nullptr) != napi_pending_exception) return;
+  napi_value exception;
+  if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
+}
+
+}  // namespace
+
 Calls::~Calls() {
-  for (auto& [call, pending] : pending_) {
-    pending.attachment->engine().Cancel(pending.ticket);
-    pending.on_progress.SuppressDestruct();  // the environment frees it
+  Abandon();
+  for (auto& [call, pending] : pending_) pending.on_progress.SuppressDestruct();  // the environment frees it
+}
+
+void Calls::Attached(std::weak_ptr<Attachment> attachment) {
+  std::erase_if(attachments_, [](const auto& weak) { return weak.expired(); });
+  attachments_.push_back(std::move(attachment));
+}
+
+void Calls::Abandon() {
+  for (auto& [call, pending] : pending_) pending.attachment->engine().Cancel(pending.ticket);
+  for (const auto& weak : attachments_) {
+    if (const auto attachment = weak.lock()) attachment->Stop();
   }
 }
 
@@ -21,7 +44,7 @@ Napi::Promise Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachmen
       channel->Post([call, done](Napi::Env env) {
         auto& calls = Of(env).pending_;
         const auto found = calls.find(call);
-        if (found != calls.end()) found->second.on_progress.Call({Napi::Number::New(env, static_cast<double>(done))});
+        if (found != calls.end()) Notify(env, found->second.on_progress, static_cast<double>(done));
       });
     };
   }

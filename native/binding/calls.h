@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "binding/channel.h"
 #include "binding/node_api.h"
@@ -14,7 +15,6 @@ class Calls {
  public:
   Calls(Napi::Env env, Napi::Function engine_constructor)
       : engine_constructor_(Napi::Persistent(engine_constructor)), channel_(Channel::Create(env)) {}
-  // The thread goes down: what it asked for is of use to nobody.
   ~Calls();
 
   static Calls& Of(Napi::Env env) { return *env.GetInstanceData<Calls>(); }
@@ -24,6 +24,10 @@ class Calls {
   Napi::Promise Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress,
                        uint32_t call);
   void Cancel(uint32_t call);
+  // This thread's hold on an engine, until it is let go.
+  void Attached(std::weak_ptr<Attachment> attachment);
+  // The thread exits: its calls end and its workers go home after the batch they run.
+  void Abandon();
 
  private:
   struct Pending {
@@ -38,6 +42,7 @@ class Calls {
   Napi::FunctionReference engine_constructor_;
   std::shared_ptr<Channel> channel_;
   std::unordered_map<uint32_t, Pending> pending_;
+  std::vector<std::weak_ptr<Attachment>> attachments_;
 };
 
 }  // namespace zrank

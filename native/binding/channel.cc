@@ -8,7 +8,11 @@ void RunTask(napi_env env, napi_value, void*, void* data) {
   const std::unique_ptr<Channel::Task> task(static_cast<Channel::Task*>(data));
   if (env == nullptr) return;  // the thread is going down
   const Napi::HandleScope scope(env);
-  (*task)(env);
+  try {
+    (*task)(env);
+  } catch (const Napi::Error&) {
+    // Tasks let no exception of the user's through: this one says that the thread is being terminated.
+  }
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ std::string Show(const T& value) {
 #define CHECK_EQ(actual, ...)                                                                             \
   do {                                                                                                    \
     const auto& actual_ = (actual);                                                                       \
-    const std::decay_t<decltype(actual_)> expected_ __VA_ARGS__;                                          \
+    const std::decay_t<decltype(actual_)> expected_ = __VA_ARGS__;                                        \
     zrank::test::Report(actual_ == expected_, __FILE__, __LINE__,                                         \
                         #actual " is " + zrank::test::Show(actual_) + ", expected " + zrank::test::Show(expected_)); \
   } while (false)

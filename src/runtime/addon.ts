@@ -14,8 +14,8 @@ export interface Addon {
   drain(engineId: number): void;
   /** Ends a pending run() of this thread with ABORTED. */
   cancel(call: number): void;
-  /** The process exits: stops all runs. */
-  abandonAll(): void;
+  /** This thread exits: ends its calls and sends its workers home. With `wholeProcess`, runs in flight are stopped too. */
+  abandon(wholeProcess: boolean): void;
   errorCodes(): string[];
 }
 
@@ -90,8 +90,8 @@ export function loadAddon(): Addon {
   } catch (error) {
     throw fromNative(error);
   }
-  // Node joins worker threads before it exits: they must not sit in a run of minutes.
-  if (isMainThread) process.once('exit', () => loaded.abandonAll());
+  // Node joins a thread's workers before the thread exits: they must not sit in a queue of minutes.
+  process.once('exit', () => loaded.abandon(isMainThread));
   addon = loaded;
   return loaded;
 }

@@ -20,8 +20,7 @@ export class Tokenizer {
   constructor(json: string) {
     this.#json = json;
     this.#parsing = create(json);
-    const tokens = addedTokens(JSON.parse(json)).filter((token) => token.special);
-    this.#specialTokens = new Map(tokens.map((token) => [token.content, token]));
+    this.#specialTokens = new Map(addedTokens(JSON.parse(json)).map((token) => [token.content, token]));
     // Leftmost match, the longest where several begin at one place, as the library matches them.
     const contents = [...this.#specialTokens.keys()].sort((a, b) => b.length - a.length);
     this.#specialPattern = contents.length ? new RegExp(contents.map(escapeRegExp).join('|'), 'gu') : undefined;
@@ -86,10 +85,10 @@ export class Tokenizer {
   }
 }
 
+/** An entry of added_tokens: control tokens such as `<|im_end|>` and `<think>`, whether marked special or not. */
 interface SpecialToken {
   id: number;
   content: string;
-  special: boolean;
   /** The token takes the white space to its left, or right, with it. */
   lstrip: boolean;
   rstrip: boolean;
@@ -111,7 +110,7 @@ function addedTokens(json: Record<string, unknown>): SpecialToken[] {
 
 function withoutSpecialTokens(text: string): string {
   const json = JSON.parse(text) as Record<string, unknown>;
-  return JSON.stringify({ ...json, added_tokens: addedTokens(json).filter((token) => !token.special), post_processor: null });
+  return JSON.stringify({ ...json, added_tokens: [], post_processor: null });
 }
 
 function create(json: string): HfTokenizer {

@@ -1,0 +1,117 @@
+// Spoiled copies of a golden checkpoint: each fault has its own code and none is a crash.
+
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { Reranker, type ErrorCode } from 'zrank';
+import { copyOfGolden, expectCode, temporaryFolder } from '../support.js';
+
+type Header = Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
+
+/** Rewrites the header of model.safetensors and leaves the data as it is. */
+async function editHeader(folder: string, edit: (header: Header) => void): Promise<void> {
+  const path = join(folder, 'model.safetensors');
+  const file = await readFile(path);
+  const length = Number(file.readBigUInt64LE());
+  const header = JSON.parse(file.subarray(8, 8 + length).toString()) as Header;
+  edit(header);
+  const text = Buffer.from(JSON.stringify(header));
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(text.length));
+  await writeFile(path, Buffer.concat([prefix, text, file.subarray(8 + length)]));
+}
+
+async function editJson(folder: string, name: string, change: Record<string, unknown>): Promise<void> {
+  const path = join(folder, name);
+  const json = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+  await writeFile(path, JSON.stringify({ ...json, ...change }));
+}
+
+const embedding = 'model.embed_tokens.weight';
+const query = 'model.layers.1.self_attn.q_proj.weight';
+
+const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise<unknown>][] = [
+  ['fewer than 8 bytes', 'SAFETENSORS_TRUNCATED', (f) => truncate(join(f, 'model.safetensors'), 5)],
+  ['an empty file', 'SAFETENSORS_TRUNCATED', (f) => truncate(join(f, 'model.safetensors'), 0)],
+  ['a truncated header', 'SAFETENSORS_HEADER_TOO_LONG', (f) => truncate(join(f, 'model.safetensors'), 100)],
+  ['a header that claims more than there can be', 'SAFETENSORS_HEADER_TOO_LONG', (f) => writeFile(join(f, 'model.safetensors'), Buffer.alloc(64, 0xff))],
+  ['a header that is no JSON', 'SAFETENSORS_HEADER_INVALID', (f) => writeFile(join(f, 'model.safetensors'), Buffer.concat([Buffer.from([4, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{"a"')]))],
+  ['a header that is no object', 'SAFETENSORS_HEADER_INVALID', (f) => writeFile(join(f, 'model.safetensors'), Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('[]')]))],
+  ['a tensor without shape', 'SAFETENSORS_HEADER_INVALID', (f) => editHeader(f, (h) => delete (h[query] as { shape?: unknown }).shape)],
+  ['a negative dimension', 'SAFETENSORS_HEADER_INVALID', (f) => editHeader(f, (h) => (h[query]!.shape = [-1, 64]))],
+  ['truncated data', 'TENSOR_OFFSETS_OUT_OF_RANGE', (f) => truncate(join(f, 'model.safetensors'), 400_000)],
+  ['offsets beyond the file', 'TENSOR_OFFSETS_OUT_OF_RANGE', (f) => editHeader(f, (h) => (h[query]!.data_offsets = [1e9, 1e9 + 16_384]))],
+  ['offsets in reverse', 'TENSOR_OFFSETS_OUT_OF_RANGE', (f) => editHeader(f, (h) => h[query]!.data_offsets.reverse())],
+  ['overlapping offsets', 'TENSOR_OFFSETS_OVERLAP', (f) => editHeader(f, (h) => (h[query]!.data_offsets = [1024, 1024 + 128 * 64 * 2]))],
+  ['offsets that do not span the shape', 'TENSOR_SHAPE_MISMATCH', (f) => editHeader(f, (h) => (h[query]!.data_offsets[1] -= 2))],
+  ['a missing tensor', 'TENSOR_MISSING', (f) => editHeader(f, (h) => delete h[query])],
+  ['a shape unlike the config', 'TENSOR_SHAPE_MISMATCH', (f) => editHeader(f, (h) => h[query]!.shape.reverse())],
+  ['an integer dtype', 'TENSOR_DTYPE_UNSUPPORTED', (f) => editHeader(f, (h) => (h[embedding]!.dtype = 'I16'))],
+  ['an unknown dtype', 'TENSOR_DTYPE_UNSUPPORTED', (f) => editHeader(f, (h) => (h[embedding]!.dtype = 'F4'))],
+  ['no weights', 'SHARD_MISSING', (f) => rm(join(f, 'model.safetensors'))],
+  ['no config.json', 'FILE_NOT_FOUND', (f) => rm(join(f, 'config.json'))],
+  ['no tokenizer.json', 'FILE_NOT_FOUND', (f) => rm(join(f, 'tokenizer.json'))],
+  ['a config that is no JSON', 'JSON_INVALID', (f) => writeFile(join(f, 'config.json'), '{"architectures": [')],
+  ['a config that is no object', 'JSON_INVALID', (f) => writeFile(join(f, 'config.json'), '[]')],
+  ['a tokenizer that is no JSON', 'JSON_INVALID', (f) => writeFile(join(f, 'tokenizer.json'), 'x')],
+  ['a tokenizer that is none', 'TOKENIZER_INVALID', (f) => writeFile(join(f, 'tokenizer.json'), '{}')],
+  ['a module list that is no JSON', 'JSON_INVALID', (f) => writeFile(join(f, 'modules.json'), '[')],
+  ['an unknown architecture', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { architectures: ['LlamaForCausalLM'] })],
+  ['no architecture', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { architectures: undefined })],
+  ['two labels', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { architectures: ['Qwen3ForSequenceClassification'], id2label: { 0: 'a', 1: 'b' } })],
+  ['another activation', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { hidden_act: 'gelu' })],
+  ['a rope type that is not known', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { rope_scaling: { rope_type: 'yarn', factor: 4 } })],
+  ['a hidden size that is no number', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { hidden_size: '64' })],
+  ['more layers than there are', 'TENSOR_MISSING', (f) => editJson(f, 'config.json', { num_hidden_layers: 4 })],
+  ['heads that cannot be grouped', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { num_key_value_heads: 3 })],
+  ['no scoring token', 'CONFIG_INVALID', (f) => rm(join(f, '1_LogitScore'), { recursive: true })],
+  ['a scoring token outside the vocabulary', 'CONFIG_INVALID', (f) => editJson(f, '1_LogitScore/config.json', { true_token_id: 1600 })],
+  ['a template that cannot be parsed', 'TEMPLATE_INVALID', (f) => writeFile(join(f, 'chat_template.jinja'), '{% for')],
+];
+
+describe('a checkpoint with', () => {
+  test.each(faults)('%s gives %s', async (_, code, spoil) => {
+    const folder = await copyOfGolden('causal-bf16');
+    await spoil(folder);
+    await expectCode(Reranker.load(folder), code);
+  });
+});
+
+describe('a sharded checkpoint with', () => {
+  const shards: typeof faults = [
+    ['an absent shard', 'SHARD_MISSING', (f) => rm(join(f, 'model-00002-of-00002.safetensors'))],
+    ['an index that is no JSON', 'JSON_INVALID', (f) => writeFile(join(f, 'model.safetensors.index.json'), 'x')],
+    ['an index without a map', 'CONFIG_INVALID', (f) => writeFile(join(f, 'model.safetensors.index.json'), '{}')],
+    ['a shard outside the folder', 'CONFIG_INVALID', (f) => writeFile(join(f, 'model.safetensors.index.json'), '{"weight_map": {"a": "../b.safetensors"}}')],
+    [
+      'a tensor in another shard than the index says',
+      'TENSOR_MISSING',
+      async (f) => {
+        const path = join(f, 'model.safetensors.index.json');
+        const index = JSON.parse(await readFile(path, 'utf8')) as { weight_map: Record<string, string> };
+        const name = Object.keys(index.weight_map)[0]!;
+        const other = Object.values(index.weight_map).find((shard) => shard !== index.weight_map[name])!;
+        await writeFile(path, JSON.stringify({ ...index, weight_map: { ...index.weight_map, [name]: other } }));
+      },
+    ],
+  ];
+  test.each(shards)('%s gives %s', async (_, code, spoil) => {
+    const folder = await copyOfGolden('causal-fp32-sharded');
+    await spoil(folder);
+    await expectCode(Reranker.load(folder), code);
+  });
+});
+
+test('a folder that is not there, or a file, is named', async () => {
+  await expectCode(Reranker.load('/no/such/folder'), 'FILE_NOT_FOUND', /\/no\/such\/folder/);
+  const path = join(await temporaryFolder(), 'file');
+  await writeFile(path, '');
+  await expectCode(Reranker.load(path), 'FILE_NOT_FOUND');
+});
+
+test('an error says what was expected and what came', async () => {
+  const folder = await copyOfGolden('causal-bf16');
+  await editHeader(folder, (header) => header[query]!.shape.reverse());
+  const error = await Reranker.load(folder).catch((error: unknown) => error);
+  expect(error).toMatchObject({ name: 'ZrankError', expected: '[128,64]', received: '[64,128]' });
+});

@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { errorCodes, ZrankError } from 'zrank';
+import { loadAddon } from '../dist/runtime/addon.js';
+import { root } from './support.js';
+
+test('every native code is one of the list', () => {
+  const native = loadAddon().errorCodes();
+  expect(native.length).toBeGreaterThan(5);
+  expect(native.filter((code) => !(errorCodes as readonly string[]).includes(code))).toEqual([]);
+});
+
+test('the native list is complete', async () => {
+  const header = await readFile(join(root, 'native/core/error.h'), 'utf8');
+  const names = header.match(/^ {2}k\w+,$/gm)!.map((line) => line.trim().slice(1, -1));
+  const spelled = (code: string) => code.replaceAll('_', '').toLowerCase();
+  expect(loadAddon().errorCodes().map(spelled)).toEqual(names.map((name) => name.toLowerCase()));
+});
+
+test('codes are unique', () => expect(new Set(errorCodes).size).toBe(errorCodes.length));
+
+test('the argument error describes what came', () => {
+  const messages = [undefined, null, 3, 'text', ['a'], { b: 1 }, () => 1].map((value) => ZrankError.argument('it', 'x', value).message);
+  expect(messages).toEqual([
+    'expected x for it but received undefined',
+    'expected x for it but received null',
+    'expected x for it but received 3',
+    'expected x for it but received "text"',
+    'expected x for it but received an array of 1',
+    'expected x for it but received an object (Object)',
+    'expected x for it but received a function',
+  ]);
+});

@@ -1,0 +1,112 @@
+// Ends of processes and threads, each in a child process with a deadline. What they guard against: a promise that keeps
+// the process alive for ever, a thread-safe function called after its thread has gone, an engine freed under a run, and
+// Node waiting at exit for a worker that sits in a long run.
+
+import { describe, expect, test } from 'vitest';
+import { runScript, tinyModel } from './support.js';
+
+const prelude = `
+  import { Reranker } from 'zrank';
+  import { Worker, isMainThread, parentPort } from 'node:worker_threads';
+  const folder = ${JSON.stringify(tinyModel)};
+  const long = Array.from({ length: 3000 }, (_, i) => 'bread and butter '.repeat(60) + i);
+  const worker = (body) => new Worker(new URL('data:text/javascript,' + encodeURIComponent(\`
+    import { parentPort } from 'node:worker_threads';
+    const { Reranker } = await import(\${JSON.stringify(import.meta.resolve('zrank'))});
+    const folder = ${JSON.stringify(tinyModel)};
+    const long = Array.from({ length: 3000 }, (_, i) => 'bread and butter '.repeat(60) + i);
+    \${body}\`)));
+`;
+
+const scripts: [what: string, body: string, expected: { code: number; stdout: string }][] = [
+  ['an idle reranker does not keep the process alive', `await Reranker.load(folder); console.log('loaded');`, { code: 0, stdout: 'loaded\n' }],
+  [
+    'a call in flight does',
+    `const r = await Reranker.load(folder); r.rank('bread', ['a', 'b']).then((hits) => console.log(hits.length));`,
+    { code: 0, stdout: '2\n' },
+  ],
+  [
+    'process.exit() with work in flight',
+    `const r = await Reranker.load(folder); r.rank('bread', long, { onProgress: () => { console.log('exit'); process.exit(7); } });`,
+    { code: 7, stdout: 'exit\n' },
+  ],
+  [
+    'process.exit() while loading',
+    `Reranker.load(folder); setImmediate(() => process.exit(3));`,
+    { code: 3, stdout: '' },
+  ],
+  [
+    'an uncaught exception with work in flight',
+    `const r = await Reranker.load(folder); r.rank('bread', long, { onProgress: () => setImmediate(() => { throw new Error('x'); }) });`,
+    { code: 1, stdout: '' },
+  ],
+  [
+    'close() during work waits for it',
+    `const r = await Reranker.load(folder);
+     const call = r.rank('bread', long.slice(0, 200)).then((hits) => console.log('ranked', hits.length));
+     await r.close(); console.log('closed'); await call;`,
+    { code: 0, stdout: 'ranked 200\nclosed\n' },
+  ],
+  [
+    'an abort during work, then close()',
+    `const r = await Reranker.load(folder); const c = new AbortController();
+     const call = r.rank('bread', long, { signal: c.signal, onProgress: () => c.abort() }).catch((e) => console.log(e.code));
+     await call; await r.close(); console.log('closed');`,
+    { code: 0, stdout: 'ABORTED\nclosed\n' },
+  ],
+  [
+    'a progress callback that throws is an uncaught exception, not a crash',
+    `process.on('uncaughtException', (e) => { console.log(e.message); });
+     const r = await Reranker.load(folder); const hits = await r.rank('bread', long.slice(0, 300), { onProgress: ({ completed, total }) => { if (completed < total) throw new Error('mine'); } });
+     console.log(hits.length); await r.close();`,
+    { code: 0, stdout: expect.stringMatching(/^(mine\n)+300\n$/) as never },
+  ],
+  [
+    'several worker threads share the model',
+    `const one = () => new Promise((resolve, reject) => worker(\`
+       const r = await Reranker.load(folder);
+       const hits = await r.rank('bread', ['bread', 'paint', 'tax']);
+       parentPort.postMessage(hits.map((h) => h.index).join()); await r.close();\`)
+       .on('message', resolve).on('error', reject));
+     const r = await Reranker.load(folder);
+     const own = (await r.rank('bread', ['bread', 'paint', 'tax'])).map((h) => h.index).join();
+     const all = await Promise.all([one(), one(), one()]);
+     console.log(all.every((order) => order === own), r.counters().sequences); await r.close();`,
+    { code: 0, stdout: 'true 12\n' },
+  ],
+  [
+    'a worker thread terminated with work in flight leaves the others at work',
+    `const r = await Reranker.load(folder);
+     const w = worker(\`const r = await Reranker.load(folder); parentPort.postMessage('on'); r.rank('bread', long).catch(() => {});\`);
+     await new Promise((resolve) => w.once('message', resolve));
+     await new Promise((resolve) => setTimeout(resolve, 100));
+     await w.terminate();
+     console.log((await r.rank('bread', long.slice(0, 50))).length); await r.close();`,
+    { code: 0, stdout: '50\n' },
+  ],
+  [
+    'a worker thread that calls process.exit() with work in flight',
+    `const w = worker(\`const r = await Reranker.load(folder); r.rank('bread', long, { onProgress: () => process.exit(0) });\`);
+     w.on('exit', (code) => console.log('exit', code));`,
+    { code: 0, stdout: 'exit 0\n' },
+  ],
+  [
+    'load and close over and over',
+    `for (let i = 0; i < 20; i++) { const r = await Reranker.load(folder); await r.rank('bread', ['a']); await r.close(); } console.log('done');`,
+    { code: 0, stdout: 'done\n' },
+  ],
+  [
+    'rerankers that are only dropped',
+    `for (let i = 0; i < 5; i++) await (await Reranker.load(folder, { workers: 1, threads: 1 })).rank('bread', ['a']); globalThis.gc?.(); console.log('done');`,
+    { code: 0, stdout: 'done\n' },
+  ],
+];
+
+describe('in a process of its own', () => {
+  test.each(scripts)('%s', async (_, body, expected) => {
+    const result = await runScript(prelude + body, { deadlineMs: 50_000 });
+    expect(result.timedOut, result.stderr).toBe(false);
+    expect(result.signal, result.stderr).toBeNull();
+    expect({ code: result.code, stdout: result.stdout }, result.stderr).toEqual(expected);
+  });
+});
