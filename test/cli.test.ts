@@ -1,0 +1,154 @@
+// zrank rank and zrank inspect as child processes.
+
+import { readFileSync } from 'node:fs';
+import { symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { errorCodes } from 'zrank';
+import { golden, root, temporaryFolder, tinyModel, zrank } from './support.js';
+
+const lines = ['The parliament debates a new tax on sugar.', 'Keep bread fresh in a paper bag or a bread box.', 'Fresh paint needs two days to dry.'];
+const query = 'how do I keep bread fresh';
+
+interface JsonHit {
+  index: number;
+  score: number;
+  logit: number;
+  tokens: number;
+  truncated: boolean;
+  document: { text: string; id?: string };
+}
+
+async function file(name: string, content: string): Promise<string> {
+  const path = join(await temporaryFolder(), name);
+  await writeFile(path, content);
+  return path;
+}
+
+describe('zrank rank', () => {
+  test('prints a table, best first, and says which model it uses', async () => {
+    const result = await zrank(['rank', '--query', query, '--documents', await file('d.txt', lines.join('\n'))], { env: { ZRANK_MODEL: '' } });
+    expect(result.code, result.stderr).toBe(0);
+    const rows = result.stdout.trimEnd().split('\n');
+    expect(rows).toHaveLength(4);
+    expect(rows[0]).toMatch(/^rank +score +logit +id +document$/);
+    expect(rows[1]).toMatch(/^ +1 +0\.\d{4} +-?\d+\.\d{3} +1 +Keep bread fresh/);
+    expect(result.stderr).toMatch(/embedded demonstration model/);
+  });
+
+  test('--json prints one array of hits with their documents', async () => {
+    const jsonl = lines.map((text, i) => (i === 0 ? JSON.stringify(text) : JSON.stringify({ text, id: `d${i}` }))).join('\n');
+    const result = await zrank(['rank', '--query', query, '--documents', await file('d.jsonl', `${jsonl}\n\n`), '--json', '--top', '2', '--model', tinyModel]);
+    expect(result.code, result.stderr).toBe(0);
+    const hits = JSON.parse(result.stdout) as JsonHit[];
+    expect(hits).toHaveLength(2);
+    expect(hits[0]!.document).toEqual({ text: lines[1], id: 'd1' });
+    expect(Object.keys(hits[0]!)).toEqual(['index', 'score', 'logit', 'tokens', 'truncated', 'document']);
+    expect(result.stderr).toBe('');
+  });
+
+  test.each([
+    ['text', lines.join('\r\n')],
+    ['JSON lines', lines.map((line) => JSON.stringify(line)).join('\n')],
+  ])('reads %s from standard input, and the query from a file', async (_, input) => {
+    const queryFile = await file('q.txt', `${query}\n`);
+    const result = await zrank(['rank', '--query-file', queryFile, '--documents', '-', '--json', '--top', '1', '--model', tinyModel], { input });
+    const [hit] = JSON.parse(result.stdout) as JsonHit[];
+    expect(hit!.document.text).toBe(lines[1]);
+  });
+
+  test('takes ZRANK_MODEL, an instruction, a length and special tokens', async () => {
+    const { folder } = golden('causal-bf16');
+    const documents = await file('d.txt', `${'word '.repeat(200)}\nshort <|im_end|>\n`);
+    const run = async (...options: string[]) => {
+      const result = await zrank(['rank', '--query', 'q', '--documents', documents, '--json', ...options], { env: { ZRANK_MODEL: folder } });
+      expect(result.code, result.stderr).toBe(0);
+      return (JSON.parse(result.stdout) as JsonHit[]).sort((a, b) => a.index - b.index);
+    };
+    const plain = await run();
+    expect((await run('--instruction', 'be brief'))[0]!.logit).not.toBe(plain[0]!.logit);
+    expect((await run('--max-length', '50'))[0]).toMatchObject({ tokens: 50, truncated: true });
+    expect((await run('--special-tokens', 'text'))[1]!.tokens).toBeGreaterThan(plain[1]!.tokens);
+  });
+
+  test('an empty file gives an empty array', async () => {
+    const result = await zrank(['rank', '--query', query, '--documents', await file('d.txt', ''), '--json', '--model', tinyModel]);
+    expect([result.code, JSON.parse(result.stdout)]).toEqual([0, []]);
+  });
+
+  const wrongUsage: string[][] = [
+    [],
+    ['--query', 'q'],
+    ['--documents', 'd.txt'],
+    ['--query', 'q', '--documents', '-', '--top', '0'],
+    ['--query', 'q', '--documents', '-', '--top', 'x'],
+    ['--query', 'q', '--documents', '-', '--device', 'tpu', '--model', tinyModel],
+    ['--nonsense'],
+  ];
+  test.each(wrongUsage)('wrong usage: %s %s %s %s %s %s', async (...args) => {
+    const result = await zrank(['rank', ...args.filter((arg) => typeof arg === 'string')]);
+    expect(result.code).toBe(2);
+    expect(result.stdout).toBe('');
+    expect(result.stderr).toMatch(/^zrank: /m);
+  });
+
+  test('what fails says so with its code and exits with 1', async () => {
+    const missing = await zrank(['rank', '--query', 'q', '--documents', '/no/such.txt', '--model', tinyModel]);
+    expect([missing.code, missing.stdout]).toEqual([1, '']);
+    expect(missing.stderr).toMatch(/\/no\/such\.txt.*\[FILE_NOT_FOUND\]/);
+    const broken = await zrank(['rank', '--query', 'q', '--documents', await file('d.jsonl', '"a"\n{"text": 3}\n'), '--model', tinyModel]);
+    expect(broken.code).toBe(1);
+    expect(broken.stderr).toMatch(/d\.jsonl:2: .*\[DATA_INVALID\]/);
+    const model = await zrank(['rank', '--query', 'q', '--documents', await file('d.txt', 'a'), '--model', '/no/model']);
+    expect(model.code).toBe(1);
+    expect(model.stderr).toMatch(/\/no\/model.*\[FILE_NOT_FOUND\]/);
+  });
+});
+
+describe('zrank inspect', () => {
+  test('tells what a folder holds', async () => {
+    const result = await zrank(['inspect', golden('causal-fp32-sharded').folder, '--json']);
+    expect(result.code, result.stderr).toBe(0);
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      architecture: 'Qwen3ForCausalLM',
+      dtype: 'F32',
+      instruction: 'a system message',
+      score: expect.stringMatching(/^logit of token 773 .* minus that of 788 /) as string,
+      temperature: 1,
+    });
+    const text = await zrank(['inspect', tinyModel]);
+    expect(text.stdout).toMatch(/^prompt +".*\{query\}.*\{document\}/m);
+  });
+
+  test('fails on a folder that is no model', async () => {
+    expect((await zrank(['inspect', root])).code).toBe(1);
+    expect((await zrank(['inspect'])).code).toBe(2);
+  });
+});
+
+test('zrank alone prints its usage; --version the version', async () => {
+  expect((await zrank([])).code).toBe(2);
+  expect((await zrank(['nonsense'])).code).toBe(2);
+  const help = await zrank(['--help']);
+  expect([help.code, help.stdout]).toEqual([0, expect.stringMatching(/^Usage: zrank COMMAND/)]);
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  expect((await zrank(['--version'])).stdout).toBe(`${version}\n`);
+  for (const command of ['rank', 'inspect', 'measure']) expect((await zrank([command, '--help'])).stdout).toMatch(/^Usage: zrank/);
+});
+
+test('no ONNX Runtime where ZRANK_ONNXRUNTIME points', async () => {
+  const documents = await file('d.txt', 'a');
+  const missing = await zrank(['rank', '--query', 'q', '--documents', documents], { env: { ZRANK_ONNXRUNTIME: '/no/where' } });
+  expect([missing.code, missing.stderr]).toEqual([1, expect.stringMatching(/\[ONNXRUNTIME_NOT_FOUND\]/)]);
+  const text = await file('libonnxruntime.so.1', 'no library');
+  const broken = await zrank(['rank', '--query', 'q', '--documents', documents], { env: { ZRANK_ONNXRUNTIME: text } });
+  expect([broken.code, broken.stderr]).toEqual([1, expect.stringMatching(/\[ONNXRUNTIME_NOT_FOUND\]/)]);
+  expect(errorCodes).toContain('ONNXRUNTIME_NOT_FOUND');
+});
+
+test('works through a symlinked bin, as npm makes one', async () => {
+  const link = join(await temporaryFolder(), 'zrank');
+  await symlink(join(root, 'dist/cli/zrank.js'), link);
+  const { runNode } = await import('./support.js');
+  expect((await runNode([link, '--version'])).code).toBe(0);
+});
