@@ -17,6 +17,7 @@ export const errorCodes = [
   'DATA_INVALID',
   'DUPLICATE_ID',
   'UNKNOWN_ID',
+  'INDEX_INVALID',
   // Checkpoints
   'CONFIG_INVALID',
   'ARCHITECTURE_UNSUPPORTED',

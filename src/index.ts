@@ -12,3 +12,24 @@ export {
 export type { EngineCounters } from './runtime/addon.js';
 export { toProbability } from './scoring/probability.js';
 export type { Pair } from './tokenization/prompt-encoder.js';
+export { openBeir, type BeirDataset, type BeirDocument, type BeirOptions } from './evaluation/beir.js';
+export { compare, type CompareOptions, type Comparison } from './evaluation/compare.js';
+export { conventions, type Convention } from './evaluation/conventions.js';
+export { evaluate, type EvaluateOptions, type Evaluation } from './evaluation/evaluate.js';
+export { defaultMeasures } from './evaluation/measures.js';
+export { readQrels, writeQrels, type Qrels } from './evaluation/qrels.js';
+export { readRun, writeRun, type Run, type WriteRunOptions } from './evaluation/run.js';
+export { benchmark, type Benchmark, type BenchmarkOptions, type BenchmarkStage } from './retrieval/benchmark.js';
+export { Bm25, englishStopWords, type Bm25Options } from './retrieval/bm25.js';
+export { DenseRetriever, type DenseOptions, type Encoder } from './retrieval/dense.js';
+export { DocumentIndex, type IndexOptions, type RetrievedDocument } from './retrieval/document-index.js';
+export { HybridRetriever, reciprocalRankFusion, type HybridOptions } from './retrieval/hybrid.js';
+export {
+  RetrieveAndRerank,
+  type CandidateRanker,
+  type RerankedDocument,
+  type RetrieveAndRerankOptions,
+  type SearchOptions,
+} from './retrieval/pipeline.js';
+export type { CorpusDocument, Retrieved, Retriever, RetrieverCallOptions } from './retrieval/retriever.js';
+export { VectorIndex, type VectorIndexOptions } from './retrieval/vector-index.js';

@@ -1,0 +1,102 @@
+import { ZrankError } from '../error.js';
+import { aFunction, anAbortSignal, aPositiveInteger, checkOptions } from '../options.js';
+import { checkAborted, checkNewIds } from './check.js';
+import type { CorpusDocument, Retriever } from './retriever.js';
+
+export interface IndexOptions {
+  /** Ends the call with ABORTED; the batches that were indexed before stay. */
+  signal?: AbortSignal;
+  /** Called after each batch with the number of documents that this call has indexed. */
+  onProgress?: (progress: { indexed: number }) => void;
+  /** Documents that go to the retriever at once. @default 256 */
+  batchSize?: number;
+}
+
+export interface RetrievedDocument<D extends CorpusDocument = CorpusDocument> {
+  id: string;
+  /** As it was given to index(). */
+  document: D;
+  /** Counted from 1. */
+  retrievalRank: number;
+  /** The retriever's score. */
+  retrievalScore: number;
+}
+
+const indexRules = { signal: anAbortSignal, onProgress: aFunction, batchSize: aPositiveInteger };
+
+/** A retriever with the documents behind its ids. */
+export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
+  readonly #retriever: Retriever;
+  readonly #documents = new Map<string, D>();
+
+  /** @param retriever an empty one, or one that holds what will not be found here until it is indexed */
+  constructor(retriever: Retriever) {
+    this.#retriever = retriever;
+  }
+
+  /** How many documents it holds. */
+  get size(): number {
+    return this.#documents.size;
+  }
+
+  /**
+   * Adds a corpus, batch by batch as it is read. Where it fails, the batches before stay indexed.
+   *
+   * @returns the number of documents that were added
+   * @throws ZrankError DUPLICATE_ID; DATA_INVALID for an empty corpus; ABORTED; what the corpus and the retriever throw
+   */
+  async index(corpus: Iterable<D> | AsyncIterable<D>, options: IndexOptions = {}): Promise<number> {
+    checkOptions('index()', options, indexRules);
+    const { signal, onProgress, batchSize = 256 } = options;
+    let indexed = 0;
+    let batch: D[] = [];
+    const flush = async (): Promise<void> => {
+      await this.#add(batch, signal);
+      indexed += batch.length;
+      batch = [];
+      onProgress?.({ indexed });
+    };
+    for await (const document of corpus) {
+      checkAborted(signal);
+      if (typeof document?.text !== 'string') throw ZrankError.argument(`document ${indexed + batch.length} of the corpus`, 'an object with the strings `id` and `text`', document);
+      batch.push(document);
+      if (batch.length === batchSize) await flush();
+    }
+    if (batch.length > 0) await flush();
+    if (indexed === 0) throw new ZrankError('DATA_INVALID', 'the corpus is empty');
+    return indexed;
+  }
+
+  /** @throws ZrankError UNKNOWN_ID */
+  async remove(ids: readonly string[]): Promise<void> {
+    await this.#retriever.remove(ids);
+    for (const id of ids) this.#documents.delete(id);
+  }
+
+  /**
+   * The at most k best documents, best first.
+   *
+   * @throws ZrankError DATA_INVALID where nothing is indexed; UNKNOWN_ID where the retriever holds other documents
+   */
+  async search(query: string, k: number, signal?: AbortSignal): Promise<RetrievedDocument<D>[]> {
+    if (this.size === 0) throw new ZrankError('DATA_INVALID', 'there is nothing to search: no document is indexed');
+    const retrieved = await this.#retriever.search(query, k, signal && { signal });
+    return retrieved.map(({ id, score }, index) => {
+      const document = this.#documents.get(id);
+      if (document === undefined) throw new ZrankError('UNKNOWN_ID', `the retriever found document ${id}, which was not indexed here`);
+      return { id, document, retrievalRank: index + 1, retrievalScore: score };
+    });
+  }
+
+  async #add(batch: readonly D[], signal: AbortSignal | undefined): Promise<void> {
+    checkNewIds(batch.map(({ id }) => id), (id) => this.#documents.has(id));
+    // The documents stand first, so that a search never finds an id without one.
+    for (const document of batch) this.#documents.set(document.id, document);
+    try {
+      await this.#retriever.add(batch, signal && { signal });
+    } catch (error) {
+      for (const { id } of batch) this.#documents.delete(id);
+      throw error;
+    }
+  }
+}

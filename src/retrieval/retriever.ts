@@ -1,0 +1,42 @@
+/** A document of a corpus, as BEIR has them. */
+export interface CorpusDocument {
+  readonly id: string;
+  readonly text: string;
+  readonly title?: string;
+}
+
+export interface Retrieved {
+  id: string;
+  /** Higher is better; its scale is the retriever's own. */
+  score: number;
+}
+
+export interface RetrieverCallOptions {
+  /** Ends the call with ABORTED. */
+  signal?: AbortSignal;
+}
+
+/** What finds candidates for the reranker. */
+export interface Retriever {
+  /** How many documents it holds. */
+  readonly size: number;
+  /**
+   * Adds documents: all of them, or, where it fails, none.
+   *
+   * @throws ZrankError DUPLICATE_ID for an id that is there already or comes twice
+   */
+  add(documents: readonly CorpusDocument[], options?: RetrieverCallOptions): Promise<void>;
+  /**
+   * Removes documents: all of them, or, where it fails, none.
+   *
+   * @throws ZrankError UNKNOWN_ID for an id that is not there
+   */
+  remove(ids: readonly string[]): Promise<void>;
+  /** At most k documents, best first, each once. */
+  search(query: string, k: number, options?: RetrieverCallOptions): Promise<Retrieved[]>;
+}
+
+/** What is searched and scored of a document: title and text, parted by a space where there are both, as in BEIR. */
+export function searchableText({ title, text }: CorpusDocument): string {
+  return title ? `${title} ${text}` : text;
+}

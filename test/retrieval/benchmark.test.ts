@@ -1,0 +1,41 @@
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { benchmark, Bm25, evaluate, openBeir } from '../../dist/index.js';
+import { shortestFirst } from './doubles.js';
+
+const domain = (name: string) => fileURLToPath(new URL(`../../data/domains/${name}`, import.meta.url));
+
+test('runs a dataset: the same candidates before and after, and where the time went', async () => {
+  const dataset = await openBeir(domain('code'));
+  const stages = new Map<string, number>();
+  const result = await benchmark(
+    dataset,
+    { retriever: new Bm25(), reranker: shortestFirst, candidates: 12 },
+    { onProgress: ({ stage, completed }) => stages.set(stage, completed) },
+  );
+  expect(stages).toEqual(new Map([['index', result.documents], ['retrieve', 18], ['rerank', 18]]));
+  expect([...result.hits.keys()]).toEqual([...dataset.queries.keys()]);
+  for (const [query, hits] of result.hits) {
+    expect(hits.length).toBeLessThanOrEqual(12);
+    expect([...result.before.get(query)!.keys()].sort()).toEqual([...result.after.get(query)!.keys()].sort());
+    expect(result.after.get(query)!.get(hits[0]!.id)).toBe(hits[0]!.logit);
+  }
+  // The README of data/domains has 0.609 for BM25 with the same parameters.
+  expect(evaluate(dataset.qrels, result.before, { measures: ['ndcg@10'] }).measures['ndcg@10']).toBeGreaterThan(0.58);
+  expect(Object.keys(result.seconds)).toEqual(['index', 'retrieve', 'rerank']);
+});
+
+test('a reranker that fails ends it, with its own error', async () => {
+  let calls = 0;
+  const failing = { rank: async () => (calls++, Promise.reject(new Error('no more memory'))) };
+  const dataset = await openBeir(domain('legal'));
+  await expect(benchmark(dataset, { retriever: new Bm25(), reranker: failing }, { concurrency: 2 })).rejects.toThrow('no more memory');
+  expect(calls).toBe(2);
+});
+
+test('an abort ends it', async () => {
+  const dataset = await openBeir(domain('legal'));
+  const pipeline = { retriever: new Bm25(), reranker: shortestFirst };
+  await expect(benchmark(dataset, pipeline, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
+  await expect(benchmark(dataset, pipeline, { concurrency: 0 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+});
