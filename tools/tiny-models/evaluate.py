@@ -1,0 +1,141 @@
+"""Measures the models and prints the table of figures: python evaluate.py --models ../../models --cranfield FOLDER (see README.md)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import CrossEncoder, SentenceTransformer
+
+from benchmarks import Benchmark, load_beir, load_packages
+from metrics import accuracy_at_1, interval, ndcg_at_10, order
+from teacher import Teacher
+
+TOP = 50
+
+Scores = np.ndarray  # [queries, documents]
+Pairs = Callable[[int, list[int]], np.ndarray]  # query and candidates to scores
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--models", type=Path, default=Path("models"))
+    arguments.add_argument("--cache", type=Path, default=Path(".cache/tiny-models"))
+    arguments.add_argument("--cranfield", type=Path, required=True, help="Cranfield in BEIR layout")
+    arguments.add_argument("--near-misses", type=Path, help="a folder of folders in BEIR layout; grade 0 marks near misses")
+    options = arguments.parse_args()
+    torch.set_num_threads(2)
+    models = Models(options.models)
+
+    print("| set and ranker | measure | development | test (95% interval) | all (95% interval) |\n|---|---|---|---|---|")
+    full_ranking(load_beir("Cranfield", options.cranfield), models)
+    candidate_lists(load_packages(options.cache), models)
+    if options.near_misses:
+        for folder in sorted(options.near_misses.glob("*/qrels")):
+            near_misses(load_beir(folder.parent.name, folder.parent, judged_only=True), models)
+
+
+class Models:
+    """The two models as sentence-transformers loads them, in fp32, and the teacher."""
+
+    def __init__(self, folder: Path) -> None:
+        self.retriever = SentenceTransformer(str(folder / "zrank-tiny-retriever"), device="cpu").float()
+        self.reranker = CrossEncoder(str(folder / "zrank-tiny"), device="cpu", model_kwargs={"dtype": torch.float32})
+        self.teacher = Teacher()
+
+    def retrieve(self, benchmark: Benchmark) -> Scores:
+        return self.retriever.encode(benchmark.queries) @ self.retriever.encode(benchmark.documents).T
+
+    def teach(self, benchmark: Benchmark) -> Scores:
+        queries = self.teacher.encode(benchmark.queries, 256).astype(np.float32)
+        return queries @ self.teacher.encode(benchmark.documents, 256).astype(np.float32).T
+
+    def rerank(self, benchmark: Benchmark) -> Pairs:
+        """Logits of candidates, each pair scored once."""
+        known: dict[tuple[int, int], float] = {}
+
+        def score(query: int, candidates: list[int]) -> np.ndarray:
+            new = [d for d in candidates if (query, d) not in known]
+            if new:
+                pairs = [(benchmark.queries[query], benchmark.documents[d]) for d in new]
+                known.update(zip([(query, d) for d in new], self.reranker.predict(pairs, show_progress_bar=False)))
+            return np.array([known[query, d] for d in candidates])
+
+        return score
+
+
+def full_ranking(benchmark: Benchmark, models: Models) -> None:
+    """NDCG@10 of BM25 and of the retriever over all documents, and of their best 50 reranked."""
+    retrieved, taught, rerank = models.retrieve(benchmark), models.teach(benchmark), models.rerank(benchmark)
+    values: dict[str, list[float]] = {}
+    for query, grades in enumerate(benchmark.grades):
+        for first, scores in (("BM25", benchmark.bm25), ("zrank-tiny-retriever", retrieved), ("MiniLM (the teacher)", taught)):
+            best = order(scores[query])[:TOP].tolist()
+            values.setdefault(first, []).append(ndcg_at_10(best, grades))
+            if first.startswith("MiniLM"):
+                continue
+            for second, logits in (("zrank-tiny", rerank(query, best)), ("MiniLM", taught[query, best])):
+                values.setdefault(f"{first} top {TOP}, reranked by {second}", []).append(ndcg_at_10([best[i] for i in order(logits)], grades))
+    for ranker, per_query in values.items():
+        report(benchmark, ranker, "NDCG@10", per_query)
+    for first in ("BM25", "zrank-tiny-retriever"):
+        gain = np.subtract(values[f"{first} top {TOP}, reranked by zrank-tiny"], values[first])
+        report(benchmark, f"gain of reranking {first}", "NDCG@10", gain)
+
+
+def candidate_lists(benchmark: Benchmark, models: Models) -> None:
+    """NDCG@10 over given candidates, of which the first is right; ties count against it."""
+    retrieved, taught, rerank = models.retrieve(benchmark), models.teach(benchmark), models.rerank(benchmark)
+    rankers: dict[str, Pairs] = {
+        "BM25": lambda q, c: benchmark.bm25[q, c],
+        "zrank-tiny-retriever": lambda q, c: retrieved[q, c],
+        "zrank-tiny": rerank,
+        "MiniLM (the teacher)": lambda q, c: taught[q, c],
+    }
+    values: dict[str, list[float]] = {}
+    for ranker, score in rankers.items():
+        for query, candidates in enumerate(benchmark.candidates):
+            scores = score(query, candidates)
+            better = int((scores[1:] >= scores[0]).sum())
+            values.setdefault(ranker, []).append(1 / np.log2(better + 2) if better < 10 else 0.0)
+        report(benchmark, ranker, "NDCG@10", values[ranker])
+    report(benchmark, "zrank-tiny minus BM25", "NDCG@10", np.subtract(values["zrank-tiny"], values["BM25"]))
+    for ranker in rankers:
+        print(f"| packages, first 100: {ranker} | NDCG@10 | | | {_interval(values[ranker][:100])} |")
+
+
+def near_misses(benchmark: Benchmark, models: Models) -> None:
+    """How often the best grade comes first among a query's judged documents; ties count against it."""
+    retrieved, taught, rerank = models.retrieve(benchmark), models.teach(benchmark), models.rerank(benchmark)
+    lengths = np.array([len(d) for d in benchmark.documents], dtype=float)
+    rankers: dict[str, Pairs] = {
+        "length alone": lambda q, c: lengths[c],
+        "BM25": lambda q, c: benchmark.bm25[q, c],
+        "zrank-tiny-retriever": lambda q, c: retrieved[q, c],
+        "zrank-tiny": rerank,
+        "MiniLM (the teacher)": lambda q, c: taught[q, c],
+    }
+    for ranker, score in rankers.items():
+        per_query = []
+        for query, candidates in enumerate(benchmark.candidates):
+            right = max(range(len(candidates)), key=lambda i: benchmark.grades[query][candidates[i]])
+            per_query.append(accuracy_at_1(score(query, candidates), right))
+        report(benchmark, ranker, "accuracy@1", per_query)
+
+
+def report(benchmark: Benchmark, ranker: str, measure: str, per_query) -> None:
+    development = [v for q, v in enumerate(per_query) if benchmark.is_development(q)]
+    test = [v for q, v in enumerate(per_query) if not benchmark.is_development(q)]
+    print(f"| {benchmark.name}: {ranker} | {measure} | {np.mean(development):.3f} | {_interval(test)} | {_interval(per_query)} |", flush=True)
+
+
+def _interval(values) -> str:
+    mean, low, high = interval(values)
+    return f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+if __name__ == "__main__":
+    main()
