@@ -14,9 +14,27 @@ export interface Graph {
   weightFiles: string[];
 }
 
+export interface GraphOptions {
+  /** Type of weights and activations. Norms of the last rows and the head are in fp32 whatever it is. */
+  compute: 'fp32' | 'fp16' | 'bf16';
+  /**
+   * How attention is written: as GroupQueryAttention behind norms of its own, with the norms inside the operator (CUDA and
+   * WebGPU), or from plain operators.
+   */
+  attention: 'grouped' | 'fused' | 'plain';
+}
+
 const microsoft = 'com.microsoft';
-const toFloat = { to: { int: dataType.float } };
 const storedType: Record<string, DataType> = { F32: dataType.float, F16: dataType.float16, BF16: dataType.bfloat16 };
+const computeType = { fp32: dataType.float, fp16: dataType.float16, bf16: dataType.bfloat16 } as const;
+
+/**
+ * Qwen3's residual stream and SwiGLU product can pass 65,504, the largest fp16. In fp16 both are held this much smaller:
+ * RMSNorm makes that the same function, and a power of two makes it exact but for subnormals.
+ */
+const fp16Scale = 2 ** -5;
+/** Added to the scores of keys behind a query: zero after the softmax, and finite. */
+const masked = -30_000;
 
 /**
  * Writes a Qwen3 reranker as an ONNX graph over packed tokens (docs/architecture.md): norms, projections and the MLP see
@@ -26,8 +44,17 @@ const storedType: Record<string, DataType> = { F32: dataType.float, F16: dataTyp
  * Inputs, all int32: input_ids [T], expand [B, S], compact [T], seqlens_k [B], total_sequence_length [1], last [B],
  * last_flat [B] (native/core/pack.h). Output: logits [B, 1] in fp32.
  */
-export function writeQwen3Graph(checkpoint: Checkpoint): Graph {
-  return new Qwen3Writer(checkpoint).write();
+export function writeQwen3Graph(checkpoint: Checkpoint, options: GraphOptions = { compute: 'fp32', attention: 'grouped' }): Graph {
+  return new Qwen3Writer(checkpoint, options).write();
+}
+
+/** What every layer's attention takes. */
+interface AttentionTables {
+  /** [S, headDim / 2] */
+  cos: string;
+  sin: string;
+  /** [S, S] in fp32, for attention from plain operators. */
+  mask: string | undefined;
 }
 
 class Qwen3Writer {
@@ -36,9 +63,15 @@ class Qwen3Writer {
   readonly #config: Qwen3Config;
   readonly #weightFiles: string[];
   readonly #weightFolder: string;
+  readonly #options: GraphOptions;
+  /** The residual stream is held this many times its value. */
+  readonly #scale: number;
+  readonly #scalars = new Set<string>();
   #count = 0;
 
-  constructor(checkpoint: Checkpoint) {
+  constructor(checkpoint: Checkpoint, options: GraphOptions) {
+    this.#options = options;
+    this.#scale = options.compute === 'fp16' ? fp16Scale : 1;
     this.#checkpoint = checkpoint;
     this.#config = checkpoint.config;
     this.#weightFiles = [...new Set([...checkpoint.weights.values()].map((tensor) => tensor.path))];
@@ -56,14 +89,16 @@ class Qwen3Writer {
     graph.input('last', int32, ['B']);
     graph.input('last_flat', int32, ['B']);
 
-    const [cos, sin] = this.#rotaryTables();
+    const tables = this.#attentionTables();
     let residual = this.#node('Gather', [this.#stored(this.#embedding()), 'input_ids'], { axis: { int: 0 } });
-    if (this.#embedding().dtype !== 'F32') residual = this.#node('Cast', [residual], toFloat);
+    residual = this.#cast(residual, storedType[this.#embedding().dtype]!, this.#compute);
+    if (this.#scale !== 1) residual = this.#node('Mul', [residual, this.#scalar('embedding_scale', this.#scale)]);
     let update: string | undefined;
     for (let layer = 0; layer < this.#config.layers; layer++) {
-      [residual, update] = this.#layer(layer, residual, update, cos, sin);
+      [residual, update] = this.#layer(layer, residual, update, tables);
     }
-    const [hidden] = this.#norm(residual, update, 'model.norm.weight');
+    const last = [residual, update!].map((rows) => this.#cast(rows, this.#compute, float));
+    const [hidden] = this.#norm(last[0]!, last[1], 'model.norm.weight', float);
     graph.node(`${microsoft}:FusedMatMul`, [hidden, this.#scoringRow()], ['logits'], { transB: { int: 1 } });
     graph.output('logits', float, ['B', 1]);
     return {
@@ -74,48 +109,95 @@ class Qwen3Writer {
   }
 
   /** One decoder layer. `update` is the last layer's MLP output, added to the residual by the norm that follows. */
-  #layer(layer: number, residual: string, update: string | undefined, cos: string, sin: string): [string, string] {
+  #layer(layer: number, residual: string, update: string | undefined, tables: AttentionTables): [string, string] {
     const prefix = `model.layers.${layer}.`;
-    const { heads, keyValueHeads, headDim } = this.#config;
     let hidden: string;
     [hidden, residual] = this.#norm(residual, update, `${prefix}input_layernorm.weight`);
-
-    const attention = `${prefix}self_attn.`;
-    const queries = this.#headNorm(this.#project(hidden, `${attention}q_proj.weight`), heads, `${attention}q_norm.weight`);
-    const keys = this.#headNorm(this.#project(hidden, `${attention}k_proj.weight`), keyValueHeads, `${attention}k_norm.weight`);
-    const values = this.#project(hidden, `${attention}v_proj.weight`);
-    const [queriesBs, keysBs, valuesBs] = [queries, keys, values].map((rows) => this.#node('Gather', [rows, 'expand'], { axis: { int: 0 } }));
-    // On the CPU the present outputs, though unused, turn on the operator's flash path.
-    const attended = this.#name();
-    this.#graph.node(
-      `${microsoft}:GroupQueryAttention`,
-      [queriesBs!, keysBs!, valuesBs!, '', '', 'seqlens_k', 'total_sequence_length', cos, sin],
-      [attended, this.#name(), this.#name()],
-      { num_heads: { int: heads }, kv_num_heads: { int: keyValueHeads }, do_rotary: { int: 1 } },
-    );
-    const flat = this.#node('Reshape', [attended, this.#shape(-1, heads * headDim)]);
+    const attended = this.#attention(`${prefix}self_attn.`, hidden, tables);
     // Behind the last layer's attention only the last token of each sequence matters.
     const isLast = layer === this.#config.layers - 1;
-    const rows = this.#node('Gather', [flat, isLast ? 'last_flat' : 'compact'], { axis: { int: 0 } });
+    const rows = this.#node('Gather', [attended, isLast ? 'last_flat' : 'compact'], { axis: { int: 0 } });
     if (isLast) residual = this.#node('Gather', [residual, 'last'], { axis: { int: 0 } });
 
-    [hidden, residual] = this.#norm(residual, this.#project(rows, `${attention}o_proj.weight`), `${prefix}post_attention_layernorm.weight`);
+    const output = this.#project(rows, `${prefix}self_attn.o_proj.weight`, this.#scale);
+    [hidden, residual] = this.#norm(residual, output, `${prefix}post_attention_layernorm.weight`);
     const gate = this.#project(hidden, `${prefix}mlp.gate_proj.weight`);
-    const up = this.#project(hidden, `${prefix}mlp.up_proj.weight`);
+    const up = this.#project(hidden, `${prefix}mlp.up_proj.weight`, this.#scale);
     // QuickGelu with alpha 1 is x sigmoid(x), SiLU.
     const activated = this.#node('Mul', [this.#node(`${microsoft}:QuickGelu`, [gate], { alpha: { float: 1 } }), up]);
     return [residual, this.#project(activated, `${prefix}mlp.down_proj.weight`)];
   }
 
+  /** Attention over the sequences of the batch: from rows [T, hidden] to rows [B * S, heads * headDim]. */
+  #attention(prefix: string, hidden: string, tables: AttentionTables): string {
+    const { heads, keyValueHeads, headDim } = this.#config;
+    const isFused = this.#options.attention === 'fused';
+    const project = (name: 'q' | 'k', count: number) => {
+      const rows = this.#project(hidden, `${prefix}${name}_proj.weight`);
+      return isFused ? rows : this.#headNorm(rows, count, `${prefix}${name}_norm.weight`);
+    };
+    const rows = [project('q', heads), project('k', keyValueHeads), this.#project(hidden, `${prefix}v_proj.weight`)];
+    const [queries, keys, values] = rows.map((row) => this.#node('Gather', [row, 'expand'], { axis: { int: 0 } })) as [string, string, string];
+    const attended =
+      this.#options.attention === 'plain'
+        ? this.#plainAttention(queries, keys, values, tables)
+        : this.#groupedAttention(queries, keys, values, tables, isFused ? prefix : undefined);
+    return this.#node('Reshape', [attended, this.#shape(-1, heads * headDim)]);
+  }
+
+  /** GroupQueryAttention of com.microsoft; `normPrefix` names the norms that it applies itself. */
+  #groupedAttention(queries: string, keys: string, values: string, { cos, sin }: AttentionTables, normPrefix: string | undefined): string {
+    const { heads, keyValueHeads, rmsNormEpsilon } = this.#config;
+    const norms =
+      normPrefix === undefined ? [] : ['', '', '', '', '', this.#weight(`${normPrefix}q_norm.weight`), this.#weight(`${normPrefix}k_norm.weight`)];
+    const attended = this.#name();
+    // The present outputs, though unused, turn on the operator's flash path on the CPU and are needed on CUDA.
+    this.#graph.node(
+      `${microsoft}:GroupQueryAttention`,
+      [queries, keys, values, '', '', 'seqlens_k', 'total_sequence_length', cos, sin, ...norms],
+      [attended, this.#name(), this.#name()],
+      {
+        num_heads: { int: heads },
+        kv_num_heads: { int: keyValueHeads },
+        do_rotary: { int: 1 },
+        ...(normPrefix !== undefined && { qk_norm_epsilon: { float: rmsNormEpsilon } }),
+      },
+    );
+    return attended;
+  }
+
+  /** softmax(q k^T / sqrt(headDim) + mask) v with the softmax in fp32, for devices whose GroupQueryAttention errs. */
+  #plainAttention(queries: string, keys: string, values: string, { cos, sin, mask }: AttentionTables): string {
+    const { heads, keyValueHeads, headDim } = this.#config;
+    const split = (rows: string, count: number) => {
+      const parted = this.#node('Reshape', [rows, this.#graph.constant(`shape_0_0_${count}_${headDim}`, BigInt64Array.of(0n, 0n, BigInt(count), BigInt(headDim)), [4])]);
+      return this.#node('Transpose', [parted], { perm: { ints: [0, 2, 1, 3] } });
+    };
+    const start = this.#graph.constant('rope_start', BigInt64Array.of(0n), [1]);
+    const rotate = (parted: string) => this.#node(`${microsoft}:RotaryEmbedding`, [parted, start, cos, sin]);
+    // Each key/value head serves the query heads of its group.
+    const groupOf = Int32Array.from({ length: heads }, (_, head) => Math.floor((head * keyValueHeads) / heads));
+    const repeat = (parted: string) =>
+      heads === keyValueHeads ? parted : this.#node('Gather', [parted, this.#graph.constant('head_group', groupOf, [heads])], { axis: { int: 1 } });
+
+    const scaled = this.#node('Mul', [rotate(split(queries, heads)), this.#scalar('query_scale', headDim ** -0.5)]);
+    const transposed = this.#node('Transpose', [repeat(rotate(split(keys, keyValueHeads)))], { perm: { ints: [0, 1, 3, 2] } });
+    const scores = this.#cast(this.#node('MatMul', [scaled, transposed]), this.#compute, dataType.float);
+    const weights = this.#node('Softmax', [this.#node('Add', [scores, mask!])], { axis: { int: -1 } });
+    const attended = this.#node('MatMul', [this.#cast(weights, dataType.float, this.#compute), repeat(split(values, keyValueHeads))]);
+    return this.#node('Transpose', [attended], { perm: { ints: [0, 2, 1, 3] } });
+  }
+
   /** RMSNorm of residual + update. Returns the normed rows and the sum. */
-  #norm(residual: string, update: string | undefined, weight: string): [string, string] {
-    const epsilon = { float: this.#config.rmsNormEpsilon };
+  #norm(residual: string, update: string | undefined, weight: string, type: DataType = this.#compute): [string, string] {
+    // RMSNorm of s x with epsilon s^2 is RMSNorm of x with epsilon.
+    const epsilon = { float: this.#config.rmsNormEpsilon * this.#scale ** 2 };
     if (update === undefined) {
-      return [this.#node('SimplifiedLayerNormalization', [residual, this.#weight(weight)], { axis: { int: -1 }, epsilon, stash_type: { int: 1 } }), residual];
+      return [this.#node('SimplifiedLayerNormalization', [residual, this.#weight(weight, type)], { axis: { int: -1 }, epsilon, stash_type: { int: 1 } }), residual];
     }
     const normed = this.#name();
     const sum = this.#name();
-    this.#graph.node(`${microsoft}:SkipSimplifiedLayerNormalization`, [residual, update, this.#weight(weight)], [normed, '', '', sum], { epsilon });
+    this.#graph.node(`${microsoft}:SkipSimplifiedLayerNormalization`, [residual, update, this.#weight(weight, type)], [normed, '', '', sum], { epsilon });
     return [normed, sum];
   }
 
@@ -131,32 +213,42 @@ class Qwen3Writer {
     return this.#node('Reshape', [normed, this.#shape(-1, heads * headDim)]);
   }
 
-  /** rows [T, in] times a weight as Hugging Face stores it, [out, in]. */
-  #project(rows: string, weight: string): string {
-    return this.#node(`${microsoft}:FusedMatMul`, [rows, this.#weight(weight)], { transB: { int: 1 } });
+  /** rows [T, in] times a weight as Hugging Face stores it, [out, in], times alpha. */
+  #project(rows: string, weight: string, alpha = 1): string {
+    return this.#node(`${microsoft}:FusedMatMul`, [rows, this.#weight(weight)], { transB: { int: 1 }, ...(alpha !== 1 && { alpha: { float: alpha } }) });
   }
 
-  /** cos and sin of position times frequency, [S, headDim / 2], in fp32 as Qwen3RotaryEmbedding computes them. */
-  #rotaryTables(): [string, string] {
+  /**
+   * cos and sin of position times frequency, in fp32 as Qwen3RotaryEmbedding computes them, and the causal mask where
+   * attention is written from plain operators.
+   */
+  #attentionTables(): AttentionTables {
     const { headDim, ropeTheta, ropeScale } = this.#config;
     const frequencies = Float32Array.from({ length: headDim / 2 }, (_, i) => 1 / Math.fround(ropeTheta ** Math.fround((2 * i) / headDim)) / ropeScale);
-    const scalar = (name: string, value: number) => this.#graph.constant(name, Int32Array.of(value), []);
+    const integer = (name: string, value: number) => this.#graph.constant(name, Int32Array.of(value), []);
     const total = this.#node('Reshape', ['total_sequence_length', this.#graph.constant('shape_scalar', new BigInt64Array(0), [0])]);
-    const positions = this.#node('Range', [scalar('zero', 0), total, scalar('one', 1)]);
-    const column = this.#node('Reshape', [this.#node('Cast', [positions], toFloat), this.#shape(-1, 1)]);
+    const positions = this.#node('Cast', [this.#node('Range', [integer('zero', 0), total, integer('one', 1)])], { to: { int: dataType.float } });
+    const column = this.#node('Reshape', [positions, this.#shape(-1, 1)]);
     const angles = this.#node('Mul', [column, this.#graph.constant('rope_frequencies', frequencies, [1, headDim / 2])]);
-    return [this.#node('Cos', [angles]), this.#node('Sin', [angles])];
+    const [cos, sin] = ['Cos', 'Sin'].map((op) => this.#cast(this.#node(op, [angles]), dataType.float, this.#compute)) as [string, string];
+    if (this.#options.attention !== 'plain') return { cos, sin, mask: undefined };
+    // min(query - key, 0) is negative where the key lies behind the query.
+    const distance = this.#node('Sub', [column, this.#node('Reshape', [positions, this.#shape(1, -1)])]);
+    const float = (name: string, value: number) => this.#graph.constant(name, Float32Array.of(value), []);
+    const ahead = this.#node('Min', [distance, float('float_zero', 0)]);
+    return { cos, sin, mask: this.#node('Mul', [ahead, float('mask_slope', -masked)]) };
   }
 
-  /** The row of the head that gives the score, [1, hidden]: never the projection to the whole vocabulary. */
+  /** The row of the head that gives the score, [1, hidden] in fp32: never the projection to the whole vocabulary. */
   #scoringRow(): string {
     const { head } = this.#checkpoint;
-    if (head.kind === 'classifier') return this.#weight('score.weight');
+    if (head.kind === 'classifier') return this.#weight('score.weight', dataType.float);
     const matrix = this.#config.tiedEmbeddings ? this.#embedding() : this.#tensor('lm_head.weight');
     const row = (token: number) => {
       const bytes = matrix.length / this.#config.vocabularySize;
       const name = `${matrix.name}[${token}]`;
-      return this.#float({ ...matrix, name, shape: [1, this.#config.hiddenSize], offset: matrix.offset + token * bytes, length: bytes });
+      const part = { ...matrix, name, shape: [1, this.#config.hiddenSize], offset: matrix.offset + token * bytes, length: bytes };
+      return this.#typed(part, dataType.float);
     };
     if (head.kind === 'token') return row(head.trueTokenId);
     const difference = this.#name();
@@ -172,17 +264,35 @@ class Qwen3Writer {
     return this.#checkpoint.weights.get(name)!;
   }
 
-  /** A weight in fp32. Stored in 16 bits it is widened when it is used, so that the mapped file stays the only copy. */
-  #weight(name: string): string {
-    return this.#float(this.#tensor(name));
+  get #compute(): DataType {
+    return computeType[this.#options.compute];
   }
 
-  #float(tensor: TensorRef): string {
+  /** A weight in the type that it is used in. Where it is stored in another, it is converted at each use, and the mapped file stays the only copy. */
+  #weight(name: string, type: DataType = this.#compute): string {
+    return this.#typed(this.#tensor(name), type);
+  }
+
+  #typed(tensor: TensorRef, type: DataType): string {
     const stored = this.#stored(tensor);
-    if (tensor.dtype === 'F32') return stored;
-    const widened = this.#name();
-    this.#graph.weightNode('Cast', [stored], [widened], toFloat);
-    return widened;
+    if (storedType[tensor.dtype] === type) return stored;
+    const converted = this.#name();
+    this.#graph.weightNode('Cast', [stored], [converted], { to: { int: type } });
+    return converted;
+  }
+
+  #cast(value: string, from: DataType, to: DataType): string {
+    return from === to ? value : this.#node('Cast', [value], { to: { int: to } });
+  }
+
+  /** A scalar constant in the type of the computation. */
+  #scalar(name: string, value: number): string {
+    const constant = this.#graph.constant(name, Float32Array.of(value), []);
+    if (this.#compute === dataType.float) return constant;
+    const converted = `${name}_typed`;
+    if (!this.#scalars.has(converted)) this.#graph.weightNode('Cast', [constant], [converted], { to: { int: this.#compute } });
+    this.#scalars.add(converted);
+    return converted;
   }
 
   #stored({ name, dtype, shape, path, offset, length }: TensorRef): string {
