@@ -11,7 +11,7 @@ export {
 } from './reranker.js';
 export type { EngineCounters } from './runtime/addon.js';
 export { toProbability } from './scoring/probability.js';
-export type { Pair } from './tokenization/prompt-encoder.js';
+export type { Pair } from './tokenization/pair-encoder.js';
 export { openBeir, type BeirDataset, type BeirDocument, type BeirOptions } from './evaluation/beir.js';
 export { compare, type CompareOptions, type Comparison } from './evaluation/compare.js';
 export { conventions, type Convention } from './evaluation/conventions.js';

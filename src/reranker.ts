@@ -1,15 +1,13 @@
 import { resolve } from 'node:path';
-import { readCheckpoint, type Checkpoint } from './checkpoint/checkpoint.js';
+import { readCrossEncoder, type CrossEncoder } from './cross-encoder.js';
 import { ZrankError } from './error.js';
-import { writeQwen3Graph } from './graph/qwen3.js';
 import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, aPositiveNumber, aString, checkOptions, oneOf } from './options.js';
-import { PromptTemplate } from './prompt/prompt-template.js';
 import { rankOrder } from './ranking/rank-order.js';
-import type { EngineCounters, NativeWork } from './runtime/addon.js';
-import { defaultThreads, Engine } from './runtime/engine.js';
-import { defaultTemperature, toProbability } from './scoring/probability.js';
-import { PromptEncoder, type EncodedPrompt, type EncodeOptions, type Pair } from './tokenization/prompt-encoder.js';
-import { Tokenizer } from './tokenization/tokenizer.js';
+import type { EngineCounters } from './runtime/addon.js';
+import { defaultThreads, Engine, throwIfAborted } from './runtime/engine.js';
+import { Lifetime } from './runtime/lifetime.js';
+import { toProbability } from './scoring/probability.js';
+import { chunkCharacters, chunksOf, type EncodedPrompt, type EncodeOptions, type Pair } from './tokenization/pair-encoder.js';
 
 export type Device = 'auto' | 'cpu';
 export type Precision = 'auto' | 'fp32';
@@ -99,32 +97,25 @@ const loadRules = {
   maxQueueTokens: aPositiveInteger,
 };
 
-/** How far padding to the longest sequence may exceed a batch's tokens before attention's share of the work grows. */
-const paddedTokensPerToken = 4;
-/** Prompts are tokenized in chunks of this many characters, so that the event loop is not held up for long. */
-const chunkCharacters = 65_536;
-
 /**
  * A cross-encoder that scores how well documents answer a query. Use from one thread; other threads load their own,
  * which shares the weights with this one.
  */
 export class Reranker implements AsyncDisposable {
-  readonly #checkpoint: Checkpoint;
-  readonly #encoder: PromptEncoder;
+  readonly #crossEncoder: CrossEncoder;
   readonly #engine: Engine;
   readonly #defaults: Required<Pick<LoadOptions, 'maxLength' | 'truncation' | 'specialTokens' | 'temperature' | 'maxBatchTokens' | 'maxQueueTokens'>>;
-  readonly #inFlight = new Set<Promise<unknown>>();
-  #closed: Promise<void> | undefined;
+  readonly #lifetime: Lifetime;
 
-  private constructor(checkpoint: Checkpoint, encoder: PromptEncoder, engine: Engine, options: LoadOptions) {
-    this.#checkpoint = checkpoint;
-    this.#encoder = encoder;
+  private constructor(crossEncoder: CrossEncoder, engine: Engine, options: LoadOptions) {
+    this.#crossEncoder = crossEncoder;
     this.#engine = engine;
+    this.#lifetime = new Lifetime('reranker', () => engine.close());
     this.#defaults = {
-      maxLength: options.maxLength ?? checkpoint.maxLength,
+      maxLength: options.maxLength ?? crossEncoder.maxLength,
       truncation: options.truncation ?? 'document',
       specialTokens: options.specialTokens ?? 'parse',
-      temperature: options.temperature ?? defaultTemperature(checkpoint.head),
+      temperature: options.temperature ?? crossEncoder.temperature,
       maxBatchTokens: options.maxBatchTokens ?? 2048,
       maxQueueTokens: options.maxQueueTokens ?? 2 ** 22,
     };
@@ -137,15 +128,11 @@ export class Reranker implements AsyncDisposable {
   static async load(folder: string, options: LoadOptions = {}): Promise<Reranker> {
     if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
     checkOptions('Reranker.load()', options, loadRules);
-    const checkpoint = await readCheckpoint(resolve(folder));
-    if (options.maxLength !== undefined && options.maxLength > checkpoint.config.maxPositions) {
-      throw ZrankError.argument('maxLength', `at most ${checkpoint.config.maxPositions}, the positions of this model,`, options.maxLength);
-    }
-    const encoder = new PromptEncoder(new Tokenizer(checkpoint.tokenizer), PromptTemplate.load(checkpoint.template));
+    const crossEncoder = await readCrossEncoder(resolve(folder));
+    checkMaxLength(options.maxLength, crossEncoder);
     const workers = options.workers ?? defaultThreads();
     const threads = Math.max(workers, options.threads ?? defaultThreads());
-    const engine = await Engine.open(writeQwen3Graph(checkpoint), { workers, threads });
-    return new Reranker(checkpoint, encoder, engine, options);
+    return new Reranker(crossEncoder, await Engine.open(crossEncoder.model, { workers, threads }), options);
   }
 
   /** The default of maxLength. */
@@ -155,7 +142,7 @@ export class Reranker implements AsyncDisposable {
 
   /** What the engine behind this model has computed, for everyone in the process who shares it. */
   counters(): EngineCounters {
-    this.#assertOpen();
+    this.#lifetime.assertOpen();
     return this.#engine.counters();
   }
 
@@ -194,46 +181,37 @@ export class Reranker implements AsyncDisposable {
 
   /** Waits for the calls in flight and frees what the model holds. Later calls fail with CLOSED. */
   close(): Promise<void> {
-    this.#closed ??= Promise.allSettled(this.#inFlight).then(() => this.#engine.close());
-    return this.#closed;
+    return this.#lifetime.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #assertOpen(): void {
-    if (this.#closed !== undefined) throw new ZrankError('CLOSED', 'this reranker is closed');
+  #score(pairs: readonly Pair[], options: CallOptions): Promise<{ prompts: EncodedPrompt[]; logits: Float32Array }> {
+    return this.#lifetime.run(() => this.#encodeAndRun(pairs, options));
   }
 
-  async #score(pairs: readonly Pair[], options: CallOptions) {
-    this.#assertOpen();
-    const work = this.#encodeAndRun(pairs, options);
-    this.#inFlight.add(work);
-    try {
-      return await work;
-    } finally {
-      this.#inFlight.delete(work);
-    }
-  }
-
-  async #encodeAndRun(pairs: readonly Pair[], options: CallOptions): Promise<{ prompts: EncodedPrompt[]; logits: Float32Array }> {
+  async #encodeAndRun(pairs: readonly Pair[], options: CallOptions) {
     const { signal, onProgress } = options;
-    const { maxPositions } = this.#checkpoint.config;
-    if (options.maxLength !== undefined && options.maxLength > maxPositions) {
-      throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, options.maxLength);
-    }
+    checkMaxLength(options.maxLength, this.#crossEncoder);
     const prompts: EncodedPrompt[] = [];
-    for (const chunk of chunks(pairs)) {
-      if (signal?.aborted) throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
-      prompts.push(...(await this.#encoder.encode(chunk, this.#encodeOptions(options))));
+    for (const chunk of chunksOf(pairs, chunkCharacters)) {
+      throwIfAborted(signal);
+      prompts.push(...(await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options))));
     }
     if (prompts.length === 0) return { prompts, logits: new Float32Array(0) };
+    if (prompts.some(({ ids }) => ids.length === 0)) {
+      throw new ZrankError('INVALID_ARGUMENT', 'expected a prompt of at least one token but received an empty one');
+    }
     const total = prompts.length;
-    const logits = await this.#engine.run(this.#work(pairs, prompts), {
+    const logits = await this.#engine.run(this.#crossEncoder.work(pairs, prompts, this.#defaults), {
       signal,
       onProgress: onProgress && ((completed) => onProgress({ completed, total })),
     });
+    if (logits.length !== total) {
+      throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `a reranker gives one logit a pair, this model gives ${logits.length / total}`);
+    }
     onProgress?.({ completed: total, total });
     return { prompts, logits };
   }
@@ -246,38 +224,11 @@ export class Reranker implements AsyncDisposable {
       specialTokens: options.specialTokens ?? this.#defaults.specialTokens,
     };
   }
+}
 
-  /** The prompts as the engine takes them; prompts of one query form a group. */
-  #work(pairs: readonly Pair[], prompts: readonly EncodedPrompt[]): NativeWork {
-    const sequences = prompts.map((prompt) => this.#scored(prompt.ids));
-    const ids = new Int32Array(sequences.reduce((sum, sequence) => sum + sequence.length, 0));
-    const offsets = new Uint32Array(sequences.length + 1);
-    const groups = new Uint32Array(sequences.length);
-    const groupOf = new Map<string, number>();
-    sequences.forEach((sequence, i) => {
-      ids.set(sequence, offsets[i]!);
-      offsets[i + 1] = offsets[i]! + sequence.length;
-      const pair = pairs[i]!;
-      const query = typeof pair === 'string' ? `prompt ${i}` : `query ${pair[0]}`;
-      if (!groupOf.has(query)) groupOf.set(query, groupOf.size);
-      groups[i] = groupOf.get(query)!;
-    });
-    const { maxBatchTokens, maxQueueTokens } = this.#defaults;
-    return { ids, offsets, groups, maxBatchTokens, maxPaddedTokens: paddedTokensPerToken * maxBatchTokens, maxQueueTokens };
-  }
-
-  /**
-   * The part of a prompt that decides its score: a classifier is read at the last token that is not padding
-   * (transformers' modeling_layers.py, GenericForSequenceClassification).
-   */
-  #scored(ids: readonly number[]): readonly number[] {
-    const { head, config } = this.#checkpoint;
-    if (ids.length === 0) throw new ZrankError('INVALID_ARGUMENT', 'expected a prompt of at least one token but received an empty one');
-    if (head.kind !== 'classifier' || config.padTokenId === undefined) return ids;
-    let end = ids.length;
-    while (end > 1 && ids[end - 1] === config.padTokenId) end--;
-    return ids.slice(0, end);
-  }
+function checkMaxLength(maxLength: number | undefined, { maxPositions }: CrossEncoder): void {
+  if (maxLength === undefined || maxLength <= maxPositions) return;
+  throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, maxLength);
 }
 
 function checkPairs(pairs: readonly Pair[]): void {
@@ -294,19 +245,4 @@ function documentText(document: unknown, index: number): string {
   const text = (document as { text?: unknown } | null | undefined)?.text;
   if (typeof text === 'string') return text;
   throw ZrankError.argument(`document ${index}`, 'a string or an object with the string `text`', document);
-}
-
-function* chunks(pairs: readonly Pair[]): Generator<Pair[]> {
-  let chunk: Pair[] = [];
-  let characters = 0;
-  for (const pair of pairs) {
-    chunk.push(pair);
-    characters += typeof pair === 'string' ? pair.length : pair[0].length + pair[1].length;
-    if (characters >= chunkCharacters) {
-      yield chunk;
-      chunk = [];
-      characters = 0;
-    }
-  }
-  if (chunk.length) yield chunk;
 }

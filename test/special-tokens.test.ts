@@ -3,7 +3,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readCheckpoint } from '../dist/checkpoint/checkpoint.js';
 import { PromptTemplate } from '../dist/prompt/prompt-template.js';
-import { PromptEncoder, type EncodeOptions, type Pair } from '../dist/tokenization/prompt-encoder.js';
+import type { EncodeOptions, Pair } from '../dist/tokenization/pair-encoder.js';
+import { PromptEncoder } from '../dist/tokenization/prompt-encoder.js';
 import { Tokenizer } from '../dist/tokenization/tokenizer.js';
 import { Reranker } from 'zrank';
 import { golden, goldenNames } from './support.js';

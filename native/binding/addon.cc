@@ -4,7 +4,6 @@
 #include "binding/convert.h"
 #include "binding/engine_object.h"
 #include "core/ort_runtime.h"
-#include "core/packed_decoder.h"
 
 namespace zrank {
 
@@ -26,14 +25,13 @@ class OpenWorker : public Napi::AsyncWorker {
         deferred_(Napi::Promise::Deferred::New(env)),
         key_(object.Get("key").As<Napi::String>()),
         runners_(object.Get("runners").As<Napi::Number>().Int32Value()),
-        spec_(ToSessionSpec(object)) {}
+        factory_(ToModelFactory(object)) {}
   Napi::Promise Promise() { return deferred_.Promise(); }
 
  protected:
   void Execute() override {
     try {
-      attachment_ = Attachment::Create(
-          Engine::Open(key_, runners_, [this]() -> std::unique_ptr<Model> { return std::make_unique<PackedDecoder>(spec_); }));
+      attachment_ = Attachment::Create(Engine::Open(key_, runners_, factory_));
     } catch (const std::exception& exception) {
       error_ = std::make_unique<Error>(Classify(exception, ErrorCode::kSessionFailed));
     }
@@ -51,7 +49,7 @@ class OpenWorker : public Napi::AsyncWorker {
   Napi::Promise::Deferred deferred_;
   const std::string key_;
   const int runners_;
-  const SessionSpec spec_;
+  const Engine::ModelFactory factory_;
   std::shared_ptr<Attachment> attachment_;
   std::unique_ptr<Error> error_;
 };

@@ -1,5 +1,8 @@
 #include "binding/convert.h"
 
+#include "core/packed_decoder.h"
+#include "core/padded_encoder.h"
+
 namespace zrank {
 
 namespace {
@@ -19,16 +22,47 @@ std::vector<T> Copy(Napi::Object object, const char* name) {
   return std::vector<T>(array.Data(), array.Data() + array.ElementLength());
 }
 
+SessionSpec ToDecoderSpec(Napi::Object model, int threads) {
+  SessionSpec spec;
+  const auto graph = Copy<Napi::Uint8Array, uint8_t>(model, "graph");
+  spec.graph.assign(graph.begin(), graph.end());
+  spec.weight_folder = Text(model, "weightFolder");
+  spec.intra_op_threads = threads;
+  return spec;
+}
+
+Pooling ToPooling(const std::string& mode) {
+  if (mode == "cls") return Pooling::kCls;
+  if (mode == "max") return Pooling::kMax;
+  if (mode == "mean_sqrt_len_tokens") return Pooling::kMeanSqrtLength;
+  if (mode == "weightedmean") return Pooling::kWeightedMean;
+  if (mode == "lasttoken") return Pooling::kLastToken;
+  return Pooling::kMean;
+}
+
+EncoderSpec ToEncoderSpec(Napi::Object model, int threads) {
+  EncoderSpec spec;
+  spec.session.graph_path = Text(model, "graphPath");
+  spec.session.intra_op_threads = threads;
+  spec.session.optimize = true;
+  const auto pooling = model.Get("pooling").As<Napi::Array>();
+  for (uint32_t i = 0; i < pooling.Length(); ++i) {
+    spec.pooling.push_back(ToPooling(pooling.Get(i).As<Napi::String>()));
+  }
+  spec.normalize = model.Get("normalize").As<Napi::Boolean>();
+  spec.pad_id = static_cast<int64_t>(Number(model, "padId"));
+  return spec;
+}
+
 }  // namespace
 
-SessionSpec ToSessionSpec(Napi::Object object) {
-  SessionSpec spec;
-  const auto graph = Copy<Napi::Uint8Array, uint8_t>(object, "graph");
-  spec.graph.assign(graph.begin(), graph.end());
-  spec.graph_path = Text(object, "graphPath");
-  spec.weight_folder = Text(object, "weightFolder");
-  spec.intra_op_threads = static_cast<int>(Number(object, "intraOpThreads"));
-  return spec;
+Engine::ModelFactory ToModelFactory(Napi::Object options) {
+  const auto model = options.Get("model").As<Napi::Object>();
+  const auto threads = static_cast<int>(Number(options, "intraOpThreads"));
+  if (Text(model, "kind") == "padded-encoder") {
+    return [spec = ToEncoderSpec(model, threads)] { return std::make_unique<PaddedEncoder>(spec); };
+  }
+  return [spec = ToDecoderSpec(model, threads)] { return std::make_unique<PackedDecoder>(spec); };
 }
 
 Work ToWork(Napi::Object object) {

@@ -5,12 +5,11 @@
 
 #include "binding/node_api.h"
 #include "core/engine.h"
-#include "core/session.h"
 
 namespace zrank {
 
 // src/runtime/addon.ts states these shapes and has checked them: C++ trusts what comes.
-SessionSpec ToSessionSpec(Napi::Object spec);
+Engine::ModelFactory ToModelFactory(Napi::Object engine_options);
 Work ToWork(Napi::Object work);
 Napi::Object ToJs(Napi::Env env, const EngineCounters& counters);
 

@@ -287,7 +287,7 @@ void Engine::Run(Batch batch) {
     if (finite) {
       Finish(request, std::move(request->rows));
     } else {
-      Finish(request, Error(ErrorCode::kScoreNotFinite, "the model gave a score that is not a finite number"));
+      Finish(request, Error(ErrorCode::kScoreNotFinite, "the model gave a number that is not finite"));
     }
   }
 }

@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ZrankError } from '../error.js';
 import { parseConfig, type Qwen3Config } from './config.js';
-import { isObject, parseJsonObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from './json.js';
+import { checkFolder, maxLength, readConfig, readTokenizer } from './folder.js';
+import { isObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from './json.js';
 import { readScoringHead, type ScoringHead } from './scoring-head.js';
 import { checkWeights, readWeights, type Weights } from './weights.js';
 
@@ -30,24 +29,11 @@ export interface TemplateFiles {
 
 /** Reads a model folder. Throws FILE_NOT_FOUND where there is none, and the codes of what is wrong in it. */
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
-  const isFolder = await stat(folder).then((s) => s.isDirectory(), () => false);
-  if (!isFolder) {
-    throw new ZrankError(
-      'FILE_NOT_FOUND',
-      `expected a model folder but found none at ${folder}; a model of the Hugging Face hub comes with: hf download zeroentropy/zerank-2-reranker --local-dir zerank-2`,
-    );
-  }
-  const configPath = join(folder, 'config.json');
-  const json = await readJsonIfPresent(configPath);
-  if (json === undefined) throw new ZrankError('FILE_NOT_FOUND', `${configPath} is missing: ${folder} is not a model folder`);
-  const config = parseConfig(json, configPath);
+  await checkFolder(folder);
+  const config = parseConfig(await readConfig(folder), join(folder, 'config.json'));
   const weights = await readWeights(folder);
   checkWeights(config, weights);
 
-  const tokenizerPath = join(folder, 'tokenizer.json');
-  const tokenizer = await readTextIfPresent(tokenizerPath);
-  if (tokenizer === undefined) throw new ZrankError('FILE_NOT_FOUND', `${tokenizerPath} is missing`);
-  parseJsonObject(tokenizer, tokenizerPath);
   const tokenizerConfig = (await readJsonIfPresent(join(folder, 'tokenizer_config.json'))) ?? {};
   const transformer = (await readJsonIfPresent(join(folder, 'sentence_bert_config.json'))) ?? {};
   return {
@@ -55,16 +41,10 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     config,
     weights,
     head: await readScoringHead(folder, config),
-    tokenizer,
+    tokenizer: await readTokenizer(folder),
     template: await readTemplate(folder, tokenizerConfig, transformer),
-    maxLength: maxLength(config, tokenizerConfig, transformer),
+    maxLength: maxLength(tokenizerConfig, transformer, config.maxPositions),
   };
-}
-
-/** As sentence-transformers sets it: max_seq_length if given, else model_max_length, never beyond the positions. */
-function maxLength(config: Qwen3Config, tokenizer: JsonObject, transformer: JsonObject): number {
-  const given = transformer['max_seq_length'] ?? tokenizer['model_max_length'];
-  return Math.min(typeof given === 'number' && given > 0 ? given : Infinity, config.maxPositions);
 }
 
 async function readTemplate(folder: string, tokenizer: JsonObject, transformer: JsonObject): Promise<TemplateFiles> {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
 import type { Qwen3Config } from './config.js';
-import { isObject, readJsonIfPresent, readTextIfPresent } from './json.js';
+import { readJsonIfPresent } from './json.js';
+import { readModules } from './modules.js';
 
 /**
  * What the score is read from: the logit of one token, the difference of two tokens' logits (log-odds), or the one row
@@ -34,17 +35,6 @@ export async function readScoringHead(folder: string, config: Qwen3Config): Prom
 }
 
 async function logitScoreFolder(folder: string): Promise<string> {
-  const path = join(folder, 'modules.json');
-  const text = await readTextIfPresent(path);
-  if (text === undefined) return '1_LogitScore';
-  let modules: unknown;
-  try {
-    modules = JSON.parse(text);
-  } catch (cause) {
-    throw new ZrankError('JSON_INVALID', `${path} is not JSON: ${(cause as Error).message}`, { cause });
-  }
-  const module = (Array.isArray(modules) ? modules : []).find(
-    (entry) => isObject(entry) && typeof entry['type'] === 'string' && entry['type'].endsWith('.LogitScore'),
-  );
-  return typeof module?.path === 'string' ? module.path : '1_LogitScore';
+  const modules = await readModules(folder);
+  return modules?.find(({ type }) => type === 'LogitScore')?.path ?? '1_LogitScore';
 }

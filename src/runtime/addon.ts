@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
+import type { Pooling } from '../checkpoint/pooling.js';
 import { ZrankError, errorCodes, type ErrorCode } from '../error.js';
 import { findOnnxRuntime } from './onnxruntime-library.js';
 
@@ -23,21 +24,41 @@ export interface NativeEngineOptions {
   key: string;
   /** How many threads may run a batch at once. */
   runners: number;
-  /** A serialized ONNX model. */
-  graph: Uint8Array;
-  /** What the locations of its external data are relative to. */
-  weightFolder: string;
   /** Threads of one run, its own included. */
   intraOpThreads: number;
+  model: NativeModel;
 }
+
+/** What an engine runs. */
+export type NativeModel =
+  /** The graph of src/graph over packed tokens; a row is one logit. */
+  | {
+      kind: 'packed-decoder';
+      /** A serialized ONNX model. */
+      graph: Uint8Array;
+      /** What the locations of its external data are relative to. */
+      weightFolder: string;
+    }
+  /** An ONNX encoder over right-padded sequences; a row is one logit, or an embedding. */
+  | {
+      kind: 'padded-encoder';
+      graphPath: string;
+      /** Modes whose results stand one after the other in a row; none where the graph gives logits. */
+      pooling: readonly Pooling[];
+      /** Rows to unit length. */
+      normalize: boolean;
+      padId: number;
+    };
 
 /** Sequences to run. The arrays are copied when run() is called. */
 export interface NativeWork {
   /** Token ids of all sequences, one after the other. */
   ids: Int32Array;
+  /** The segment of each token, for a padded encoder; as long as ids. */
+  typeIds?: Uint8Array;
   /** [sequences + 1]: where each sequence begins and ends in ids. */
   offsets: Uint32Array;
-  /** [sequences]: equal for sequences that begin alike. */
+  /** [sequences]: equal for sequences that begin alike, or that are to be sorted by length together. */
   groups: Uint32Array;
   /** Tokens a batch computes, those that sequences share counted once. */
   maxBatchTokens: number;

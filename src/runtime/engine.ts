@@ -3,8 +3,13 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { ZrankError } from '../error.js';
-import type { Graph } from '../graph/qwen3.js';
-import { fromNative, loadAddon, type EngineCounters, type NativeEngine, type NativeWork } from './addon.js';
+import { fromNative, loadAddon, type EngineCounters, type NativeEngine, type NativeModel, type NativeWork } from './addon.js';
+
+/** A model to run, and the files that it is read from. */
+export interface EngineModel {
+  native: NativeModel;
+  files: readonly string[];
+}
 
 export interface EngineOptions {
   /** CPU threads that run batches side by side. */
@@ -49,15 +54,14 @@ export class Engine {
     });
   }
 
-  /** Opens the model that `graph` describes. Throws SESSION_FAILED and what opening the addon throws. */
-  static async open(graph: Graph, { workers, threads }: EngineOptions): Promise<Engine> {
+  /** Opens a model. Throws SESSION_FAILED and what opening the addon throws. */
+  static async open(model: EngineModel, { workers, threads }: EngineOptions): Promise<Engine> {
     try {
       const native = await loadAddon().openEngine({
-        key: identity(graph, workers, threads),
+        key: identity(model, workers, threads),
         runners: workers,
-        graph: graph.model,
-        weightFolder: graph.weightFolder,
         intraOpThreads: Math.max(1, threads - workers + 1),
+        model: model.native,
       });
       return new Engine(native, workers);
     } catch (error) {
@@ -117,14 +121,15 @@ export class Engine {
   }
 }
 
-function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
 }
 
-/** Equal for graphs that compute the same from the same files with the same settings. */
-function identity(graph: Graph, workers: number, threads: number): string {
-  const hash = createHash('sha256').update(graph.model);
-  for (const path of graph.weightFiles) {
+/** Equal for models that compute the same from the same files with the same settings. */
+function identity({ native, files }: EngineModel, workers: number, threads: number): string {
+  const { graph, ...settings } = { graph: '', ...native };
+  const hash = createHash('sha256').update(graph).update(JSON.stringify(settings));
+  for (const path of files) {
     const { ino, dev, size, mtimeMs } = statSync(path);
     hash.update(JSON.stringify([path, ino, dev, size, mtimeMs]));
   }

@@ -1,31 +1,13 @@
 import { ZrankError } from '../error.js';
 import type { PromptTemplate } from '../prompt/prompt-template.js';
+import type { EncodedPrompt, EncodeOptions, Pair, PairEncoder } from './pair-encoder.js';
 import type { Tokenizer, TokenizerInput } from './tokenizer.js';
-
-/** A query and a document, or a prompt that is complete already. */
-export type Pair = readonly [query: string, document: string] | string;
-
-export interface EncodeOptions {
-  instruction?: string | undefined;
-  /** Longest prompt in tokens. */
-  maxLength: number;
-  /** What happens to a longer prompt: its document is cut, or PROMPT_TOO_LONG. */
-  truncation: 'document' | 'error';
-  /** Whether strings of special tokens in queries and documents become those tokens, or stay text. */
-  specialTokens: 'parse' | 'text';
-}
-
-export interface EncodedPrompt {
-  ids: number[];
-  /** Whether tokens of the document were cut. */
-  truncated: boolean;
-}
 
 /** Not a character of any text: a private-use code point of the last plane. */
 const mark = '\u{10FFFD}';
 
 /** Turns pairs into the token ids of complete prompts, cut to a length so that the template's end stays. */
-export class PromptEncoder {
+export class PromptEncoder implements PairEncoder {
   readonly #tokenizer: Tokenizer;
   readonly #template: PromptTemplate | undefined;
   /** Ids that follow every document, a list an instruction. */

@@ -1,6 +1,8 @@
-import { Tokenizer as HfTokenizer } from 'tokenizers';
+import { Tokenizer as HfTokenizer, type Encoding } from 'tokenizers';
 import { ZrankError } from '../error.js';
 import { isObject } from '../checkpoint/json.js';
+
+export type { Encoding };
 
 /** A text, or two that are tokenized one after the other. */
 export type TokenizerInput = string | readonly [text: string, pair: string];
@@ -28,22 +30,21 @@ export class Tokenizer {
 
   /** Token ids of each input. `addSpecialTokens`: what the tokenizer's post-processor adds around a text. */
   async encode(inputs: readonly TokenizerInput[], addSpecialTokens: boolean): Promise<number[][]> {
-    const isText = (input: TokenizerInput) => typeof input === 'string';
-    const encodings = inputs.every(isText)
-      ? await this.#parsing.encodeBatch(inputs as string[], { addSpecialTokens })
-      : await Promise.all(inputs.map((input) => this.#encodeOne(input, addSpecialTokens)));
+    const encodings = await encodeAll(this.#parsing, inputs, addSpecialTokens);
     return encodings.map((encoding) => encoding.getIds());
+  }
+
+  /**
+   * What the library knows of each input's tokens, those that the post-processor adds included. `specialTokens`: whether
+   * strings of special tokens inside the texts become those tokens, or stay text.
+   */
+  encodings(inputs: readonly TokenizerInput[], specialTokens: 'parse' | 'text'): Promise<Encoding[]> {
+    return encodeAll(specialTokens === 'parse' ? this.#parsing : this.#plainTokenizer(), inputs, true);
   }
 
   /** The token of an id, in the vocabulary's own spelling. */
   tokenText(id: number): string | undefined {
     return this.#parsing.idToToken(id) ?? undefined;
-  }
-
-  /** The library's encodeBatch() takes no pairs. */
-  #encodeOne(input: TokenizerInput, addSpecialTokens: boolean) {
-    const [text, pair] = typeof input === 'string' ? [input, null] : input;
-    return this.#parsing.encode(text, pair, { addSpecialTokens });
   }
 
   /** Whether a text holds the string of a special token. */
@@ -61,13 +62,18 @@ export class Tokenizer {
    * without the mark are parsed, everything between them is encoded, the mark removed, without looking for any.
    */
   async encodeSegments(prompt: string, mark: string): Promise<number[]> {
-    this.#plain ??= create(withoutSpecialTokens(this.#json));
+    const plain = this.#plainTokenizer();
     const ids: number[] = [];
     for (const segment of this.#segments(prompt)) {
       if (typeof segment === 'number') ids.push(segment);
-      else if (segment) ids.push(...(await this.#plain.encode(segment.replaceAll(mark, ''), null, { addSpecialTokens: false })).getIds());
+      else if (segment) ids.push(...(await plain.encode(segment.replaceAll(mark, ''), null, { addSpecialTokens: false })).getIds());
     }
     return ids;
+  }
+
+  #plainTokenizer(): HfTokenizer {
+    this.#plain ??= create(withoutSpecialTokens(this.#json));
+    return this.#plain;
   }
 
   *#segments(prompt: string): Generator<string | number> {
@@ -110,7 +116,19 @@ function addedTokens(json: Record<string, unknown>): SpecialToken[] {
 
 function withoutSpecialTokens(text: string): string {
   const json = JSON.parse(text) as Record<string, unknown>;
-  return JSON.stringify({ ...json, added_tokens: [], post_processor: null });
+  return JSON.stringify({ ...json, added_tokens: [] });
+}
+
+/** The library's encodeBatch() takes no pairs. */
+function encodeAll(tokenizer: HfTokenizer, inputs: readonly TokenizerInput[], addSpecialTokens: boolean): Promise<Encoding[]> {
+  const isText = (input: TokenizerInput): input is string => typeof input === 'string';
+  if (inputs.every(isText)) return tokenizer.encodeBatch([...inputs], { addSpecialTokens });
+  return Promise.all(
+    inputs.map((input) => {
+      const [text, pair] = isText(input) ? [input, null] : input;
+      return tokenizer.encode(text, pair, { addSpecialTokens });
+    }),
+  );
 }
 
 function create(json: string): HfTokenizer {

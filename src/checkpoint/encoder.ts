@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { ZrankError } from '../error.js';
+import { findOnnx, maxLength, readConfig, readTokenizer } from './folder.js';
+import { isObject, readJsonIfPresent, type JsonObject } from './json.js';
+
+/** A BERT-like encoder as its folder describes it, with the ONNX file that computes it. */
+export interface EncoderFolder {
+  onnxPath: string;
+  /** tokenizer.json as text. */
+  tokenizer: string;
+  padId: number;
+  /** The longest input in tokens. */
+  maxLength: number;
+  /** The longest input that the network has positions for. */
+  maxPositions: number;
+}
+
+/** Networks whose first positions are taken: transformers numbers their tokens from pad_token_id + 1. */
+const offsetPositions = ['camembert', 'mpnet', 'roberta', 'xlm-roberta', 'xlm-roberta-xl'];
+
+/** Reads an encoder's folder. Throws FILE_NOT_FOUND, JSON_INVALID, and CONFIG_INVALID. */
+export async function readEncoder(folder: string): Promise<EncoderFolder> {
+  const config = await readConfig(folder);
+  const transformer = (await readJsonIfPresent(join(folder, 'sentence_bert_config.json'))) ?? {};
+  const tokenizerConfig = (await readJsonIfPresent(join(folder, 'tokenizer_config.json'))) ?? {};
+  const tokenizer = await readTokenizer(folder);
+  const padId = typeof config['pad_token_id'] === 'number' ? config['pad_token_id'] : 0;
+  const positions = maxPositions(config, padId);
+  return {
+    onnxPath: await findOnnx(folder),
+    tokenizer: transformer['do_lower_case'] === true ? lowerCasing(tokenizer) : tokenizer,
+    padId,
+    maxLength: maxLength(tokenizerConfig, transformer, positions),
+    maxPositions: positions,
+  };
+}
+
+/** Reads a cross-encoder's folder. Throws ARCHITECTURE_UNSUPPORTED for a classifier of more than one label. */
+export async function readEncoderClassifier(folder: string): Promise<EncoderFolder> {
+  const config = await readConfig(folder);
+  const labels = isObject(config['id2label']) ? Object.keys(config['id2label']).length : (config['num_labels'] ?? 1);
+  if (labels === 1) return readEncoder(folder);
+  throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${join(folder, 'config.json')}: a reranker has one label, this classifier has ${labels}`);
+}
+
+function maxPositions(config: JsonObject, padId: number): number {
+  const positions = config['max_position_embeddings'];
+  if (typeof positions !== 'number' || positions <= 0) return Infinity;
+  return offsetPositions.includes(config['model_type'] as string) ? positions - padId - 1 : positions;
+}
+
+/** do_lower_case of sentence_bert_config.json: lower case before anything else, unless the tokenizer does so already. */
+function lowerCasing(tokenizer: string): string {
+  const json = JSON.parse(tokenizer) as JsonObject;
+  const { normalizer } = json;
+  const steps = isObject(normalizer) && Array.isArray(normalizer['normalizers']) ? normalizer['normalizers'] : [normalizer ?? []].flat();
+  const lowers = steps.some((step) => isObject(step) && (step['type'] === 'Lowercase' || step['lowercase'] === true));
+  if (lowers) return tokenizer;
+  return JSON.stringify({ ...json, normalizer: { type: 'Sequence', normalizers: [{ type: 'Lowercase' }, ...steps] } });
+}

@@ -1,0 +1,54 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ZrankError } from '../error.js';
+import { parseJsonObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from './json.js';
+
+/** Throws FILE_NOT_FOUND where there is no such folder. */
+export async function checkFolder(folder: string): Promise<void> {
+  const isFolder = await stat(folder).then((s) => s.isDirectory(), () => false);
+  if (isFolder) return;
+  throw new ZrankError(
+    'FILE_NOT_FOUND',
+    `expected a model folder but found none at ${folder}; a model of the Hugging Face hub comes with: hf download zeroentropy/zerank-2-reranker --local-dir zerank-2`,
+  );
+}
+
+/** config.json. */
+export async function readConfig(folder: string): Promise<JsonObject> {
+  const path = join(folder, 'config.json');
+  const config = await readJsonIfPresent(path);
+  if (config === undefined) throw new ZrankError('FILE_NOT_FOUND', `${path} is missing: ${folder} is not a model folder`);
+  return config;
+}
+
+/** tokenizer.json as text, known to be a JSON object. */
+export async function readTokenizer(folder: string): Promise<string> {
+  const path = join(folder, 'tokenizer.json');
+  const text = await readTextIfPresent(path);
+  if (text === undefined) throw new ZrankError('FILE_NOT_FOUND', `${path} is missing`);
+  parseJsonObject(text, path);
+  return text;
+}
+
+/**
+ * The longest input in tokens, as sentence-transformers sets it: max_seq_length of sentence_bert_config.json if given,
+ * else model_max_length of tokenizer_config.json, never beyond the network's positions.
+ */
+export function maxLength(tokenizerConfig: JsonObject, transformer: JsonObject, maxPositions: number): number {
+  const given = transformer['max_seq_length'] ?? tokenizerConfig['model_max_length'];
+  return Math.min(typeof given === 'number' && given > 0 ? given : Infinity, maxPositions);
+}
+
+/** The folder's ONNX file: onnx/model.onnx, else the first of onnx/model*.onnx by name, else model.onnx. */
+export async function findOnnx(folder: string): Promise<string> {
+  const inside = await readdir(join(folder, 'onnx')).catch(() => []);
+  const names = inside.filter((name) => /^model.*\.onnx$/.test(name)).sort();
+  const name = names.includes('model.onnx') ? 'model.onnx' : names[0];
+  if (name !== undefined) return join(folder, 'onnx', name);
+  const path = join(folder, 'model.onnx');
+  if (await stat(path).then((s) => s.isFile(), () => false)) return path;
+  throw new ZrankError(
+    'FILE_NOT_FOUND',
+    `${folder} has no onnx/model.onnx: an encoder of this kind runs from an ONNX file, which comes with: optimum-cli export onnx --model ${folder} ${join(folder, 'onnx')}`,
+  );
+}

@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { ZrankError } from '../error.js';
+import { isObject, readTextIfPresent } from './json.js';
+
+/** An entry of modules.json. */
+export interface ModuleEntry {
+  /** The class without its Python package, which has moved between versions: `Transformer`, `Pooling`, … */
+  type: string;
+  /** Its folder inside the model's; empty for the model's own. */
+  path: string;
+}
+
+/** The modules of a sentence-transformers model in their order, or undefined where the folder has no modules.json. */
+export async function readModules(folder: string): Promise<ModuleEntry[] | undefined> {
+  const path = join(folder, 'modules.json');
+  const text = await readTextIfPresent(path);
+  if (text === undefined) return undefined;
+  let modules: unknown;
+  try {
+    modules = JSON.parse(text);
+  } catch (cause) {
+    throw new ZrankError('JSON_INVALID', `${path} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (!Array.isArray(modules)) throw new ZrankError('CONFIG_INVALID', `${path} does not hold a list of modules`);
+  return modules.map((entry: unknown, i) => {
+    if (isObject(entry) && typeof entry['type'] === 'string' && typeof entry['path'] === 'string') {
+      return { type: entry['type'].split('.').at(-1)!, path: entry['path'] };
+    }
+    throw new ZrankError('CONFIG_INVALID', `${path}: module ${i} has no type or no path`);
+  });
+}

@@ -1,0 +1,84 @@
+import { readCheckpoint } from './checkpoint/checkpoint.js';
+import { readEncoderClassifier } from './checkpoint/encoder.js';
+import { checkFolder, readConfig } from './checkpoint/folder.js';
+import { writeQwen3Graph } from './graph/qwen3.js';
+import { PromptTemplate } from './prompt/prompt-template.js';
+import type { NativeWork } from './runtime/addon.js';
+import type { EngineModel } from './runtime/engine.js';
+import { packedWork, paddedWork, type WorkLimits } from './runtime/work.js';
+import { defaultTemperature } from './scoring/probability.js';
+import type { EncodedPrompt, Pair, PairEncoder } from './tokenization/pair-encoder.js';
+import { PromptEncoder } from './tokenization/prompt-encoder.js';
+import { SequenceEncoder } from './tokenization/sequence-encoder.js';
+import { Tokenizer } from './tokenization/tokenizer.js';
+
+/** A model folder made ready to score pairs: what differs between one kind of network and another. */
+export interface CrossEncoder {
+  encoder: PairEncoder;
+  model: EngineModel;
+  /** The pairs' prompts as the engine takes them. */
+  work(pairs: readonly Pair[], prompts: readonly EncodedPrompt[], limits: WorkLimits): NativeWork;
+  /** The longest prompt in tokens, unless the caller says otherwise. */
+  maxLength: number;
+  /** The longest prompt that the network has positions for. */
+  maxPositions: number;
+  /** score = sigmoid(logit / temperature). */
+  temperature: number;
+}
+
+/** Reads a model folder. Throws FILE_NOT_FOUND where there is none, and the codes of what is wrong in it. */
+export async function readCrossEncoder(folder: string): Promise<CrossEncoder> {
+  await checkFolder(folder);
+  const { architectures } = await readConfig(folder);
+  const names: unknown[] = Array.isArray(architectures) ? architectures : [];
+  const isEncoder = names.some((name) => typeof name === 'string' && /^(?!Qwen3).*ForSequenceClassification$/.test(name));
+  return isEncoder ? readBert(folder) : readQwen3(folder);
+}
+
+/** A Qwen3 reranker: its prompts run packed, those of one query share the query. */
+async function readQwen3(folder: string): Promise<CrossEncoder> {
+  const checkpoint = await readCheckpoint(folder);
+  const graph = writeQwen3Graph(checkpoint);
+  const { config, head } = checkpoint;
+  const padTokenId = head.kind === 'classifier' ? config.padTokenId : undefined;
+  return {
+    encoder: new PromptEncoder(new Tokenizer(checkpoint.tokenizer), PromptTemplate.load(checkpoint.template)),
+    model: {
+      native: { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder },
+      files: graph.weightFiles,
+    },
+    work(pairs, prompts, limits) {
+      const queries = pairs.map((pair, i) => (typeof pair === 'string' ? `prompt ${i}` : `query ${pair[0]}`));
+      return packedWork(prompts.map(({ ids }) => ({ ids: withoutPadding(ids, padTokenId) })), queries, limits);
+    },
+    maxLength: checkpoint.maxLength,
+    maxPositions: config.maxPositions,
+    temperature: defaultTemperature(head),
+  };
+}
+
+/**
+ * The part of a prompt that decides its score: a classifier is read at the last token that is not padding
+ * (transformers' modeling_layers.py, GenericForSequenceClassification).
+ */
+function withoutPadding(ids: readonly number[], padTokenId: number | undefined): readonly number[] {
+  let end = ids.length;
+  while (end > 1 && ids[end - 1] === padTokenId) end--;
+  return ids.slice(0, end);
+}
+
+/** A BERT-like cross-encoder, run from its ONNX file; its one logit is that of a sigmoid. */
+async function readBert(folder: string): Promise<CrossEncoder> {
+  const { onnxPath, tokenizer, padId, maxLength, maxPositions } = await readEncoderClassifier(folder);
+  return {
+    encoder: new SequenceEncoder(new Tokenizer(tokenizer)),
+    model: {
+      native: { kind: 'padded-encoder', graphPath: onnxPath, pooling: [], normalize: false, padId },
+      files: [onnxPath],
+    },
+    work: (_, prompts, limits) => paddedWork(prompts, limits),
+    maxLength,
+    maxPositions,
+    temperature: 1,
+  };
+}

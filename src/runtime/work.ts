@@ -1,0 +1,52 @@
+import type { NativeWork } from './addon.js';
+
+export interface TokenSequence {
+  readonly ids: readonly number[];
+  /** The segment of each token, for models that have segments. */
+  readonly typeIds?: readonly number[];
+}
+
+export interface WorkLimits {
+  /** Tokens a batch computes. */
+  maxBatchTokens: number;
+  /** Tokens that may wait before a call is refused. */
+  maxQueueTokens: number;
+}
+
+/** How far padding to the longest sequence may exceed a batch's tokens before attention's share of the work grows. */
+const paddedTokensPerToken = 4;
+
+/** Sequences for the packed decoder; those with equal `prefixes` [sequences] begin alike and share that computation. */
+export function packedWork(sequences: readonly TokenSequence[], prefixes: readonly string[], { maxBatchTokens, maxQueueTokens }: WorkLimits): NativeWork {
+  const groups = new Map<string, number>();
+  for (const prefix of prefixes) if (!groups.has(prefix)) groups.set(prefix, groups.size);
+  return {
+    ...layOut(sequences),
+    groups: Uint32Array.from(prefixes, (prefix) => groups.get(prefix)!),
+    maxBatchTokens,
+    maxPaddedTokens: paddedTokensPerToken * maxBatchTokens,
+    maxQueueTokens,
+  };
+}
+
+/** Sequences for the padded encoder, which computes the padding too: one group, so that all are sorted by length. */
+export function paddedWork(sequences: readonly TokenSequence[], { maxBatchTokens, maxQueueTokens }: WorkLimits): NativeWork {
+  return {
+    ...layOut(sequences),
+    groups: new Uint32Array(sequences.length),
+    maxBatchTokens,
+    maxPaddedTokens: maxBatchTokens,
+    maxQueueTokens,
+  };
+}
+
+function layOut(sequences: readonly TokenSequence[]): Pick<NativeWork, 'ids' | 'typeIds' | 'offsets'> {
+  const offsets = new Uint32Array(sequences.length + 1);
+  sequences.forEach(({ ids }, i) => (offsets[i + 1] = offsets[i]! + ids.length));
+  const ids = new Int32Array(offsets.at(-1)!);
+  sequences.forEach((sequence, i) => ids.set(sequence.ids, offsets[i]));
+  if (!sequences.some(({ typeIds }) => typeIds)) return { ids, offsets };
+  const typeIds = new Uint8Array(ids.length);
+  sequences.forEach((sequence, i) => typeIds.set(sequence.typeIds ?? [], offsets[i]));
+  return { ids, typeIds, offsets };
+}

@@ -1,0 +1,44 @@
+/** A query and a document, or a prompt that is complete already. */
+export type Pair = readonly [query: string, document: string] | string;
+
+export interface EncodeOptions {
+  instruction?: string | undefined;
+  /** Longest prompt in tokens. */
+  maxLength: number;
+  /** What happens to a longer prompt: its document is cut, or PROMPT_TOO_LONG. */
+  truncation: 'document' | 'error';
+  /** Whether strings of special tokens in queries and documents become those tokens, or stay text. */
+  specialTokens: 'parse' | 'text';
+}
+
+export interface EncodedPrompt {
+  ids: number[];
+  /** The segment of each token, for models that have segments. */
+  typeIds?: number[];
+  /** Whether tokens of the document were cut. */
+  truncated: boolean;
+}
+
+/** Turns pairs into the token ids that a model scores. */
+export interface PairEncoder {
+  encode(pairs: readonly Pair[], options: EncodeOptions): Promise<EncodedPrompt[]>;
+}
+
+/** Tokenize this many characters at a time, so that the event loop is not held up for long. */
+export const chunkCharacters = 65_536;
+
+/** Splits pairs, in their order, into chunks of at least so many characters. */
+export function* chunksOf<P extends Pair>(pairs: readonly P[], characters: number): Generator<P[]> {
+  let chunk: P[] = [];
+  let length = 0;
+  for (const pair of pairs) {
+    chunk.push(pair);
+    length += typeof pair === 'string' ? pair.length : pair[0].length + pair[1].length;
+    if (length >= characters) {
+      yield chunk;
+      chunk = [];
+      length = 0;
+    }
+  }
+  if (chunk.length) yield chunk;
+}
