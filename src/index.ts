@@ -9,6 +9,7 @@ export {
   type Precision,
   type RankOptions,
 } from './reranker.js';
+export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
 export type { EngineCounters } from './runtime/addon.js';
 export { toProbability } from './scoring/probability.js';
 export type { Pair } from './tokenization/pair-encoder.js';
