@@ -13,6 +13,7 @@ export const errorCodes = [
   // Files
   'FILE_NOT_FOUND',
   'FILE_UNREADABLE',
+  'FILE_UNWRITABLE',
   'JSON_INVALID',
   'DATA_INVALID',
   'DUPLICATE_ID',
@@ -41,6 +42,10 @@ export const errorCodes = [
   'SESSION_FAILED',
   'RUN_FAILED',
   'SCORE_NOT_FINITE',
+  // Benchmarks
+  'PEER_UNAVAILABLE',
+  'PEER_FAILED',
+  // Anywhere
   'INTERNAL',
 ] as const;
 

@@ -1,0 +1,140 @@
+/** One line of a plot; its colour follows from its place among the series. */
+export interface Series {
+  name: string;
+  points: { x: number; y: number; label: string }[];
+}
+
+export interface Plot {
+  title: string;
+  xLabel: string;
+  yLabel: string;
+  series: readonly Series[];
+  /** `points` places the distinct x side by side, whatever their distance. */
+  xScale: 'linear' | 'log' | 'points';
+  /** The top of the y axis. @default above the largest y */
+  yMax?: number;
+  /** Whether points are drawn, beside the line. */
+  dots: boolean;
+}
+
+export interface Bar {
+  group: string;
+  name: string;
+  value: number;
+  label: string;
+}
+
+const width = 640;
+const height = 320;
+const margin = { left: 64, right: 24, top: 16, bottom: 48 };
+/** Colours in the page's style sheet. */
+const colours = 8;
+
+/** A line plot as a figure with inline SVG. */
+export function linePlot(plot: Plot): string {
+  const xs = [...new Set(plot.series.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
+  const yMax = plot.yMax ?? niceCeiling(Math.max(...plot.series.flatMap(({ points }) => points.map(({ y }) => y))));
+  const scaleX = xScale(plot.xScale, xs);
+  const scaleY = (y: number) => height - margin.bottom - (y / yMax) * (height - margin.top - margin.bottom);
+  const grid = ticks(yMax).map(
+    (y) =>
+      `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${px(scaleY(y))}" y2="${px(scaleY(y))}"/>` +
+      `<text class="tick" x="${margin.left - 8}" y="${px(scaleY(y) + 4)}" text-anchor="end">${compact(y)}</text>`,
+  );
+  const marks = xTicks(plot.xScale, xs).map((x) => `<text class="tick" x="${px(scaleX(x))}" y="${height - margin.bottom + 18}" text-anchor="middle">${compact(x)}</text>`);
+  const lines = plot.series.map(({ points }, i) => {
+    const path = points.map(({ x, y }, k) => `${k === 0 ? 'M' : 'L'}${px(scaleX(x))} ${px(scaleY(y))}`).join('');
+    const dots = plot.dots
+      ? points.map(({ x, y, label }) => `<circle class="dot c${i % colours}" cx="${px(scaleX(x))}" cy="${px(scaleY(y))}" r="4.5"><title>${escape(label)}</title></circle>`)
+      : [];
+    return `<path class="line c${i % colours}" d="${path}"/>${dots.join('')}`;
+  });
+  const body = [
+    ...grid,
+    ...marks,
+    `<text class="axis" x="${(margin.left + width - margin.right) / 2}" y="${height - 8}" text-anchor="middle">${escape(plot.xLabel)}</text>`,
+    `<text class="axis" transform="translate(14 ${(height - margin.bottom + margin.top) / 2}) rotate(-90)" text-anchor="middle">${escape(plot.yLabel)}</text>`,
+    ...lines,
+  ];
+  return figure(plot.title, plot.series.map(({ name }) => name), svg(width, height, plot.title, body));
+}
+
+/** Horizontal bars in groups as a figure with inline SVG. */
+export function barPlot(title: string, bars: readonly Bar[]): string {
+  const names = [...new Set(bars.map(({ name }) => name))];
+  const groups = [...new Set(bars.map(({ group }) => group))];
+  const most = Math.max(...bars.map(({ value }) => value));
+  const left = 12;
+  const room = width - left - 150;
+  const rows: string[] = [];
+  let y = 4;
+  for (const group of groups) {
+    rows.push(`<text class="group" x="${left}" y="${y + 14}">${escape(group)}</text>`);
+    y += 24;
+    for (const { name, value, label } of bars.filter((bar) => bar.group === group)) {
+      const length = Math.max(2, (value / most) * room);
+      rows.push(
+        `<rect class="bar c${names.indexOf(name) % colours}" x="${left}" y="${y}" width="${px(length)}" height="16" rx="3"><title>${escape(`${name}: ${label}`)}</title></rect>`,
+        `<text class="value" x="${px(left + length + 8)}" y="${y + 12.5}">${escape(label)}</text>`,
+      );
+      y += 22;
+    }
+    y += 10;
+  }
+  return figure(title, names, svg(width, y, title, rows));
+}
+
+export function escape(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character]!);
+}
+
+function figure(title: string, names: readonly string[], content: string): string {
+  const legend = names.map((name, i) => `<li><span class="key c${i % colours}"></span>${escape(name)}</li>`).join('');
+  return `<figure><figcaption>${escape(title)}</figcaption><ul class="legend">${legend}</ul>${content}</figure>`;
+}
+
+function svg(wide: number, high: number, title: string, body: readonly string[]): string {
+  return `<svg viewBox="0 0 ${wide} ${high}" role="img" aria-label="${escape(title)}">${body.join('')}</svg>`;
+}
+
+function xScale(kind: Plot['xScale'], xs: readonly number[]): (x: number) => number {
+  const [from, to] = [margin.left + 16, width - margin.right - 16];
+  const [least, most] = [xs[0]!, xs.at(-1)!];
+  if (kind === 'points') return (x) => from + ((xs.indexOf(x) + 0.5) / xs.length) * (to - from);
+  if (most === least) return () => (from + to) / 2;
+  const at = kind === 'log' ? Math.log : (x: number) => x;
+  return (x) => from + ((at(x) - at(least)) / (at(most) - at(least))) * (to - from);
+}
+
+/** The x themselves where they are few, else round numbers between them. */
+function xTicks(kind: Plot['xScale'], xs: readonly number[]): number[] {
+  if (kind === 'points' || xs.length <= 6) return [...xs];
+  const [least, most] = [xs[0]!, xs.at(-1)!];
+  if (kind === 'log') {
+    const powers = Array.from({ length: 24 }, (_, i) => 10 ** (i - 8));
+    return powers.flatMap((power) => [power, 2 * power, 5 * power]).filter((x) => x >= least && x <= most);
+  }
+  const step = niceCeiling((most - least) / 6);
+  return Array.from({ length: Math.floor(most / step) - Math.ceil(least / step) + 1 }, (_, i) => (Math.ceil(least / step) + i) * step);
+}
+
+/** The least of 1, 2, 4, 6, 8 times a power of ten that is no less than the value: its quarters are round too. */
+function niceCeiling(value: number): number {
+  if (value <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * ([1, 2, 4, 6, 8, 10].find((step) => step * power >= value) ?? 10);
+}
+
+function ticks(most: number): number[] {
+  return [0, 0.25, 0.5, 0.75, 1].map((share) => share * most);
+}
+
+function compact(value: number): string {
+  if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
+  if (value >= 1e4) return `${Number((value / 1e3).toPrecision(3))}k`;
+  return Number(value.toPrecision(3)).toLocaleString('en-US');
+}
+
+function px(value: number): string {
+  return value.toFixed(1);
+}

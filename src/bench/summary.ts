@@ -1,0 +1,48 @@
+import type { RunReport } from './result.js';
+import type { Lengths } from './scenario.js';
+import type { RunSettings } from './settings.js';
+
+/** A run as lines of text. */
+export function summarize({ result, meanPromptTokens, scoreDifferences, unavailable }: RunReport): string {
+  const { latencyMs, machine, settings, invariance } = result;
+  const rows: [string, string][] = [
+    ['model', settings.shape === null ? settings.model : `${settings.shape}, random weights`],
+    ['throughput', `${number(result.pairsPerSecond)} pairs/s, ${number(result.tokensPerSecond)} tokens/s, ${number(result.computedTokensPerSecond)} computed tokens/s`],
+    ['a call', `p50 ${number(latencyMs.p50)} ms, p95 ${number(latencyMs.p95)} ms, p99 ${number(latencyMs.p99)} ms; ${number(meanPromptTokens)} tokens a prompt`],
+    ['tokens saved', `${number(result.tokensSaved)} by sharing; padding waste ${percent(result.paddingWaste)}`],
+    ['FLOP utilisation', `${percent(result.mfu)} of ${number(machine.gemmGflops)} GFLOP/s, the peak of bare ${machine.gemmPrecision} products here`],
+    ['memory', `${number(result.peakRssBytes / 2 ** 20)} MiB peak RSS${machine.deviceMemoryBytes === null ? '' : `, ${number(machine.deviceMemoryBytes / 2 ** 20)} MiB on the device`}`],
+    ['load', `${number(result.loadSeconds)} s; event loop late by ${number(result.eventLoopDelayMs)} ms (p99)`],
+    ['machine', `${machine.cpu}, ${machine.cores} cores${machine.gpu === null ? '' : `, ${machine.gpu}`}, ${machine.platform}`],
+    ['versions', Object.entries(result.versions).map(([name, version]) => `${name} ${version}`).join(', ')],
+  ];
+  for (const { name, pairsPerSecond, ratio } of result.against) {
+    const difference = scoreDifferences[name];
+    const agreement = difference === undefined ? '' : `; scores differ by at most ${difference.toPrecision(2)}`;
+    rows.push(['against', pairsPerSecond === null ? unavailable[name]! : `${name}: ${number(pairsPerSecond)} pairs/s, zrank is ${ratio!.toFixed(2)}x${agreement}`]);
+  }
+  if (invariance !== undefined) {
+    const { pairs, batchings, largestDifference, rankFlips } = invariance;
+    rows.push(['invariance', `${pairs} pairs alone and in ${batchings} mixed batches: largest difference ${largestDifference.toPrecision(2)}, ${rankFlips} rank flips`]);
+  }
+  return [describeRun(settings), ...rows.map(([name, value]) => `  ${name.padEnd(16)} ${value}`)].join('\n');
+}
+
+/** A run's workload in a few words. */
+export function describeRun(settings: RunSettings): string {
+  return `${settings.scenario}: ${settings.documents} documents of ${describeLengths(settings.documentTokens)} tokens, ${settings.query} query, concurrency ${settings.concurrency}`;
+}
+
+export function describeLengths(lengths: Lengths): string {
+  const [least, most] = 'uniform' in lengths ? lengths.uniform : [lengths.lognormal.min, lengths.lognormal.max];
+  return least === most ? String(least) : `${least}-${most}`;
+}
+
+/** Three significant digits, and whole numbers from 100 on. */
+export function number(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
+}
+
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+import { writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readCommandLine, usage, type Invocation } from '../bench/command-line.js';
+import { renderReport } from '../bench/report.js';
+import type { RunReport } from '../bench/result.js';
+import { runInProcess } from '../bench/run-process.js';
+import { shapeFolder } from '../bench/shape.js';
+import { describeRun, summarize } from '../bench/summary.js';
+import { ZrankError } from '../error.js';
+
+const { env, stdout, stderr } = process;
+
+/** Progress and messages: stdout carries results alone. */
+function log(message: string): void {
+  stderr.write(`zrank-bench: ${message}\n`);
+}
+
+async function bench(args: string[]): Promise<void> {
+  const invocation = readCommandLine(args, env['ZRANK_PYTHON'] || 'python3');
+  if (invocation.help) {
+    stdout.write(usage);
+    return;
+  }
+  const runs = await invocation.runs(await modelFolder(invocation));
+  const reports: RunReport[] = [];
+  for (const settings of runs) {
+    log(describeRun(settings));
+    const report = await runInProcess({ settings, secrets: { apiKey: env['ZRANK_API_KEY'] || undefined } }, log);
+    reports.push(report);
+    stdout.write(`${invocation.json ? JSON.stringify(report.result) : summarize(report)}\n`);
+  }
+  if (invocation.report !== undefined) {
+    await writeReport(invocation.report, reports);
+    log(`the report is in ${invocation.report}`);
+  }
+}
+
+async function modelFolder({ model, shape, seed }: Invocation): Promise<string> {
+  if (shape !== undefined) return shapeFolder(shape, seed, join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zrank'), log);
+  const given = model ?? env['ZRANK_MODEL'];
+  if (given) return given;
+  log('no --model: measuring the embedded models/zrank-tiny');
+  return fileURLToPath(new URL('../../models/zrank-tiny', import.meta.url));
+}
+
+async function writeReport(path: string, reports: readonly RunReport[]): Promise<void> {
+  try {
+    await writeFile(path, renderReport(reports));
+  } catch (cause) {
+    throw new ZrankError('FILE_UNWRITABLE', `the report cannot be written to ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+try {
+  await bench(process.argv.slice(2));
+} catch (error) {
+  const { code, message } = error as Error & { code?: string };
+  log(`${code === undefined ? '' : `${code}: `}${message}`);
+  if (code === 'INVALID_ARGUMENT') log('see zrank-bench --help');
+  process.exitCode = code === 'INVALID_ARGUMENT' ? 2 : 1;
+}
