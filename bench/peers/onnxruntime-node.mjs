@@ -11,12 +11,12 @@ import { writeQwen3Graph } from '../../dist/graph/qwen3.js';
 import { PromptTemplate } from '../../dist/prompt/prompt-template.js';
 import { PromptEncoder } from '../../dist/tokenization/prompt-encoder.js';
 import { Tokenizer } from '../../dist/tokenization/tokenizer.js';
-import { need, serve, settings } from './serve.mjs';
+import { need, serve, settings, unavailable } from './serve.mjs';
 
 const batchSize = 32;
 const { InferenceSession, Tensor } = (await need('onnxruntime-node')).default;
 
-const checkpoint = await readCheckpoint(settings.model);
+const checkpoint = await readCheckpoint(settings.model).catch((error) => unavailable(`its graph is written for Qwen3 alone: ${error.message}`));
 const encoder = new PromptEncoder(new Tokenizer(checkpoint.tokenizer), PromptTemplate.load(checkpoint.template));
 const graph = writeQwen3Graph(checkpoint);
 const session = await InferenceSession.create(graph.model, {

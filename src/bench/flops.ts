@@ -1,4 +1,6 @@
-import type { Qwen3Config } from '../checkpoint/config.js';
+import { parseConfig, type Qwen3Config } from '../checkpoint/config.js';
+import { readConfig } from '../checkpoint/folder.js';
+import { ZrankError } from '../error.js';
 
 export interface Work {
   /** Tokens that passed through the network. */
@@ -21,4 +23,14 @@ export function modelFlops(config: Qwen3Config, { computedTokens, sequenceTokens
   const lastAttended = sequenceTokens.reduce((sum, length) => sum + length, 0);
   const attention = 4 * heads * headDim * ((layers - 1) * attended + lastAttended);
   return computedTokens * (layers * queryKeyValue + (layers - 1) * outputAndMlp) + sequences * (outputAndMlp + 2 * hiddenSize) + attention;
+}
+
+/** The network of a model folder, or null where it is none whose operations are counted here. */
+export async function readNetwork(folder: string): Promise<Qwen3Config | null> {
+  try {
+    return parseConfig(await readConfig(folder), folder);
+  } catch (error) {
+    if (error instanceof ZrankError && error.code === 'ARCHITECTURE_UNSUPPORTED') return null;
+    throw error;
+  }
 }

@@ -16,8 +16,11 @@ export interface BenchResult {
   paddingWaste: number;
   /** Prompt tokens that were not computed, because prompts begin alike. */
   tokensSaved: number;
-  /** Floating point operations that the computed tokens need, a second, over those of bare matrix products; 0 to 1. */
-  mfu: number;
+  /**
+   * Floating point operations that the computed tokens need, a second, over those of bare matrix products; 0 to 1. null
+   * for networks other than Qwen3.
+   */
+  mfu: number | null;
   /** Of the process, mapped weights and the benchmark's own texts included. */
   peakRssBytes: number;
   loadSeconds: number;

@@ -1,10 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { median, quantile } from 'simple-statistics';
-import { readCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.js';
 import { ZrankError } from '../error.js';
 import type { EngineCounters } from '../index.js';
 import type { Contender, Timing } from './contender.js';
-import { modelFlops } from './flops.js';
+import { readNetwork, modelFlops } from './flops.js';
 import { GemmPeak } from './gemm-peak.js';
 import { measureInvariance } from './invariance.js';
 import { describeMachine, ownVersions } from './machine.js';
@@ -30,12 +29,11 @@ interface Block {
 
 /** Carries out a run in this process: loads everything, warms up, measures. */
 export async function run(settings: RunSettings, secrets: Secrets, log: Log): Promise<RunReport> {
-  const checkpoint = await readCheckpoint(settings.model);
-  const calls = await makeCalls(checkpoint, { ...settings, calls: settings.warmups + settings.calls });
+  const calls = await makeCalls(settings.model, { ...settings, calls: settings.warmups + settings.calls });
   const zrank = await ZrankContender.load(settings);
   const { opponents, unavailable } = await openOpponents(settings, secrets, log);
   try {
-    return await measure(settings, checkpoint, calls, zrank, opponents, unavailable, log);
+    return await measure(settings, calls, zrank, opponents, unavailable, log);
   } finally {
     await Promise.all([zrank, ...opponents].map((contender) => contender.close()));
   }
@@ -43,7 +41,6 @@ export async function run(settings: RunSettings, secrets: Secrets, log: Log): Pr
 
 async function measure(
   settings: RunSettings,
-  checkpoint: Checkpoint,
   calls: readonly Call[],
   zrank: ZrankContender,
   opponents: readonly Contender[],
@@ -70,7 +67,7 @@ async function measure(
   const latenciesMs = blocks.flatMap((block) => block.zrank.latencies.map((latency) => latency * 1000));
   const engine = difference(before, after);
   const sequenceTokens = timed.flatMap((call) => call.promptTokens);
-  const flops = modelFlops(checkpoint.config, { computedTokens: engine.computedTokens, sequenceTokens });
+  const network = await readNetwork(settings.model);
   const result: BenchResult = {
     scenario: settings.scenario,
     pairsPerSecond: pairs / seconds,
@@ -79,7 +76,7 @@ async function measure(
     latencyMs: { p50: quantile(latenciesMs, 0.5), p95: quantile(latenciesMs, 0.95), p99: quantile(latenciesMs, 0.99) },
     paddingWaste: Math.max(0, 1 - engine.tokens / engine.paddedTokens),
     tokensSaved: engine.tokens - engine.computedTokens,
-    mfu: flops / seconds / peak.flops,
+    mfu: network && modelFlops(network, { computedTokens: engine.computedTokens, sequenceTokens }) / seconds / peak.flops,
     peakRssBytes,
     loadSeconds: zrank.loadSeconds,
     eventLoopDelayMs: quantile(delays, 0.99),

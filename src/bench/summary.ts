@@ -43,6 +43,7 @@ export function number(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
 }
 
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+/** null is a share that is not known. */
+export function percent(share: number | null): string {
+  return share === null ? '–' : `${(100 * share).toFixed(1)} %`;
 }

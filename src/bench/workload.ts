@@ -1,7 +1,6 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { readTokenizer } from '../checkpoint/folder.js';
+import { readCrossEncoder } from '../cross-encoder.js';
 import { seededRandom } from '../evaluation/random.js';
-import { PromptTemplate } from '../prompt/prompt-template.js';
-import { PromptEncoder } from '../tokenization/prompt-encoder.js';
 import { Tokenizer } from '../tokenization/tokenizer.js';
 import { drawLength, type Lengths } from './scenario.js';
 import { TextSource } from './text.js';
@@ -30,11 +29,11 @@ export interface WorkloadOptions {
   seed: number;
 }
 
-/** Generates the calls of a run for a checkpoint's tokenizer and template; the same options give the same texts. */
-export async function makeCalls(checkpoint: Checkpoint, options: WorkloadOptions): Promise<Call[]> {
-  const tokenizer = new Tokenizer(checkpoint.tokenizer);
-  const encoder = new PromptEncoder(tokenizer, PromptTemplate.load(checkpoint.template));
-  const source = await TextSource.create(tokenizer, checkpoint.tokenizer, options.seed);
+/** Generates the calls of a run for a model folder's tokenizer and prompts; the same options give the same texts. */
+export async function makeCalls(folder: string, options: WorkloadOptions): Promise<Call[]> {
+  const { encoder, maxLength } = await readCrossEncoder(folder);
+  const tokenizer = await readTokenizer(folder);
+  const source = await TextSource.create(new Tokenizer(tokenizer), tokenizer, options.seed);
   const random = seededRandom(options.seed + 1);
   const calls: Call[] = [];
   for (let i = 0; i < options.calls; i++) {
@@ -44,7 +43,7 @@ export async function makeCalls(checkpoint: Checkpoint, options: WorkloadOptions
       ? [{ query: queries[0]!, documents }]
       : documents.map((document, k) => ({ query: queries[k]!, documents: [document] }));
     const pairs = requests.flatMap(({ query, documents: some }) => some.map((document): [string, string] => [query, document]));
-    const prompts = await encoder.encode(pairs, { maxLength: checkpoint.maxLength, truncation: 'document', specialTokens: 'parse' });
+    const prompts = await encoder.encode(pairs, { maxLength, truncation: 'document', specialTokens: 'parse' });
     calls.push({ requests, pairs, promptTokens: prompts.map(({ ids }) => ids.length) });
   }
   return calls;

@@ -2,7 +2,6 @@
 import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { readCommandLine, usage, type Invocation } from '../bench/command-line.js';
 import { renderReport } from '../bench/report.js';
 import type { RunReport } from '../bench/result.js';
@@ -10,6 +9,7 @@ import { runInProcess } from '../bench/run-process.js';
 import { shapeFolder } from '../bench/shape.js';
 import { describeRun, summarize } from '../bench/summary.js';
 import { ZrankError } from '../error.js';
+import { modelFolder } from './model-folder.js';
 
 const { env, stdout, stderr } = process;
 
@@ -24,7 +24,7 @@ async function bench(args: string[]): Promise<void> {
     stdout.write(usage);
     return;
   }
-  const runs = await invocation.runs(await modelFolder(invocation));
+  const runs = await invocation.runs(await benchFolder(invocation));
   const reports: RunReport[] = [];
   for (const settings of runs) {
     log(describeRun(settings));
@@ -38,12 +38,9 @@ async function bench(args: string[]): Promise<void> {
   }
 }
 
-async function modelFolder({ model, shape, seed }: Invocation): Promise<string> {
-  if (shape !== undefined) return shapeFolder(shape, seed, join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zrank'), log);
-  const given = model ?? env['ZRANK_MODEL'];
-  if (given) return given;
-  log('no --model: measuring the embedded models/zrank-tiny');
-  return fileURLToPath(new URL('../../models/zrank-tiny', import.meta.url));
+async function benchFolder({ model, shape, seed }: Invocation): Promise<string> {
+  if (shape === undefined) return modelFolder(model);
+  return shapeFolder(shape, seed, join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zrank'), log);
 }
 
 async function writeReport(path: string, reports: readonly RunReport[]): Promise<void> {

@@ -64,7 +64,7 @@ test('prints a summary, and says that the embedded model is measured', async () 
   const { stdout, stderr } = await zrankBench(small);
   expect(stdout).toMatch(/^rerank: 3 documents of 12-20 tokens, short query, concurrency 1\n {2}model /);
   for (const row of ['throughput', 'a call', 'tokens saved', 'FLOP utilisation', 'memory', 'load', 'machine', 'versions']) expect(stdout).toContain(`\n  ${row} `);
-  expect(stderr).toContain('models/zrank-tiny');
+  expect(stderr).toContain('embedded demonstration model zrank-tiny');
 });
 
 test('--invariance compares pairs alone with mixed batches', async () => {

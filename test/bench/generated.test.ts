@@ -61,10 +61,9 @@ describe('scenarios', () => {
   });
 
   test('calls have the queries and documents that the scenario asks for', async () => {
-    const checkpoint = await readCheckpoint(tiny);
     const options = { calls: 2, documents: 3, documentTokens: { uniform: [5, 5] }, queryTokens: 4, seed: 1 } as const;
-    const shared = await makeCalls(checkpoint, { ...options, sharedQuery: true });
-    const separate = await makeCalls(checkpoint, { ...options, sharedQuery: false });
+    const shared = await makeCalls(tiny, { ...options, sharedQuery: true });
+    const separate = await makeCalls(tiny, { ...options, sharedQuery: false });
     expect(shared.map(({ requests }) => requests.map(({ documents }) => documents.length))).toEqual([[3], [3]]);
     expect(separate[0]!.requests.map(({ documents }) => documents.length)).toEqual([1, 1, 1]);
     expect(new Set(shared.flatMap(({ pairs }) => pairs.map(([query]) => query))).size).toBe(2);
