@@ -6,6 +6,7 @@ import { ZrankError } from '../error.js';
 export interface DocumentLine {
   text: string;
   id?: string;
+  title?: string;
 }
 
 /** The text of a file, or of standard input for `-`. */
@@ -20,7 +21,7 @@ export async function readInput(path: string): Promise<string> {
 }
 
 /**
- * Documents of a file: a .jsonl file has a string or an object with `text` and perhaps `id` or `_id` on each line, any
+ * Documents of a file: a .jsonl file has a string or an object with `text` and perhaps `id` or `_id` and `title` on each line, any
  * other a document a line. Standard input is JSON lines if its first line is.
  */
 export async function readDocuments(path: string): Promise<DocumentLine[]> {
@@ -40,7 +41,8 @@ function parseLine(line: string, where: string): DocumentLine {
   if (typeof value === 'string') return { text: value };
   if (isObject(value) && typeof value['text'] === 'string') {
     const id = value['id'] ?? value['_id'];
-    return { text: value['text'], ...(id !== undefined && { id: String(id) }) };
+    const title = value['title'];
+    return { text: value['text'], ...(id !== undefined && { id: String(id) }), ...(typeof title === 'string' && { title }) };
   }
   throw new ZrankError('DATA_INVALID', `${where}: expected a string or an object with the string "text"`);
 }

@@ -13,10 +13,14 @@ export class ProgressBar {
     this.#label = label;
   }
 
-  readonly update = ({ completed, total }: { completed: number; total: number }): void => {
+  readonly update = ({ completed, total }: { completed: number; total?: number | undefined }): void => {
     const now = performance.now();
-    if (!process.stderr.isTTY || now - this.#started < patienceMs || (now - this.#drawn < intervalMs && completed < total)) return;
+    if (!process.stderr.isTTY || now - this.#started < patienceMs || (now - this.#drawn < intervalMs && completed !== total)) return;
     this.#drawn = now;
+    if (total === undefined) {
+      process.stderr.write(`\r${this.#label} ${completed}`);
+      return;
+    }
     const width = 30;
     const filled = Math.round((completed / total) * width);
     process.stderr.write(`\r${this.#label} ${'█'.repeat(filled)}${'░'.repeat(width - filled)} ${completed}/${total}`);

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ZrankError } from '../error.js';
 import { Reranker, type Hit, type LoadOptions } from '../reranker.js';
+import { count, defined } from './arguments.js';
 import { readDocuments, readInput, type DocumentLine } from './documents.js';
 import { modelFolder } from './model-folder.js';
 import { ProgressBar } from './progress.js';
@@ -65,16 +66,6 @@ export async function rank(args: string[]): Promise<number> {
   bar.done();
   process.stdout.write(values.json ? `${JSON.stringify(hits, null, 2)}\n` : table(hits));
   return 0;
-}
-
-function count(option: string, value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^[1-9]\d*$/.test(value)) return Number(value);
-  throw ZrankError.argument(option, 'a positive integer', value);
-}
-
-function defined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 function table(hits: readonly Hit<DocumentLine>[]): string {

@@ -1,4 +1,4 @@
-import { aFunction, anAbortSignal, aPositiveInteger, checkOptions } from '../options.js';
+import { aFunction, anAbortSignal, aPositiveInteger, aString, checkOptions } from '../options.js';
 import type { BeirDataset, BeirDocument } from '../evaluation/beir.js';
 import type { Run } from '../evaluation/run.js';
 import type { RetrievedDocument } from './document-index.js';
@@ -13,6 +13,8 @@ export interface BenchmarkOptions {
   onProgress?: (progress: { stage: BenchmarkStage; completed: number; total?: number }) => void;
   /** Queries that are reranked side by side, so that batches fill. @default 8 */
   concurrency?: number;
+  /** What makes a document relevant, in words, as Reranker.rank() takes it. */
+  instruction?: string;
 }
 
 export interface Benchmark {
@@ -29,7 +31,7 @@ export interface Benchmark {
   seconds: Readonly<Record<BenchmarkStage, number>>;
 }
 
-const rules = { signal: anAbortSignal, onProgress: aFunction, concurrency: aPositiveInteger };
+const rules = { signal: anAbortSignal, onProgress: aFunction, concurrency: aPositiveInteger, instruction: aString };
 
 /**
  * Indexes a dataset's corpus, retrieves candidates for each of its queries and reranks them. Both runs hold the
@@ -40,7 +42,7 @@ const rules = { signal: anAbortSignal, onProgress: aFunction, concurrency: aPosi
  */
 export async function benchmark(dataset: BeirDataset, pipeline: RetrieveAndRerankOptions, options: BenchmarkOptions = {}): Promise<Benchmark> {
   checkOptions('benchmark()', options, rules);
-  const { signal, onProgress, concurrency = 8 } = options;
+  const { signal, onProgress, concurrency = 8, instruction } = options;
   const call = signal && { signal };
   const road = new RetrieveAndRerank<BeirDocument>(pipeline);
   const queries = [...dataset.queries];
@@ -63,7 +65,10 @@ export async function benchmark(dataset: BeirDataset, pipeline: RetrieveAndReran
   // Every query has its place before its hits come, in whatever order.
   const hits = new Map<string, RerankedDocument<BeirDocument>[]>(queries.map(([id]) => [id, []]));
   const failure = new AbortController();
-  const rerankCall = { signal: AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]) };
+  const rerankCall = {
+    signal: AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]),
+    ...(instruction !== undefined && { instruction }),
+  };
   let completed = 0;
   const waiting = queries.values();
   const lanes = Array.from({ length: Math.min(concurrency, total) }, async () => {
