@@ -194,7 +194,7 @@ export class VectorIndex {
         received,
       });
     }
-    const values = Float32Array.from(vector);
+    const values = new Float32Array(vector);
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad < 0) return values;
     throw new ZrankError('DATA_INVALID', `expected finite numbers for ${what} but received ${values[bad]} at ${bad}`, {
