@@ -15,7 +15,7 @@ export interface BiEncoderOptions {
   workers?: number;
   /** CPU threads in all. @default the number of cores, at least `workers` */
   threads?: number;
-  /** Tokens a batch computes, padding included. @default 2048 */
+  /** Tokens a batch computes, padding included. @default 512 */
   maxBatchTokens?: number;
   /** A call that would make more tokens than this wait fails at once with QUEUE_FULL. @default 4194304 */
   maxQueueTokens?: number;
@@ -67,7 +67,7 @@ export class BiEncoder implements AsyncDisposable {
     const { network, normalize, prompts } = await readSentenceTransformer(resolve(folder));
     if (network.kind === 'static') return new BiEncoder(await StaticEmbedder.open(network, normalize), prompts);
 
-    const { maxLength = network.encoder.maxLength, maxBatchTokens = 2048, maxQueueTokens = 2 ** 22 } = options;
+    const { maxLength = network.encoder.maxLength, maxBatchTokens = 512, maxQueueTokens = 2 ** 22 } = options;
     const { maxPositions } = network.encoder;
     if (maxLength > maxPositions) throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, maxLength);
     const workers = options.workers ?? defaultThreads();

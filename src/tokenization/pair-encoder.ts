@@ -27,13 +27,16 @@ export interface PairEncoder {
 /** Tokenize this many characters at a time, so that the event loop is not held up for long. */
 export const chunkCharacters = 65_536;
 
-/** Splits pairs, in their order, into chunks of at least so many characters. */
+/** What a text costs beyond its characters, counted in characters: many empty texts are many chunks too. */
+const textCost = 32;
+
+/** Splits pairs, in their order, into chunks of about so many characters. */
 export function* chunksOf<P extends Pair>(pairs: readonly P[], characters: number): Generator<P[]> {
   let chunk: P[] = [];
   let length = 0;
   for (const pair of pairs) {
     chunk.push(pair);
-    length += typeof pair === 'string' ? pair.length : pair[0].length + pair[1].length;
+    length += textCost + (typeof pair === 'string' ? pair.length : pair[0].length + pair[1].length);
     if (length >= characters) {
       yield chunk;
       chunk = [];

@@ -53,6 +53,11 @@ describe('StaticEmbedding', () => {
     for (const i of [0, 1499, 2999]) expect((await encoder.encode([texts[i]!]))[0]).toEqual(rows[i]);
   });
 
+  test('embeds very many empty texts', async () => {
+    await using encoder = await BiEncoder.load(fixture('static'));
+    expect(await encoder.encode(Array<string>(300_000).fill(''))).toHaveLength(300_000);
+  });
+
   test.each([
     ['BF16', [0x3f80, 0xc040, 0x7f7f, 0x0001, 0x8000], [1, -3, 3.3895313892515355e38, 9.183549615799121e-41, -0]],
     ['F16', [0x3c00, 0xc200, 0x7bff, 0x0001, 0x83ff], [1, -3, 65504, 2 ** -24, -1023 * 2 ** -24]],
