@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/ort_runtime.h"
+#include "kernels/custom_ops.h"
 
 namespace zrank {
 
@@ -22,6 +23,7 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
     // The graph is written fused; folding its Casts would copy the weights to the heap, prepacking once more.
     options.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
     options.AddConfigEntry("session.disable_prepacking", "1");
+    options.Add(CustomOps());
   }
   // ONNX Runtime maps external data of a model that came as bytes from below this folder; it follows no symlink out of it.
   if (!spec.weight_folder.empty()) {

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <onnxruntime_cxx_api.h>
+
+namespace zrank {
+
+// The operators of domain `zrank`, for session options. Process lifetime.
+//
+//   MatMul(X [M, K], W... [N, K]) -> Y... [M, N]      Y = X W^T for each weight
+//   GatedMatMul(X, gate [N, K], up [N, K]) -> Y       Y = silu(X gate^T) * (X up^T)
+//
+// X and Y are fp32; weights fp32, fp16 or bf16, used where they lie. Attribute `arithmetic`: "fp32" or "bf16" (gemm.h);
+// a session that asks for one the processor lacks fails to load.
+OrtCustomOpDomain* CustomOps();
+
+}  // namespace zrank

@@ -1,0 +1,154 @@
+#pragma once
+
+// The blocked multiplication, over an Arithmetic type that says what a step is:
+//   kDepth                             how many elements of depth a step holds
+//   Mac(sum, x, w)                     sum + the step's products
+//   PackColumns(stored, rows, ...)     16 columns of W, transposed so that a register holds one step of all 16
+//   PackRow(x, depth, out)             one row of X
+// For translation units compiled for AVX-512 alone; see avx512.h.
+
+#include "kernels/avx512.h"
+#include "kernels/gemm.h"
+#include "kernels/gemm_blocking.h"
+
+namespace zrank {
+namespace {
+
+inline int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+enum class Finish {
+  kStore,
+  kAdd,   // to what the slices before left
+  kGate,  // silu(first group) * second group, after adding what the slices before left in `partial`
+};
+
+// Where a tile's sums go. Gated, its first 16 columns are the gate's and its last 16 the other's, both for the same 16
+// columns of Y.
+struct Target {
+  float* y;
+  int64_t stride;
+  __mmask16 columns[kTileGroups];
+  const float* partial;  // kGate: [rows, kBlockColumns], or null after the only slice
+};
+
+inline __m512 Silu(__m512 x) {
+  const __m512 one = _mm512_set1_ps(1.0f);
+  return _mm512_div_ps(x, _mm512_add_ps(one, Exp(_mm512_sub_ps(_mm512_setzero_ps(), x))));
+}
+
+// Tile of kRows rows. x: [kRows, kSliceSteps], w: [steps, kTileColumns], both in steps.
+template <typename Math, int kRows>
+void Tile(const uint32_t* x, const uint32_t* w, int64_t steps, Finish finish, const Target& target) {
+  __m512 sum[kRows][kTileGroups];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int g = 0; g < kTileGroups; ++g) {
+      sum[r][g] = _mm512_setzero_ps();
+      _mm_prefetch(reinterpret_cast<const char*>(target.y + r * target.stride + g * kLanes), _MM_HINT_T0);
+    }
+  }
+#pragma GCC unroll 2
+  for (int64_t k = 0; k < steps; ++k, w += kTileColumns) {
+    const __m512i w0 = _mm512_load_si512(w), w1 = _mm512_load_si512(w + kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const __m512i xr = _mm512_set1_epi32(static_cast<int>(x[r * kSliceSteps + k]));
+      sum[r][0] = Math::Mac(sum[r][0], xr, w0);
+      sum[r][1] = Math::Mac(sum[r][1], xr, w1);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    float* y = target.y + r * target.stride;
+    if (finish == Finish::kGate) {
+      __m512 gate = sum[r][0], up = sum[r][1];
+      if (target.partial != nullptr) {
+        gate = _mm512_add_ps(gate, _mm512_load_ps(target.partial + r * kBlockColumns));
+        up = _mm512_add_ps(up, _mm512_load_ps(target.partial + r * kBlockColumns + kLanes));
+      }
+      _mm512_mask_storeu_ps(y, target.columns[0], _mm512_mul_ps(Silu(gate), up));
+      continue;
+    }
+#pragma GCC unroll 2
+    for (int g = 0; g < kTileGroups; ++g) {
+      float* out = y + g * kLanes;
+      __m512 value = sum[r][g];
+      if (finish == Finish::kAdd) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(target.columns[g], out));
+      _mm512_mask_storeu_ps(out, target.columns[g], value);
+    }
+  }
+}
+
+template <typename Math>
+using TileFunction = void (*)(const uint32_t*, const uint32_t*, int64_t, Finish, const Target&);
+
+// Indexed by the number of rows.
+template <typename Math>
+constexpr TileFunction<Math> kTiles[kTileRows + 1] = {
+    nullptr,       Tile<Math, 1>, Tile<Math, 2>, Tile<Math, 3>,  Tile<Math, 4>,  Tile<Math, 5>,  Tile<Math, 6>,
+    Tile<Math, 7>, Tile<Math, 8>, Tile<Math, 9>, Tile<Math, 10>, Tile<Math, 11>, Tile<Math, 12>,
+};
+
+// Row `column` of a weight, from `depth` on.
+inline const char* WeightAt(const void* weight, Stored stored, int64_t column, int64_t depth, int64_t row_depth) {
+  const int64_t size = stored == Stored::kFp32 ? 4 : 2;
+  return static_cast<const char*>(weight) + (column * row_depth + depth) * size;
+}
+
+template <typename Math>
+void Block(const Gemm& gemm, int64_t index, void* workspace) {
+  auto* packed_w = static_cast<uint32_t*>(workspace);
+  auto* packed_x = packed_w + kSliceSteps * kBlockColumns;
+  auto* partial = reinterpret_cast<float*>(packed_x + kSliceSteps * kTileRows);
+
+  const bool gated = gemm.up != nullptr;
+  const int64_t width = gated ? kBlockColumns / 2 : kBlockColumns;  // columns of Y
+  const int64_t blocks_across = (gemm.columns + width - 1) / width;
+  const int64_t column = index % blocks_across * width, column_end = Min(column + width, gemm.columns);
+  const int64_t row = index / blocks_across * kBlockRows, row_end = Min(row + kBlockRows, gemm.rows);
+  const int64_t tile_width = gated ? kLanes : kTileColumns;
+  const int64_t tiles_across = (column_end - column + tile_width - 1) / tile_width;
+  // Tiles of nearly equal height: 16 rows make 8 and 8 rather than 12 and 4.
+  const int64_t tiles_down = (row_end - row + kTileRows - 1) / kTileRows;
+
+  constexpr int64_t slice = kSliceSteps * Math::kDepth;
+  for (int64_t depth = 0; depth < gemm.depth; depth += slice) {
+    const int64_t length = Min(slice, gemm.depth - depth), steps = (length + Math::kDepth - 1) / Math::kDepth;
+    const bool first = depth == 0, last = depth + length == gemm.depth;
+    for (int64_t t = 0; t < tiles_across; ++t) {
+      for (int64_t g = 0; g < kTileGroups; ++g) {
+        const int64_t from = column + t * tile_width + (gated ? 0 : g * kLanes);
+        const void* weight = gated && g == 1 ? gemm.up : gemm.weight;
+        Math::PackColumns(gemm.stored, WeightAt(weight, gemm.stored, Min(from, gemm.columns), depth, gemm.depth), gemm.depth,
+                          Min(kLanes, gemm.columns - from), length, packed_w + t * kTileColumns * kSliceSteps + g * kLanes);
+      }
+    }
+    for (int64_t d = 0; d < tiles_down; ++d) {
+      const int64_t top = row + (row_end - row) * d / tiles_down, bottom = row + (row_end - row) * (d + 1) / tiles_down;
+      for (int64_t r = top; r < bottom; ++r) {
+        Math::PackRow(gemm.x + r * gemm.depth + depth, length, packed_x + (r - top) * kSliceSteps);
+      }
+      const int64_t next_rows = d + 1 < tiles_down ? row + (row_end - row) * (d + 2) / tiles_down - bottom : 0;
+      for (int64_t t = 0; t < tiles_across; ++t) {
+        // The rows that the next tile packs are on their way meanwhile.
+        for (int64_t r = t; r < next_rows; r += tiles_across) {
+          const float* next = gemm.x + (bottom + r) * gemm.depth + depth;
+          for (int64_t i = 0; i < length; i += 16) _mm_prefetch(reinterpret_cast<const char*>(next + i), _MM_HINT_T1);
+        }
+        const int64_t from = column + t * tile_width;
+        float* sums = partial + (top - row) * kBlockColumns + t * kTileColumns;
+        Target target{gemm.y + top * gemm.columns + from, gemm.columns, {}, first ? nullptr : sums};
+        Finish finish = first ? Finish::kStore : Finish::kAdd;
+        target.columns[0] = FirstLanes(column_end - from);
+        target.columns[1] = FirstLanes(column_end - from - kLanes);
+        if (gated && last) finish = Finish::kGate;
+        if (gated && !last) target = {sums, kBlockColumns, {0xffff, 0xffff}, nullptr};
+        kTiles<Math>[bottom - top](packed_x, packed_w + t * kTileColumns * kSliceSteps, steps, finish, target);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace zrank

@@ -1,0 +1,45 @@
+// Compiled for AVX-512 with BF16.
+
+#include "kernels/gemm_avx512.h"
+
+namespace zrank {
+namespace {
+
+struct Bf16 {
+  static constexpr int64_t kDepth = 2;
+
+  static __m512 Mac(__m512 sum, __m512i x, __m512i w) {
+    return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(w));
+  }
+
+  // bf16 pairs lie in memory as a step wants them: transposing them as 32-bit elements is all.
+  static void PackColumns(Stored, const char* weight, int64_t row_depth, int64_t columns, int64_t depth, uint32_t* out) {
+    for (int64_t k = 0; k < depth; k += 2 * kLanes) {
+      const __mmask32 halves = FirstHalves(depth - k);
+      __m512i rows[kLanes];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kLanes; ++i) {
+        const char* row = weight + 2 * (i * row_depth + k);
+        rows[i] = i < columns ? _mm512_maskz_loadu_epi16(halves, row) : _mm512_setzero_si512();
+      }
+      Transpose(rows);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kLanes; ++i) _mm512_store_si512(out + (k / 2 + i) * kTileColumns, rows[i]);
+    }
+  }
+
+  static void PackRow(const float* x, int64_t depth, uint32_t* out) {
+    for (int64_t k = 0; k < depth; k += 2 * kLanes) {
+      const __m512 low = _mm512_maskz_loadu_ps(FirstLanes(depth - k), x + k);
+      const __m512 high = _mm512_maskz_loadu_ps(FirstLanes(depth - k - kLanes), x + k + kLanes);
+      _mm512_store_si512(out + k / 2, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+    }
+  }
+};
+
+}  // namespace
+
+extern const GemmKernel kGemmBf16Avx512;
+const GemmKernel kGemmBf16Avx512{[](Stored stored) { return stored == Stored::kBf16; }, Block<Bf16>};
+
+}  // namespace zrank

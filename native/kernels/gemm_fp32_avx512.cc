@@ -1,0 +1,71 @@
+// Compiled for AVX-512.
+
+#include "kernels/gemm_avx512.h"
+
+namespace zrank {
+namespace {
+
+struct Fp32 {
+  static constexpr int64_t kDepth = 1;
+
+  static __m512 Mac(__m512 sum, __m512i x, __m512i w) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), sum);
+  }
+
+  // Widening is exact: a bf16 is the upper half of an fp32.
+  static void PackColumns(Stored stored, const char* weight, int64_t row_depth, int64_t columns, int64_t depth, uint32_t* out) {
+    if (stored == Stored::kBf16) return PackBf16(weight, row_depth, columns, depth, out);
+    for (int64_t k = 0; k < depth; k += kLanes) {
+      const __mmask16 lanes = FirstLanes(depth - k);
+      __m512i rows[kLanes];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kLanes; ++i) {
+        const int64_t at = i * row_depth + k;
+        if (i >= columns) {
+          rows[i] = _mm512_setzero_si512();
+        } else if (stored == Stored::kFp32) {
+          rows[i] = _mm512_maskz_loadu_epi32(lanes, weight + 4 * at);
+        } else {
+          rows[i] = _mm512_castps_si512(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, weight + 2 * at)));
+        }
+      }
+      Transpose(rows);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kLanes; ++i) _mm512_store_si512(out + (k + i) * kTileColumns, rows[i]);
+    }
+  }
+
+  // Transposed in pairs, for half the work, and then widened.
+  static void PackBf16(const char* weight, int64_t row_depth, int64_t columns, int64_t depth, uint32_t* out) {
+    for (int64_t k = 0; k < depth; k += 2 * kLanes) {
+      const __mmask32 halves = FirstHalves(depth - k);
+      __m512i rows[kLanes];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kLanes; ++i) {
+        const char* row = weight + 2 * (i * row_depth + k);
+        rows[i] = i < columns ? _mm512_maskz_loadu_epi16(halves, row) : _mm512_setzero_si512();
+      }
+      Transpose(rows);
+      const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kLanes; ++i) {
+        uint32_t* at = out + (k + 2 * i) * kTileColumns;
+        _mm512_store_si512(at, _mm512_slli_epi32(rows[i], 16));
+        _mm512_store_si512(at + kTileColumns, _mm512_and_si512(rows[i], upper));
+      }
+    }
+  }
+
+  static void PackRow(const float* x, int64_t depth, uint32_t* out) {
+    for (int64_t k = 0; k < depth; k += kLanes) {
+      _mm512_store_ps(out + k, _mm512_maskz_loadu_ps(FirstLanes(depth - k), x + k));
+    }
+  }
+};
+
+}  // namespace
+
+extern const GemmKernel kGemmFp32Avx512;
+const GemmKernel kGemmFp32Avx512{[](Stored) { return true; }, Block<Fp32>};
+
+}  // namespace zrank

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <onnxruntime_cxx_api.h>
+
+#include <vector>
+
+#include "kernels/gemm.h"
+
+namespace zrank {
+
+class MatMulKernel {
+ public:
+  MatMulKernel(const OrtKernelInfo* info, bool gated);
+  OrtStatusPtr ComputeV2(OrtKernelContext* context);
+
+ private:
+  void Compute(const Ort::KernelContext& context) const;
+
+  const GemmKernel* gemm_;
+  const bool gated_;
+};
+
+// What CustomOpBase asks of an operator that takes X and weights of any type.
+template <typename Op, bool kGated>
+struct MatMulOpBase : Ort::CustomOpBase<Op, MatMulKernel, true> {
+  OrtStatusPtr CreateKernelV2(const OrtApi&, const OrtKernelInfo* info, void** kernel) const {
+    try {
+      *kernel = new MatMulKernel(info, kGated);
+      return nullptr;
+    } catch (const std::exception& exception) {
+      return Ort::Status(exception.what(), ORT_FAIL).release();
+    }
+  }
+  size_t GetInputTypeCount() const { return 2; }
+  ONNXTensorElementDataType GetInputType(size_t i) const {
+    return i == 0 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT : ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+  }
+  OrtCustomOpInputOutputCharacteristic GetInputCharacteristic(size_t i) const {
+    return i == 0 ? INPUT_OUTPUT_REQUIRED : INPUT_OUTPUT_VARIADIC;
+  }
+  bool GetVariadicInputHomogeneity() const { return false; }
+  size_t GetOutputTypeCount() const { return 1; }
+  ONNXTensorElementDataType GetOutputType(size_t) const { return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT; }
+  OrtCustomOpInputOutputCharacteristic GetOutputCharacteristic(size_t) const { return INPUT_OUTPUT_VARIADIC; }
+};
+
+struct MatMulOp : MatMulOpBase<MatMulOp, false> {
+  const char* GetName() const { return "MatMul"; }
+};
+
+struct GatedMatMulOp : MatMulOpBase<GatedMatMulOp, true> {
+  const char* GetName() const { return "GatedMatMul"; }
+};
+
+}  // namespace zrank
