@@ -3,7 +3,8 @@ import { readEncoderClassifier } from './checkpoint/encoder.js';
 import { checkFolder, readConfig } from './checkpoint/folder.js';
 import { writeQwen3Graph } from './graph/qwen3.js';
 import { PromptTemplate } from './prompt/prompt-template.js';
-import type { NativeWork } from './runtime/addon.js';
+import { loadAddon, type NativeWork } from './runtime/addon.js';
+import { planCpu, type CpuPrecision } from './runtime/cpu-precision.js';
 import type { EngineModel } from './runtime/engine.js';
 import { packedWork, paddedWork, type WorkLimits } from './runtime/work.js';
 import { defaultTemperature } from './scoring/probability.js';
@@ -22,23 +23,26 @@ export interface CrossEncoder {
   maxLength: number;
   /** The longest prompt that the network has positions for. */
   maxPositions: number;
+  /** Of the network's matrix products. */
+  precision: CpuPrecision;
   /** score = sigmoid(logit / temperature). */
   temperature: number;
 }
 
 /** Reads a model folder. Throws FILE_NOT_FOUND where there is none, and the codes of what is wrong in it. */
-export async function readCrossEncoder(folder: string): Promise<CrossEncoder> {
+export async function readCrossEncoder(folder: string, precision: 'auto' | CpuPrecision = 'auto'): Promise<CrossEncoder> {
   await checkFolder(folder);
   const { architectures } = await readConfig(folder);
   const names: unknown[] = Array.isArray(architectures) ? architectures : [];
   const isEncoder = names.some((name) => typeof name === 'string' && /^(?!Qwen3).*ForSequenceClassification$/.test(name));
-  return isEncoder ? readBert(folder) : readQwen3(folder);
+  return isEncoder ? readBert(folder) : readQwen3(folder, precision);
 }
 
 /** A Qwen3 reranker: its prompts run packed, those of one query share the query. */
-async function readQwen3(folder: string): Promise<CrossEncoder> {
+async function readQwen3(folder: string, asked: 'auto' | CpuPrecision): Promise<CrossEncoder> {
   const checkpoint = await readCheckpoint(folder);
-  const graph = writeQwen3Graph(checkpoint);
+  const { precision, hasKernels } = planCpu(asked, checkpoint, loadAddon().kernels());
+  const graph = writeQwen3Graph(checkpoint, { compute: 'fp32', attention: 'grouped', ...(hasKernels && { kernels: precision }) });
   const { config, head } = checkpoint;
   const padTokenId = head.kind === 'classifier' ? config.padTokenId : undefined;
   return {
@@ -53,6 +57,7 @@ async function readQwen3(folder: string): Promise<CrossEncoder> {
     },
     maxLength: checkpoint.maxLength,
     maxPositions: config.maxPositions,
+    precision,
     temperature: defaultTemperature(head),
   };
 }
@@ -79,6 +84,7 @@ async function readBert(folder: string): Promise<CrossEncoder> {
     work: (_, prompts, limits) => paddedWork(prompts, limits),
     maxLength,
     maxPositions,
+    precision: 'fp32',
     temperature: 1,
   };
 }

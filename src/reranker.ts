@@ -4,13 +4,14 @@ import { ZrankError } from './error.js';
 import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, aPositiveNumber, aString, checkOptions, oneOf } from './options.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './runtime/addon.js';
+import type { CpuPrecision } from './runtime/cpu-precision.js';
 import { defaultThreads, Engine, throwIfAborted } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
 import { toProbability } from './scoring/probability.js';
 import { chunkCharacters, chunksOf, type EncodedPrompt, type EncodeOptions, type Pair } from './tokenization/pair-encoder.js';
 
 export type Device = 'auto' | 'cpu';
-export type Precision = 'auto' | 'fp32';
+export type Precision = 'auto' | CpuPrecision;
 
 /** Settings of one call; what is not given is as the reranker was loaded. */
 export interface CallOptions {
@@ -44,7 +45,10 @@ export interface RankOptions extends CallOptions {
 export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation' | 'specialTokens'> {
   /** Where the model runs. @default 'auto' */
   device?: Device;
-  /** Precision of the computation. @default 'auto' */
+  /**
+   * Precision of the matrix products. `auto` is bf16 for weights stored in bf16, as in sentence-transformers, where the
+   * processor has instructions for it, else fp32. `bf16` too is fp32 where it has none. @default 'auto'
+   */
   precision?: Precision;
   /** score = sigmoid(logit / temperature). @default 5 where one token's logit is the score, else 1 */
   temperature?: number;
@@ -89,7 +93,7 @@ const loadRules = {
   truncation: callRules.truncation,
   specialTokens: callRules.specialTokens,
   device: oneOf('auto', 'cpu'),
-  precision: oneOf('auto', 'fp32'),
+  precision: oneOf('auto', 'fp32', 'bf16'),
   temperature: aPositiveNumber,
   workers: aPositiveInteger,
   threads: aPositiveInteger,
@@ -128,7 +132,7 @@ export class Reranker implements AsyncDisposable {
   static async load(folder: string, options: LoadOptions = {}): Promise<Reranker> {
     if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
     checkOptions('Reranker.load()', options, loadRules);
-    const crossEncoder = await readCrossEncoder(resolve(folder));
+    const crossEncoder = await readCrossEncoder(resolve(folder), options.precision);
     checkMaxLength(options.maxLength, crossEncoder);
     const workers = options.workers ?? defaultThreads();
     const threads = Math.max(workers, options.threads ?? defaultThreads());
@@ -138,6 +142,11 @@ export class Reranker implements AsyncDisposable {
   /** The default of maxLength. */
   get maxLength(): number {
     return this.#defaults.maxLength;
+  }
+
+  /** The precision of the network's matrix products. */
+  get precision(): CpuPrecision {
+    return this.#crossEncoder.precision;
   }
 
   /** What the engine behind this model has computed, for everyone in the process who shares it. */

@@ -173,14 +173,15 @@ test('the options of load are the defaults of a call', async () => {
 });
 
 test('a full queue refuses at once and goes on', async () => {
-  await using reranker = await Reranker.load(tinyModel, { maxQueueTokens: 4_000, workers: 1 });
+  await using reranker = await Reranker.load(tinyModel, { maxQueueTokens: 1_500, workers: 1 });
   const many = Array.from({ length: 300 }, (_, i) => `${'bread and butter '.repeat(10)}${i}`);
-  const first = reranker.rank(query, many);
-  const others = await Promise.allSettled([1, 2, 3].map(() => reranker.rank(query, many)));
-  const refused = others.filter((result) => result.status === 'rejected');
+  const calls = await Promise.allSettled([1, 2, 3, 4].map(() => reranker.rank(query, many)));
+  const refused = calls.filter((result) => result.status === 'rejected');
   expect(refused.length).toBeGreaterThan(0);
   for (const { reason } of refused) expect(reason).toMatchObject({ code: 'QUEUE_FULL' });
-  expect(await first).toHaveLength(300);
+  const answered = calls.filter((result) => result.status === 'fulfilled');
+  expect(answered.length).toBeGreaterThan(0);
+  for (const { value } of answered) expect(value).toHaveLength(300);
   expect(await reranker.rank(query, documents)).toHaveLength(4);
 });
 

@@ -4,6 +4,7 @@
 #include "binding/convert.h"
 #include "binding/engine_object.h"
 #include "core/ort_runtime.h"
+#include "kernels/gemm.h"
 
 namespace zrank {
 
@@ -16,6 +17,14 @@ Napi::Value OpenRuntime(const Napi::CallbackInfo& info) {
   } catch (const std::exception& exception) {
     throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
   }
+}
+
+// kernels() -> the arithmetics of this processor's matrix kernels
+Napi::Value Kernels(const Napi::CallbackInfo& info) {
+  auto names = Napi::Array::New(info.Env());
+  if (FindGemmKernel(Arithmetic::kFp32)) names.Set(names.Length(), "fp32");
+  if (FindGemmKernel(Arithmetic::kBf16)) names.Set(names.Length(), "bf16");
+  return names;
 }
 
 class OpenWorker : public Napi::AsyncWorker {
@@ -91,6 +100,7 @@ Napi::Value ErrorCodes(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Calls(env, EngineObject::Define(env)));
   exports.Set("openRuntime", Napi::Function::New<OpenRuntime>(env));
+  exports.Set("kernels", Napi::Function::New<Kernels>(env));
   exports.Set("openEngine", Napi::Function::New<OpenEngine>(env));
   exports.Set("drain", Napi::Function::New<Drain>(env));
   exports.Set("cancel", Napi::Function::New<Cancel>(env));

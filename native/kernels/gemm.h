@@ -26,7 +26,6 @@ struct Gemm {
 
 // A multiplication is done in blocks, in any order and on any threads.
 struct GemmKernel {
-  bool (*takes)(Stored stored);
   void (*block)(const Gemm& gemm, int64_t index, void* workspace);
 };
 

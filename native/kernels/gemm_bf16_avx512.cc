@@ -12,15 +12,27 @@ struct Bf16 {
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(w));
   }
 
+  // 32 elements of a row, in bf16. A weight stored otherwise is rounded.
+  static __m512i Load(Stored stored, const char* weight, int64_t at, int64_t depth) {
+    const __mmask16 low = FirstLanes(depth), high = FirstLanes(depth - kLanes);
+    if (stored == Stored::kBf16) return _mm512_maskz_loadu_epi16(FirstHalves(depth), weight + 2 * at);
+    if (stored == Stored::kFp32) {
+      const char* row = weight + 4 * at;
+      return Round(_mm512_maskz_loadu_ps(low, row), _mm512_maskz_loadu_ps(high, row + 4 * kLanes));
+    }
+    const char* row = weight + 2 * at;
+    return Round(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(low, row)), _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(high, row + 2 * kLanes)));
+  }
+
+  static __m512i Round(__m512 low, __m512 high) { return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)); }
+
   // bf16 pairs lie in memory as a step wants them: transposing them as 32-bit elements is all.
-  static void PackColumns(Stored, const char* weight, int64_t row_depth, int64_t columns, int64_t depth, uint32_t* out) {
+  static void PackColumns(Stored stored, const char* weight, int64_t row_depth, int64_t columns, int64_t depth, uint32_t* out) {
     for (int64_t k = 0; k < depth; k += 2 * kLanes) {
-      const __mmask32 halves = FirstHalves(depth - k);
       __m512i rows[kLanes];
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kLanes; ++i) {
-        const char* row = weight + 2 * (i * row_depth + k);
-        rows[i] = i < columns ? _mm512_maskz_loadu_epi16(halves, row) : _mm512_setzero_si512();
+        rows[i] = i < columns ? Load(stored, weight, i * row_depth + k, depth - k) : _mm512_setzero_si512();
       }
       Transpose(rows);
 #pragma GCC unroll 16
@@ -32,7 +44,7 @@ struct Bf16 {
     for (int64_t k = 0; k < depth; k += 2 * kLanes) {
       const __m512 low = _mm512_maskz_loadu_ps(FirstLanes(depth - k), x + k);
       const __m512 high = _mm512_maskz_loadu_ps(FirstLanes(depth - k - kLanes), x + k + kLanes);
-      _mm512_store_si512(out + k / 2, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+      _mm512_store_si512(out + k / 2, Round(low, high));
     }
   }
 };
@@ -40,6 +52,6 @@ struct Bf16 {
 }  // namespace
 
 extern const GemmKernel kGemmBf16Avx512;
-const GemmKernel kGemmBf16Avx512{[](Stored stored) { return stored == Stored::kBf16; }, Block<Bf16>};
+const GemmKernel kGemmBf16Avx512{Block<Bf16>};
 
 }  // namespace zrank

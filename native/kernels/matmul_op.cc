@@ -86,8 +86,7 @@ void MatMulKernel::Compute(const Ort::KernelContext& context) const {
   for (size_t i = 0; i < weights; i += weights_each) {
     const Matrix weight = Input(context, 1 + i), up = gated_ ? Input(context, 2 + i) : weight;
     const Stored stored = StoredAs(weight.type);
-    if (weight.columns != x.columns || up.columns != x.columns || up.rows != weight.rows || up.type != weight.type ||
-        !gemm_->takes(stored)) {
+    if (weight.columns != x.columns || up.columns != x.columns || up.rows != weight.rows || up.type != weight.type) {
       throw std::invalid_argument("weight " + std::to_string(i) + " does not fit");
     }
     const int64_t shape[] = {x.rows, weight.rows};

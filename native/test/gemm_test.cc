@@ -53,7 +53,7 @@ std::vector<uint16_t> Halves(const std::vector<float>& values, Stored stored) {
 // Largest error of a multiplication, relative to the sum of the products' magnitudes.
 double Error(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int64_t depth, int64_t columns) {
   const GemmKernel* kernel = FindGemmKernel(arithmetic);
-  if (kernel == nullptr || !kernel->takes(stored)) return 0;
+  if (kernel == nullptr) return 0;
   std::mt19937 random(static_cast<uint32_t>(rows * 31 + depth * 7 + columns));
   std::normal_distribution<float> normal;
   std::vector<float> x(static_cast<size_t>(rows * depth));
@@ -91,8 +91,9 @@ double Error(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int
       if (gated) {
         double other = 0;
         const double factor = dot(up, r, c, other);
-        expected = expected / (1 + std::exp(-expected)) * factor;
-        magnitude = magnitude * std::abs(factor) + std::abs(expected) + other;
+        const double silu = expected / (1 + std::exp(-expected));
+        expected = silu * factor;
+        magnitude = magnitude * std::abs(factor) + other * std::abs(silu);
       }
       const double error = std::abs(y[margin + static_cast<size_t>(r * columns + c)] - expected) / (magnitude + 1e-30);
       if (!(error <= worst)) worst = error;
@@ -103,7 +104,7 @@ double Error(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int
 }
 
 // Edges of tiles (12 x 32), blocks (128), pairs, registers (16, 32) and slices (512 steps).
-TEST(MultipliesEveryEdge) {
+TEST(matrices_of_every_edge_multiply) {
   for (Arithmetic arithmetic : {Arithmetic::kFp32, Arithmetic::kBf16}) {
     for (Stored stored : {Stored::kBf16, Stored::kFp16, Stored::kFp32}) {
       for (bool gated : {false, true}) {
@@ -111,7 +112,7 @@ TEST(MultipliesEveryEdge) {
           for (int64_t columns : {1, 15, 16, 17, 31, 32, 33, 64, 127, 128, 129, 200}) {
             for (int64_t depth : {1, 2, 31, 32, 33, 64, 127}) {
               const double error = Error(arithmetic, stored, gated, rows, depth, columns);
-              if (!(error < 3e-7)) CHECK_EQ(error, {0});
+              if (!(error < 5e-7)) CHECK_EQ(error, {0});
             }
           }
         }
@@ -120,22 +121,22 @@ TEST(MultipliesEveryEdge) {
   }
 }
 
-TEST(MultipliesAcrossSlices) {
+TEST(depth_beyond_a_slice_adds_up) {
   for (Arithmetic arithmetic : {Arithmetic::kFp32, Arithmetic::kBf16}) {
     for (bool gated : {false, true}) {
       for (int64_t depth : {511, 512, 513, 1023, 1024, 1025, 1600, 2100}) {
         const double error = Error(arithmetic, Stored::kBf16, gated, 13, depth, 130);
-        if (!(error < 3e-7)) CHECK_EQ(error, {0});
+        if (!(error < 5e-7)) CHECK_EQ(error, {0});
       }
     }
   }
 }
 
-TEST(MultipliesMoreRowsThanABlock) {
+TEST(more_rows_than_a_block_multiply) {
   for (Arithmetic arithmetic : {Arithmetic::kFp32, Arithmetic::kBf16}) {
     for (bool gated : {false, true}) {
       const double error = Error(arithmetic, Stored::kBf16, gated, 2051, 40, 70);
-      if (!(error < 3e-7)) CHECK_EQ(error, {0});
+      if (!(error < 5e-7)) CHECK_EQ(error, {0});
     }
   }
 }

@@ -3,6 +3,8 @@ import { parseArgs } from 'node:util';
 import { readCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.js';
 import { ZrankError } from '../error.js';
 import { PromptTemplate } from '../prompt/prompt-template.js';
+import { loadAddon } from '../runtime/addon.js';
+import { planCpu } from '../runtime/cpu-precision.js';
 import { defaultThreads } from '../runtime/engine.js';
 import { defaultTemperature } from '../scoring/probability.js';
 import { PromptEncoder } from '../tokenization/prompt-encoder.js';
@@ -44,6 +46,7 @@ async function describe(checkpoint: Checkpoint) {
   const tensors = [...weights.values()];
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.length, 0);
   const token = (id: number) => `${id} ${JSON.stringify(tokenizer.tokenText(id) ?? null)}`;
+  const plan = planCpu('auto', checkpoint, loadAddon().kernels());
   const dtypes = [...new Set(tensors.map((tensor) => tensor.dtype))].sort();
   return {
     folder: checkpoint.folder,
@@ -68,7 +71,7 @@ async function describe(checkpoint: Checkpoint) {
           ? `logit of token ${token(head.trueTokenId)} minus that of ${token(head.falseTokenId)}`
           : 'score.weight, read at the last token that is not padding',
     temperature: defaultTemperature(head),
-    runs: `on the CPU in fp32, ${defaultThreads()} threads, weights mapped from their files`,
+    runs: `on the CPU in ${plan.precision} (${plan.reason}), ${defaultThreads()} threads, weights mapped from their files`,
   };
 }
 

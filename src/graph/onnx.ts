@@ -25,6 +25,7 @@ export class OnnxGraphWriter {
   readonly #initializers: Message[] = [];
   readonly #inputs: Message[] = [];
   readonly #outputs: Message[] = [];
+  readonly #values: Message[] = [];
   readonly #names = new Set<string>();
 
   input(name: string, type: DataType, shape: readonly Dimension[]): string {
@@ -34,6 +35,12 @@ export class OnnxGraphWriter {
 
   output(name: string, type: DataType, shape: readonly Dimension[]): void {
     this.#outputs.push(valueInfo(name, type, shape));
+  }
+
+  /** Type and shape of a node's output, where ONNX Runtime cannot infer them. */
+  value(name: string, type: DataType, shape: readonly Dimension[]): string {
+    this.#values.push(valueInfo(name, type, shape));
+    return name;
   }
 
   /** A tensor stored in the model itself. Returns its name; a second one of the same name is the first. */
@@ -85,6 +92,7 @@ export class OnnxGraphWriter {
     for (const tensor of this.#initializers) graph.message(5, tensor);
     for (const input of this.#inputs) graph.message(11, input);
     for (const output of this.#outputs) graph.message(12, output);
+    for (const value of this.#values) graph.message(13, value);
     const model = new Message().int(1, 10).string(2, 'zrank').message(7, graph);
     for (const [domain, version] of Object.entries(opsets)) model.message(8, new Message().string(1, domain).int(2, version));
     return model.finish();

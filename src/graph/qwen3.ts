@@ -22,9 +22,13 @@ export interface GraphOptions {
    * WebGPU), or from plain operators.
    */
   attention: 'grouped' | 'fused' | 'plain';
+  /** Multiply by zrank's own operators (native/kernels/custom_ops.h), in this arithmetic, where `compute` is fp32. */
+  kernels?: 'fp32' | 'bf16';
 }
 
 const microsoft = 'com.microsoft';
+/** The domain of zrank's own operators. */
+const own = 'zrank';
 const storedType: Record<string, DataType> = { F32: dataType.float, F16: dataType.float16, BF16: dataType.bfloat16 };
 const computeType = { fp32: dataType.float, fp16: dataType.float16, bf16: dataType.bfloat16 } as const;
 
@@ -102,7 +106,7 @@ class Qwen3Writer {
     graph.node(`${microsoft}:FusedMatMul`, [hidden, this.#scoringRow()], ['logits'], { transB: { int: 1 } });
     graph.output('logits', float, ['B', 1]);
     return {
-      model: graph.finish('zrank', { '': 21, [microsoft]: 1 }),
+      model: graph.finish('zrank', { '': 21, [microsoft]: 1, [own]: 1 }),
       weightFolder: this.#weightFolder,
       weightFiles: this.#weightFiles,
     };
@@ -116,28 +120,42 @@ class Qwen3Writer {
     const attended = this.#attention(`${prefix}self_attn.`, hidden, tables);
     // Behind the last layer's attention only the last token of each sequence matters.
     const isLast = layer === this.#config.layers - 1;
+    const rowCount = isLast ? 'B' : 'T';
     const rows = this.#node('Gather', [attended, isLast ? 'last_flat' : 'compact'], { axis: { int: 0 } });
     if (isLast) residual = this.#node('Gather', [residual, 'last'], { axis: { int: 0 } });
 
-    const output = this.#project(rows, `${prefix}self_attn.o_proj.weight`, this.#scale);
+    const [output] = this.#project(rows, rowCount, [`${prefix}self_attn.o_proj.weight`], this.#scale);
     [hidden, residual] = this.#norm(residual, output, `${prefix}post_attention_layernorm.weight`);
-    const gate = this.#project(hidden, `${prefix}mlp.gate_proj.weight`);
-    const up = this.#project(hidden, `${prefix}mlp.up_proj.weight`, this.#scale);
+    [update] = this.#project(this.#gatedUnits(hidden, rowCount, `${prefix}mlp.`), rowCount, [`${prefix}mlp.down_proj.weight`]);
+    return [residual, update!];
+  }
+
+  /** silu(gate) * up, [T or B, intermediate]. */
+  #gatedUnits(hidden: string, rowCount: 'T' | 'B', prefix: string): string {
+    const names = [`${prefix}gate_proj.weight`, `${prefix}up_proj.weight`] as const;
+    const { kernels } = this.#options;
+    if (kernels !== undefined) {
+      const weights = names.map((name) => this.#stored(this.#tensor(name)));
+      const units = this.#product(names[0], rowCount);
+      this.#graph.node(`${own}:GatedMatMul`, [hidden, ...weights], [units], { arithmetic: { string: kernels } });
+      return units;
+    }
+    const [gate] = this.#project(hidden, rowCount, [names[0]]);
+    const [up] = this.#project(hidden, rowCount, [names[1]], this.#scale);
     // QuickGelu with alpha 1 is x sigmoid(x), SiLU.
-    const activated = this.#node('Mul', [this.#node(`${microsoft}:QuickGelu`, [gate], { alpha: { float: 1 } }), up]);
-    return [residual, this.#project(activated, `${prefix}mlp.down_proj.weight`)];
+    return this.#node('Mul', [this.#node(`${microsoft}:QuickGelu`, [gate!], { alpha: { float: 1 } }), up!]);
   }
 
   /** Attention over the sequences of the batch: from rows [T, hidden] to rows [B * S, heads * headDim]. */
   #attention(prefix: string, hidden: string, tables: AttentionTables): string {
     const { heads, keyValueHeads, headDim } = this.#config;
     const isFused = this.#options.attention === 'fused';
-    const project = (name: 'q' | 'k', count: number) => {
-      const rows = this.#project(hidden, `${prefix}${name}_proj.weight`);
-      return isFused ? rows : this.#headNorm(rows, count, `${prefix}${name}_norm.weight`);
-    };
-    const rows = [project('q', heads), project('k', keyValueHeads), this.#project(hidden, `${prefix}v_proj.weight`)];
-    const [queries, keys, values] = rows.map((row) => this.#node('Gather', [row, 'expand'], { axis: { int: 0 } })) as [string, string, string];
+    const projected = this.#project(hidden, 'T', ['q', 'k', 'v'].map((name) => `${prefix}${name}_proj.weight`)) as [string, string, string];
+    if (!isFused) {
+      projected[0] = this.#headNorm(projected[0], heads, `${prefix}q_norm.weight`);
+      projected[1] = this.#headNorm(projected[1], keyValueHeads, `${prefix}k_norm.weight`);
+    }
+    const [queries, keys, values] = projected.map((row) => this.#node('Gather', [row, 'expand'], { axis: { int: 0 } })) as [string, string, string];
     const attended =
       this.#options.attention === 'plain'
         ? this.#plainAttention(queries, keys, values, tables)
@@ -213,9 +231,25 @@ class Qwen3Writer {
     return this.#node('Reshape', [normed, this.#shape(-1, heads * headDim)]);
   }
 
-  /** rows [T, in] times a weight as Hugging Face stores it, [out, in], times alpha. */
-  #project(rows: string, weight: string, alpha = 1): string {
-    return this.#node(`${microsoft}:FusedMatMul`, [rows, this.#weight(weight)], { transB: { int: 1 }, ...(alpha !== 1 && { alpha: { float: alpha } }) });
+  /** rows [T or B, in] times each of the weights, [out, in] as Hugging Face stores them, times alpha. */
+  #project(rows: string, rowCount: 'T' | 'B', weights: readonly string[], alpha = 1): string[] {
+    const { kernels } = this.#options;
+    if (kernels === undefined) {
+      const attributes = { transB: { int: 1 }, ...(alpha !== 1 && { alpha: { float: alpha } }) };
+      return weights.map((weight) => this.#node(`${microsoft}:FusedMatMul`, [rows, this.#weight(weight)], attributes));
+    }
+    const outputs = weights.map((weight) => this.#product(weight, rowCount));
+    const stored = weights.map((weight) => this.#stored(this.#tensor(weight)));
+    this.#graph.node(`${own}:MatMul`, [rows, ...stored], outputs, { arithmetic: { string: kernels } });
+    return outputs;
+  }
+
+  /**
+   * A name for what one of zrank's operators makes of a weight, with its shape: ONNX Runtime takes outputs of unknown shape
+   * for equals in size, and plans buffers for them that do not fit.
+   */
+  #product(weight: string, rowCount: 'T' | 'B'): string {
+    return this.#graph.value(this.#name(), dataType.float, [rowCount, this.#tensor(weight).shape[0]!]);
   }
 
   /**

@@ -3,12 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import type { Pooling } from '../checkpoint/pooling.js';
 import { ZrankError, errorCodes, type ErrorCode } from '../error.js';
+import type { CpuPrecision } from './cpu-precision.js';
 import { findOnnxRuntime } from './onnxruntime-library.js';
 
 /** The contract of the native addon (native/binding/addon.cc). Arguments are checked before they get here. */
 export interface Addon {
   /** Opens libonnxruntime once a process and returns its version. */
   openRuntime(libraryPath: string): string;
+  /** Arithmetics that zrank's matrix kernels have on this processor. */
+  kernels(): CpuPrecision[];
   /** The engine of the process for `key`, made if there is none. */
   openEngine(options: NativeEngineOptions): Promise<NativeEngine>;
   /** Runs batches of an engine on this thread until none is left. Blocks: for worker threads. */

@@ -83,7 +83,10 @@ export class Engine {
     this.#pending.add(reject);
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      const rows = this.#native.run(work, call, onProgress);
+      // Workers that end batches at once may report out of order.
+      let reported = 0;
+      const forward = onProgress && ((done: number) => void (done > reported && onProgress((reported = done))));
+      const rows = this.#native.run(work, call, forward);
       this.#drain();
       return await Promise.race([rows, failure]);
     } catch (error) {
