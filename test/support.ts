@@ -18,6 +18,8 @@ export interface GoldenCase {
   prompt: string;
   token_ids: number[];
   logit_fp32: number;
+  /** sentence-transformers' logit, where the weights are stored in bf16. */
+  logit_bf16?: number;
 }
 
 export interface Golden {
