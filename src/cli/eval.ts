@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ZrankError } from '../error.js';
 import { openBeir } from '../evaluation/beir.js';
@@ -16,10 +17,10 @@ import { ProgressBar } from './progress.js';
 import { reportPage } from './report/page.js';
 import { openRetriever, retrieverHelp } from './retriever-option.js';
 
-const help = `Usage: zrank eval DATASET [OPTIONS]
+const help = `Usage: zrank eval [DATASET] [OPTIONS]
 
 Retrieves and reranks the queries of a BEIR folder, or of each BEIR folder in DATASET, and compares the order before
-and after reranking.
+and after reranking. Without DATASET: the embedded finance, legal, code and everyday.
 
   --retriever NAME      ${retrieverHelp}
   --reranker FOLDER     a model folder [ZRANK_MODEL, else the embedded zrank-tiny]
@@ -35,6 +36,8 @@ and after reranking.
   --max-length N        longest prompt in tokens; the document is cut
   --device, --precision, --workers, --threads   as Reranker.load() takes them
 `;
+
+const embedded = fileURLToPath(new URL('../../data/domains', import.meta.url));
 
 /** Where stderr is no terminal, how far the reranking is is said this often. */
 const reportIntervalMs = 15_000;
@@ -68,8 +71,8 @@ export async function evaluateDatasets(args: string[]): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  const [folder, ...rest] = positionals;
-  if (folder === undefined || rest.length > 0) throw new ZrankError('INVALID_ARGUMENT', 'zrank eval takes one DATASET');
+  const [folder = embedded, ...rest] = positionals;
+  if (rest.length > 0) throw new ZrankError('INVALID_ARGUMENT', 'zrank eval takes one DATASET');
   const measures = values.measures.split(',').map((name) => parseMeasure(name.trim()).name);
   const convention = checkConvention(values.convention);
   const candidates = count('--candidates', values.candidates)!;

@@ -59,6 +59,10 @@ export class Bm25 implements Retriever {
     return this.#index.documentCount;
   }
 
+  has(id: string): boolean {
+    return this.#index.has(id);
+  }
+
   async add(documents: readonly CorpusDocument[], { signal }: RetrieverCallOptions = {}): Promise<void> {
     const ids = documents.map(({ id }) => id);
     checkNewIds(ids, (id) => this.#index.has(id) || this.#pending.has(id));

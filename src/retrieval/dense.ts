@@ -35,6 +35,10 @@ export class DenseRetriever implements Retriever {
     return this.index.size;
   }
 
+  has(id: string): boolean {
+    return this.index.has(id);
+  }
+
   async add(documents: readonly CorpusDocument[], { signal }: RetrieverCallOptions = {}): Promise<void> {
     const ids = documents.map(({ id }) => id);
     checkNewIds(ids, (id) => this.index.has(id));

@@ -1,7 +1,7 @@
 import { ZrankError } from '../error.js';
-import { aFunction, anAbortSignal, aPositiveInteger, checkOptions } from '../options.js';
+import { aFunction, anAbortSignal, aPositiveInteger, checkOptions, oneOf } from '../options.js';
 import { checkAborted, checkNewIds } from './check.js';
-import type { CorpusDocument, Retriever } from './retriever.js';
+import type { CorpusDocument, Retriever, RetrieverCallOptions } from './retriever.js';
 
 export interface IndexOptions {
   /** Ends the call with ABORTED; the batches that were indexed before stay. */
@@ -10,6 +10,11 @@ export interface IndexOptions {
   onProgress?: (progress: { indexed: number }) => void;
   /** Documents that go to the retriever at once. @default 256 */
   batchSize?: number;
+  /**
+   * What to do with documents that the retriever holds already, as after loading its index from a file: `error`, or `keep`
+   * what it holds and take the document. @default 'error'
+   */
+  known?: 'error' | 'keep';
 }
 
 export interface RetrievedDocument<D extends CorpusDocument = CorpusDocument> {
@@ -22,14 +27,14 @@ export interface RetrievedDocument<D extends CorpusDocument = CorpusDocument> {
   retrievalScore: number;
 }
 
-const indexRules = { signal: anAbortSignal, onProgress: aFunction, batchSize: aPositiveInteger };
+const indexRules = { signal: anAbortSignal, onProgress: aFunction, batchSize: aPositiveInteger, known: oneOf('error', 'keep') };
 
 /** A retriever with the documents behind its ids. */
 export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
   readonly #retriever: Retriever;
   readonly #documents = new Map<string, D>();
 
-  /** @param retriever an empty one, or one that holds what will not be found here until it is indexed */
+  /** @param retriever an empty one, or one whose documents index() is given with `known: 'keep'` */
   constructor(retriever: Retriever) {
     this.#retriever = retriever;
   }
@@ -47,11 +52,11 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
    */
   async index(corpus: Iterable<D> | AsyncIterable<D>, options: IndexOptions = {}): Promise<number> {
     checkOptions('index()', options, indexRules);
-    const { signal, onProgress, batchSize = 256 } = options;
+    const { signal, onProgress, batchSize = 256, known = 'error' } = options;
     let indexed = 0;
     let batch: D[] = [];
     const flush = async (): Promise<void> => {
-      await this.#add(batch, signal);
+      await this.#add(batch, known, signal);
       indexed += batch.length;
       batch = [];
       onProgress?.({ indexed });
@@ -78,9 +83,9 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
    *
    * @throws ZrankError DATA_INVALID where nothing is indexed; UNKNOWN_ID where the retriever holds other documents
    */
-  async search(query: string, k: number, signal?: AbortSignal): Promise<RetrievedDocument<D>[]> {
+  async search(query: string, k: number, options: RetrieverCallOptions = {}): Promise<RetrievedDocument<D>[]> {
     if (this.size === 0) throw new ZrankError('DATA_INVALID', 'there is nothing to search: no document is indexed');
-    const retrieved = await this.#retriever.search(query, k, signal && { signal });
+    const retrieved = await this.#retriever.search(query, k, options);
     return retrieved.map(({ id, score }, index) => {
       const document = this.#documents.get(id);
       if (document === undefined) throw new ZrankError('UNKNOWN_ID', `the retriever found document ${id}, which was not indexed here`);
@@ -88,12 +93,13 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
     });
   }
 
-  async #add(batch: readonly D[], signal: AbortSignal | undefined): Promise<void> {
+  async #add(batch: readonly D[], known: 'error' | 'keep', signal: AbortSignal | undefined): Promise<void> {
     checkNewIds(batch.map(({ id }) => id), (id) => this.#documents.has(id));
     // The documents stand first, so that a search never finds an id without one.
     for (const document of batch) this.#documents.set(document.id, document);
     try {
-      await this.#retriever.add(batch, signal && { signal });
+      const unknown = known === 'keep' ? batch.filter(({ id }) => !this.#retriever.has(id)) : batch;
+      if (unknown.length > 0) await this.#retriever.add(unknown, signal && { signal });
     } catch (error) {
       for (const { id } of batch) this.#documents.delete(id);
       throw error;

@@ -1,10 +1,10 @@
 import { ZrankError } from '../error.js';
 import { aPositiveInteger, aPositiveNumber, checkOptions, type Rule } from '../options.js';
-import { checkSearch } from './check.js';
+import { checkNewIds, checkSearch } from './check.js';
 import type { CorpusDocument, Retrieved, Retriever, RetrieverCallOptions } from './retriever.js';
 
 export interface HybridOptions {
-  /** Those whose rankings are fused; each holds all documents. */
+  /** Those whose rankings are fused. */
   retrievers: readonly Retriever[];
   /** The constant of reciprocal rank fusion. @default 60 */
   k?: number;
@@ -33,15 +33,23 @@ export class HybridRetriever implements Retriever {
     return this.#retrievers[0]!.size;
   }
 
+  has(id: string): boolean {
+    return this.#retrievers.every((retriever) => retriever.has(id));
+  }
+
+  /** Adds documents to each retriever that lacks them; one whose index was loaded from a file may hold them already. */
   async add(documents: readonly CorpusDocument[], options: RetrieverCallOptions = {}): Promise<void> {
-    const done: Retriever[] = [];
+    const ids = documents.map(({ id }) => id);
+    checkNewIds(ids, (id) => this.has(id));
+    const done: { retriever: Retriever; ids: string[] }[] = [];
     try {
       for (const retriever of this.#retrievers) {
-        await retriever.add(documents, options);
-        done.push(retriever);
+        const missing = documents.filter(({ id }) => !retriever.has(id));
+        await retriever.add(missing, options);
+        done.push({ retriever, ids: missing.map(({ id }) => id) });
       }
     } catch (error) {
-      for (const retriever of done) await retriever.remove(documents.map(({ id }) => id));
+      for (const { retriever, ids } of done) await retriever.remove(ids);
       throw error;
     }
   }

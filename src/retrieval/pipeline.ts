@@ -88,7 +88,8 @@ export class RetrieveAndRerank<D extends CorpusDocument = CorpusDocument> {
   /** The first half of search(): the candidates, in the retriever's order. */
   async retrieve(query: string, options: SearchOptions = {}): Promise<RetrievedDocument<D>[]> {
     checkOptions('retrieve()', options, searchRules);
-    return this.#documents.search(query, options.candidates ?? this.#candidates, options.signal);
+    const { candidates = this.#candidates, signal } = options;
+    return this.#documents.search(query, candidates, signal && { signal });
   }
 
   /** The second half of search(): scores candidates and orders them by it. */

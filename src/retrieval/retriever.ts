@@ -20,6 +20,8 @@ export interface RetrieverCallOptions {
 export interface Retriever {
   /** How many documents it holds. */
   readonly size: number;
+  /** Whether it holds a document. */
+  has(id: string): boolean;
   /**
    * Adds documents: all of them, or, where it fails, none.
    *

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import usearch, { type Index } from 'usearch';
 
 const { exactSearch, Index: UsearchIndex, MetricKind, ScalarKind } = usearch;
@@ -117,7 +118,7 @@ export class HnswRows implements VectorRows {
     const count = vectors.length / this.#index.dimensions();
     const keys = BigUint64Array.from({ length: count }, (_, i) => BigInt(firstKey + i));
     try {
-      this.#index.add(keys, vectors);
+      this.#index.add(keys, vectors, Math.min(count, availableParallelism()));
     } catch (error) {
       this.#index.remove(keys);
       throw error;

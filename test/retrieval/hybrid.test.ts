@@ -36,9 +36,20 @@ test('where one retriever refuses documents, none has them', async () => {
   expect([bm25.size, broken.size]).toEqual([0, 0]);
 });
 
+test('adds to each retriever what it lacks', async () => {
+  const dense = new DenseRetriever({ encoder: new WordCounter() });
+  await dense.add(pets.slice(0, 2));
+  const bm25 = new Bm25();
+  const hybrid = new HybridRetriever({ retrievers: [bm25, dense] });
+  expect(hybrid.has('a')).toBe(false);
+  await hybrid.add(pets);
+  expect([bm25.size, dense.size, hybrid.has('a')]).toEqual([4, 4, true]);
+  await expect(hybrid.add([pets[0]!])).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
+});
+
 test('depth limits what is fused', async () => {
   const ranks: number[] = [];
-  const spy = { size: 1, add: async () => {}, remove: async () => {}, search: async (_: string, k: number) => (ranks.push(k), []) };
+  const spy = { size: 1, has: () => false, add: async () => {}, remove: async () => {}, search: async (_: string, k: number) => (ranks.push(k), []) };
   await new HybridRetriever({ retrievers: [spy] }).search('q', 5);
   await new HybridRetriever({ retrievers: [spy], depth: 7 }).search('q', 5);
   await new HybridRetriever({ retrievers: [spy], depth: 7 }).search('q', 9);

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Bm25, type CorpusDocument, DocumentIndex, RetrieveAndRerank } from '../../dist/index.js';
-import { pets, shortestFirst } from './doubles.js';
+import { Bm25, type CorpusDocument, DenseRetriever, DocumentIndex, RetrieveAndRerank, VectorIndex } from '../../dist/index.js';
+import { temporaryFolder } from '../support.js';
+import { pets, shortestFirst, WordCounter } from './doubles.js';
 
 const road = (options = {}) => new RetrieveAndRerank({ retriever: new Bm25(), reranker: shortestFirst, ...options });
 const numbered = (count: number): CorpusDocument[] => Array.from({ length: count }, (_, i) => ({ id: String(i), text: `word ${'x'.repeat(i)}` }));
@@ -65,6 +67,22 @@ describe('RetrieveAndRerank', () => {
     expect(pipeline.size).toBe(10);
   });
 
+  test('an index that was loaded is not filled again', async () => {
+    const folder = await temporaryFolder();
+    const encoder = new WordCounter();
+    const built = new DenseRetriever({ encoder });
+    await built.add(pets);
+    await built.index.save(join(folder, 'pets.index'));
+    encoder.kinds.length = 0;
+
+    const retriever = new DenseRetriever({ encoder, index: await VectorIndex.load(join(folder, 'pets.index')) });
+    await expect(road({ retriever }).index(pets)).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
+    const pipeline = road({ retriever });
+    expect(await pipeline.index(pets, { known: 'keep' })).toBe(4);
+    expect((await pipeline.search('fish', { candidates: 1 }))[0]!.document).toBe(pets[2]);
+    expect(encoder.kinds).toEqual(['query']);
+  });
+
   test('an empty corpus, and a search before there is one, say so', async () => {
     const pipeline = road();
     await expect(pipeline.index([])).rejects.toMatchObject({ code: 'DATA_INVALID', message: 'the corpus is empty' });
@@ -74,7 +92,7 @@ describe('RetrieveAndRerank', () => {
   });
 
   test('a retriever that fails loses nothing', async () => {
-    const broken = { size: 0, add: async () => Promise.reject(new Error('disk full')), remove: async () => {}, search: async () => [] };
+    const broken = { size: 0, has: () => false, add: async () => Promise.reject(new Error('disk full')), remove: async () => {}, search: async () => [] };
     const pipeline = road({ retriever: broken });
     await expect(pipeline.index(pets)).rejects.toThrow('disk full');
     expect(pipeline.size).toBe(0);
