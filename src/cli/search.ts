@@ -114,7 +114,8 @@ async function answer(query: string | undefined, json: boolean, find: (query: st
 /** A hit on two lines: its rank, score, id and rank before; its text's beginning. */
 function table(hits: readonly SearchHit[]): string {
   if (hits.length === 0) return 'nothing found\n';
-  const room = (process.stdout.isTTY ? process.stdout.columns : 120) - 6;
+  // Not known where it is no terminal, 0 on some that are.
+  const room = (process.stdout.columns || 120) - 6;
   return hits
     .map(({ rank, score, id, document: { title, text }, retrievalRank }) => {
       const moved = retrievalRank === undefined ? '' : `  (retrieved as ${retrievalRank})`;

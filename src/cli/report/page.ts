@@ -42,7 +42,7 @@ function cards(main: Comparison, datasets: readonly DatasetResult[]): [value: st
   const queries = main.differences.size;
   return [
     [`${main.before.toFixed(3)} → ${main.after.toFixed(3)}`, `${escape(main.measure)}, ${queries} ${queries === 1 ? 'query' : 'queries'}`],
-    [coloured(main.change, 3), `${signed(main.interval.low, 3)} to ${signed(main.interval.high, 3)} with 95 % confidence`],
+    [coloured(main.change, 3), `95&nbsp;% interval ${signed(main.interval.low, 3)} to ${signed(main.interval.high, 3)}`],
     [`${main.improved} / ${main.worsened}`, 'queries gained / lost'],
     [Math.round(pairs / seconds).toLocaleString('en'), `pairs a second, ${pairs.toLocaleString('en')} scored`],
   ];

@@ -11,7 +11,7 @@ h1 { font-size: 30px; line-height: 1.2; letter-spacing: -0.02em; margin: 0 0 8px
 h2 { font-size: 19px; letter-spacing: -0.01em; margin: 0 0 4px; }
 p { margin: 0; color: var(--soft); }
 b { color: var(--ink); font-weight: 600; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(185px, 1fr)); gap: 14px; margin: 32px 0; }
+.cards { display: grid; grid-template-columns: 1.35fr 1fr 1fr 1fr; gap: 14px; margin: 32px 0; }
 .card, section { background: var(--card); border: 1px solid var(--rule); border-radius: 14px; }
 .card { padding: 16px 18px; }
 .card strong { display: block; font-size: 23px; line-height: 1.35; font-weight: 650; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -43,5 +43,6 @@ svg circle.up, svg circle.down, svg circle.same { fill-opacity: 0.5; stroke-widt
 svg .up { fill: var(--blue); stroke: var(--blue); } svg .down { fill: var(--orange); stroke: var(--orange); } svg .same { fill: var(--grey); stroke: var(--grey); }
 svg rect.up, svg rect.down, svg rect.same { stroke: none; }
 svg .area { fill-opacity: 0.32; stroke-width: 1.8; stroke-linejoin: round; } svg .relevant { fill: var(--blue); stroke: var(--blue); } svg .other { fill: var(--orange); stroke: var(--orange); }
+@media (max-width: 800px) { .cards { grid-template-columns: 1fr 1fr; } }
 @media (max-width: 560px) { main { padding: 32px 14px; } section { padding: 18px 16px; } }
 `;
