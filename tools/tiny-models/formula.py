@@ -27,14 +27,14 @@ class Settings:
 
     gain: float = 10.0
     offset: float = 5.0
-    share: float = 0.04
+    share: float = 0.03
     sharpness: float = 15.0
     sink: float = 0.02
-    length: float = 600.0  # L0
+    length: float = 1000.0  # L0
     early: float = 0.7
     reach: float = 15.0
     columns: int = 80
-    idf_power: float = 1.5
+    idf_power: float = 1.0
     norm_power: float = 2.0
 
 

@@ -20,8 +20,9 @@ from teacher import Teacher
 from vocabulary import build_vocabulary, count_words, make_tokenizer_json
 
 SEED = 1
-VOCABULARY_SIZE = 16_800
-NEW_WORDS = 3_000
+VOCABULARY_SIZE = 15_500
+NEW_WORDS = 4_000
+FORM_SIMILARITY = 0.6
 TITLE_TOKENS, TEXT_TOKENS = 40, 80
 
 
@@ -42,7 +43,7 @@ def main() -> None:
     text_vectors = teacher.encode_cached(texts, TEXT_TOKENS, options.cache).astype(np.float32)
 
     print("building the vocabulary")
-    entries = build_vocabulary(teacher, count_words(corpus, teacher.tokenizer), VOCABULARY_SIZE, NEW_WORDS)
+    entries = build_vocabulary(teacher, count_words(corpus, teacher.tokenizer), VOCABULARY_SIZE, FORM_SIMILARITY, NEW_WORDS)
     spec = make_tokenizer_json(teacher, entries)
     tokenizer = Tokenizer.from_str(json.dumps(spec))
     title_ids, text_ids = token_ids(tokenizer, titles), token_ids(tokenizer, texts)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_matrix
 from tokenizers import Tokenizer
 
 from corpus import Passage
@@ -23,15 +24,15 @@ class Fit:
     """Settings of the fit; the defaults are those of the shipped model."""
 
     dimension: int = 256
-    sif: float = 1e-3
+    sif: float = 1e-4
     steps: int = 1800
     batch: int = 512
     rate: float = 1.5e-3
     temperature: float = 0.05
-    imitation: float = 0.3  # weight of the KL divergence from the teacher's similarities in the batch
+    imitation: float = 1.0  # weight of the KL divergence from the teacher's similarities in the batch
     contrast: float = 0.1  # weight of the cross-entropy of a title's own passage in the batch
     geometry: float = 5.0  # weight of the squared error of passage-passage cosines
-    lexical: float = 0.0  # how much of the tf-idf cosine is added to the teacher's in the imitated similarities
+    lexical: float = 0.3  # how much of the tf-idf cosine is added to the teacher's in the imitated similarities
     seed: int = 1
 
 
@@ -66,13 +67,22 @@ def initial_table(teacher: Teacher, entries: list[str], uses: np.ndarray, basis:
     return table / np.linalg.norm(table, axis=1).mean()
 
 
-def fit(table: np.ndarray, titles: list[np.ndarray], texts: list[np.ndarray], title_vectors: np.ndarray, text_vectors: np.ndarray, idf: np.ndarray, settings: Fit) -> np.ndarray:
+def fit(
+    table: np.ndarray,
+    titles: list[np.ndarray],
+    texts: list[np.ndarray],
+    title_vectors: np.ndarray,
+    text_vectors: np.ndarray,
+    idf: np.ndarray,
+    settings: Fit,
+) -> np.ndarray:
     """The table after the fit. A title may be empty."""
     torch.manual_seed(settings.seed)
     shuffle = np.random.default_rng(settings.seed)
     weights = torch.nn.Parameter(torch.tensor(table, dtype=torch.float32))
     optimizer = torch.optim.Adam([weights], betas=(0.9, 0.99))
     targets = torch.tensor(unit(title_vectors)), torch.tensor(unit(text_vectors))
+    lexical = _tf_idf(titles, idf), _tf_idf(texts, idf)
     usable = np.array([i for i, text in enumerate(texts) if len(text)])
     queue = np.zeros(0, np.int64)
     for step in range(settings.steps):
@@ -81,7 +91,8 @@ def fit(table: np.ndarray, titles: list[np.ndarray], texts: list[np.ndarray], ti
         batch, queue = queue[: settings.batch], queue[settings.batch :]
         titled = [i for i in range(len(batch)) if len(titles[batch[i]])]
         bags = [titles[batch[i]] for i in titled], [texts[i] for i in batch]
-        loss = _loss(weights, bags, (targets[0][batch[titled]], targets[1][batch]), torch.tensor(titled), torch.tensor(idf), settings)
+        overlap = torch.from_numpy((lexical[0][batch[titled]] @ lexical[1][batch].T).toarray().astype(np.float32))
+        loss = _loss(weights, bags, (targets[0][batch[titled]], targets[1][batch]), torch.tensor(titled), overlap, settings)
         optimizer.param_groups[0]["lr"] = settings.rate * min(1, (step + 1) / 30) * max(0.02, 1 - step / settings.steps)
         optimizer.zero_grad()
         loss.backward()
@@ -96,28 +107,21 @@ def _bag(weights: torch.Tensor, bags: list[np.ndarray]) -> torch.Tensor:
     return F.normalize(F.embedding_bag(torch.from_numpy(np.concatenate(bags)), weights, offsets, mode="mean"), dim=-1)
 
 
-def _lexical(bags: tuple[list[np.ndarray], list[np.ndarray]], idf: torch.Tensor) -> torch.Tensor:
-    """tf-idf cosines of titles and passages, with a token counted once a text."""
-    rows = []
-    for side in bags:
-        distinct = [np.unique(bag) for bag in side]
-        row = torch.from_numpy(np.repeat(np.arange(len(side)), [len(d) for d in distinct]))
-        column = torch.from_numpy(np.concatenate(distinct))
-        matrix = torch.zeros(len(side), len(idf))
-        matrix[row, column] = idf[column]
-        rows.append(F.normalize(matrix, dim=-1))
-    return rows[0] @ rows[1].T
+def _tf_idf(bags: list[np.ndarray], idf: np.ndarray) -> csr_matrix:
+    """Unit rows of idf, with a token counted once a text: their products are tf-idf cosines."""
+    distinct = [np.unique(bag) for bag in bags]
+    columns = np.concatenate(distinct)
+    rows = np.repeat(np.arange(len(bags)), [len(d) for d in distinct])
+    norms = np.sqrt(np.bincount(rows, idf[columns] ** 2, len(bags)))
+    return csr_matrix((idf[columns] / norms[rows], (rows, columns)), shape=(len(bags), len(idf)))
 
 
-def _loss(weights, bags, targets, titled: torch.Tensor, idf: torch.Tensor, settings: Fit) -> torch.Tensor:
+def _loss(weights, bags, targets, titled: torch.Tensor, overlap: torch.Tensor, settings: Fit) -> torch.Tensor:
     title, text = _bag(weights, bags[0]), _bag(weights, bags[1])
     loss = (1 - (title * targets[0]).sum(-1)).mean() + (1 - (text * targets[1]).sum(-1)).mean()
     similarity = title @ text.T / settings.temperature
     with torch.no_grad():
-        wanted = targets[0] @ targets[1].T
-        if settings.lexical:
-            wanted = wanted + settings.lexical * _lexical(bags, idf)
-        wanted = F.softmax(wanted / settings.temperature, -1)
+        wanted = F.softmax((targets[0] @ targets[1].T + settings.lexical * overlap) / settings.temperature, -1)
     kl = F.kl_div(F.log_softmax(similarity, -1), wanted, reduction="batchmean")
     geometry = ((text @ text.T - targets[1] @ targets[1].T) ** 2).mean()
     return loss + settings.imitation * kl + settings.contrast * F.cross_entropy(similarity, titled) + settings.geometry * geometry
