@@ -33,14 +33,13 @@ class OpenWorker : public Napi::AsyncWorker {
       : Napi::AsyncWorker(env),
         deferred_(Napi::Promise::Deferred::New(env)),
         key_(object.Get("key").As<Napi::String>()),
-        runners_(object.Get("runners").As<Napi::Number>().Int32Value()),
-        factory_(ToModelFactory(object)) {}
+        spec_(ToEngineSpec(object)) {}
   Napi::Promise Promise() { return deferred_.Promise(); }
 
  protected:
   void Execute() override {
     try {
-      attachment_ = Attachment::Create(Engine::Open(key_, runners_, factory_));
+      attachment_ = Attachment::Create(Engine::Open(key_, spec_));
     } catch (const std::exception& exception) {
       error_ = std::make_unique<Error>(Classify(exception, ErrorCode::kSessionFailed));
     }
@@ -57,8 +56,7 @@ class OpenWorker : public Napi::AsyncWorker {
  private:
   Napi::Promise::Deferred deferred_;
   const std::string key_;
-  const int runners_;
-  const Engine::ModelFactory factory_;
+  const EngineSpec spec_;
   std::shared_ptr<Attachment> attachment_;
   std::unique_ptr<Error> error_;
 };

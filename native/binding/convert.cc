@@ -27,6 +27,7 @@ SessionSpec ToDecoderSpec(Napi::Object model, int threads) {
   const auto graph = Copy<Napi::Uint8Array, uint8_t>(model, "graph");
   spec.graph.assign(graph.begin(), graph.end());
   spec.weight_folder = Text(model, "weightFolder");
+  spec.device = {DeviceKindOf(Text(model, "device")), static_cast<int>(Number(model, "deviceIndex"))};
   spec.intra_op_threads = threads;
   return spec;
 }
@@ -54,15 +55,23 @@ EncoderSpec ToEncoderSpec(Napi::Object model, int threads) {
   return spec;
 }
 
-}  // namespace
-
-Engine::ModelFactory ToModelFactory(Napi::Object options) {
-  const auto model = options.Get("model").As<Napi::Object>();
-  const auto threads = static_cast<int>(Number(options, "intraOpThreads"));
+EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads) {
   if (Text(model, "kind") == "padded-encoder") {
     return [spec = ToEncoderSpec(model, threads)] { return std::make_unique<PaddedEncoder>(spec); };
   }
   return [spec = ToDecoderSpec(model, threads)] { return std::make_unique<PackedDecoder>(spec); };
+}
+
+}  // namespace
+
+EngineSpec ToEngineSpec(Napi::Object options) {
+  const auto threads = static_cast<int>(Number(options, "intraOpThreads"));
+  EngineSpec spec;
+  spec.runners = static_cast<int>(Number(options, "runners"));
+  spec.own_threads = options.Get("ownThreads").As<Napi::Boolean>();
+  spec.model = ToModelFactory(options.Get("model").As<Napi::Object>(), threads);
+  if (options.Get("safer").IsObject()) spec.safer = ToModelFactory(options.Get("safer").As<Napi::Object>(), threads);
+  return spec;
 }
 
 Work ToWork(Napi::Object object) {
@@ -85,6 +94,8 @@ Napi::Object ToJs(Napi::Env env, const EngineCounters& counters) {
   object.Set("computedTokens", static_cast<double>(counters.computed_tokens));
   object.Set("paddedTokens", static_cast<double>(counters.padded_tokens));
   object.Set("runSeconds", counters.run_seconds);
+  object.Set("outOfMemory", static_cast<double>(counters.out_of_memory));
+  object.Set("notFinite", static_cast<double>(counters.not_finite));
   return object;
 }
 

@@ -9,7 +9,7 @@
 namespace zrank {
 
 // src/runtime/addon.ts states these shapes and has checked them: C++ trusts what comes.
-Engine::ModelFactory ToModelFactory(Napi::Object engine_options);
+EngineSpec ToEngineSpec(Napi::Object options);
 Work ToWork(Napi::Object work);
 Napi::Object ToJs(Napi::Env env, const EngineCounters& counters);
 

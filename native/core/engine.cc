@@ -83,9 +83,20 @@ struct Engine::Batch {
   std::vector<Part> parts;
 };
 
-Engine::Engine(int runners, std::unique_ptr<Model> model) : runners_(runners), model_(std::move(model)) {}
+Engine::Engine(const EngineSpec& spec) : runners_(spec.runners), model_(spec.model()), make_safer_(spec.safer) {
+  for (int i = 0; spec.own_threads && i < runners_; ++i) threads_.emplace_back([this] { Serve(); });
+}
 
-std::shared_ptr<Engine> Engine::Open(const std::string& key, int runners, const ModelFactory& factory) {
+Engine::~Engine() {
+  {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+    changed_.notify_all();
+  }
+  for (auto& thread : threads_) thread.join();
+}
+
+std::shared_ptr<Engine> Engine::Open(const std::string& key, const EngineSpec& spec) {
   Registry& registry = TheRegistry();
   std::shared_ptr<Registry::Slot> slot;
   {
@@ -96,7 +107,7 @@ std::shared_ptr<Engine> Engine::Open(const std::string& key, int runners, const 
   }
   const std::lock_guard opening(slot->opening);
   if (auto engine = slot->engine.lock()) return engine;
-  auto engine = std::make_shared<Engine>(runners, factory());
+  auto engine = std::make_shared<Engine>(spec);
   slot->engine = engine;
   const std::lock_guard lock(registry.mutex);
   std::erase_if(registry.engines, [](const auto& weak) { return weak.expired(); });
@@ -118,6 +129,23 @@ void Engine::AbandonAll() {
     engine->abandoned_ = true;
     for (Ort::RunOptions* run : engine->running_) run->SetTerminate();
     engine->changed_.notify_all();
+  }
+  // None of the engine's threads may be inside ONNX Runtime when the process takes its libraries down.
+  for (auto& engine : engines) {
+    for (auto& thread : engine->threads_) {
+      if (thread.joinable()) thread.join();
+    }
+  }
+}
+
+void Engine::Serve() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return abandoned_ || !queue_.empty(); });
+      if (abandoned_) return;
+    }
+    Drain(false);
   }
 }
 
@@ -184,6 +212,7 @@ void Engine::Drain(const std::atomic<bool>& stop) {
 // The oldest request goes first, so none starves; younger ones fill what room its limits leave.
 Engine::Batch Engine::NextBatch() {
   BatchLimits limits = queue_.front()->work.limits;
+  limits.max_tokens = std::min(limits.max_tokens, max_tokens_);
   const auto idle = static_cast<uint64_t>(runners_ - active_);
   limits.max_tokens = std::min(limits.max_tokens, std::max(kMinSplitTokens, (queued_tokens_ + idle - 1) / idle));
 
@@ -238,7 +267,9 @@ void Engine::Run(Batch batch) {
   const auto started = std::chrono::steady_clock::now();
   std::variant<RunResult, Error> outcome = RunResult{};
   try {
-    outcome = model_->Run(sequences, options);
+    RunResult result = RunOrHalve(sequences, options);
+    MakeFinite(sequences, options, result);
+    outcome = std::move(result);
   } catch (const std::exception& exception) {
     outcome = Classify(exception, ErrorCode::kRunFailed);
   }
@@ -290,6 +321,52 @@ void Engine::Run(Batch batch) {
       Finish(request, Error(ErrorCode::kScoreNotFinite, "the model gave a number that is not finite"));
     }
   }
+}
+
+// Halves a batch that the device has no memory for, and plans no larger one again.
+RunResult Engine::RunOrHalve(std::span<const Sequence> sequences, const Ort::RunOptions& options) {
+  try {
+    return model_->Run(sequences, options);
+  } catch (const std::exception& exception) {
+    const Error error = Classify(exception, ErrorCode::kRunFailed);
+    if (error.code() != ErrorCode::kDeviceOutOfMemory || sequences.size() == 1) throw error;
+  }
+  uint64_t tokens = 0;
+  for (const Sequence& sequence : sequences) tokens += sequence.ids.size();
+  {
+    const std::lock_guard lock(mutex_);
+    max_tokens_ = std::min(max_tokens_, std::max<uint64_t>(tokens / 2, 1));
+    ++counters_.out_of_memory;
+  }
+  const size_t half = sequences.size() / 2;
+  RunResult result = RunOrHalve(sequences.first(half), options);
+  const RunResult rest = RunOrHalve(sequences.subspan(half), options);
+  result.rows.insert(result.rows.end(), rest.rows.begin(), rest.rows.end());
+  result.counts.computed_tokens += rest.counts.computed_tokens;
+  result.counts.padded_tokens += rest.counts.padded_tokens;
+  return result;
+}
+
+// Runs the sequences whose row is not finite again on the safer model, where there is one.
+void Engine::MakeFinite(std::span<const Sequence> sequences, const Ort::RunOptions& options, RunResult& result) {
+  if (!make_safer_) return;
+  const size_t width = result.rows.size() / sequences.size();
+  std::vector<size_t> indices;
+  std::vector<Sequence> again;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const auto row = std::span(result.rows).subspan(i * width, width);
+    if (std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); })) continue;
+    indices.push_back(i);
+    again.push_back(sequences[i]);
+  }
+  if (again.empty()) return;
+  std::call_once(safer_made_, [&] { safer_ = make_safer_(); });
+  const RunResult safer = safer_->Run(again, options);
+  for (size_t i = 0; i < indices.size(); ++i) {
+    std::copy_n(safer.rows.data() + i * width, width, result.rows.data() + indices[i] * width);
+  }
+  const std::lock_guard lock(mutex_);
+  counters_.not_finite += again.size();
 }
 
 bool Engine::Remove(const Request& request) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
@@ -41,20 +42,33 @@ struct EngineCounters {
   uint64_t computed_tokens = 0;  // after sharing
   uint64_t padded_tokens = 0;
   double run_seconds = 0;        // summed over runners
+  uint64_t out_of_memory = 0;    // runs that the device had no memory for, and that were halved
+  uint64_t not_finite = 0;       // sequences that were run again in a safer precision
+};
+
+// How an engine is made.
+struct EngineSpec {
+  using ModelFactory = std::function<std::unique_ptr<Model>()>;
+
+  int runners = 1;
+  // The engine's own threads drain its queue, instead of its callers': for GPUs, where two of them keep one batch staged
+  // while another runs.
+  bool own_threads = false;
+  ModelFactory model;
+  ModelFactory safer;  // for sequences whose score is not finite; may be empty
 };
 
 // One model and the queue before it. Requests wait in order of arrival; whoever calls Drain forms the next batch and
 // runs it on its own thread, at most `runners` at a time. Every public function may be called from any thread.
 class Engine {
  public:
-  using ModelFactory = std::function<std::unique_ptr<Model>()>;
-
-  // The engine of the process for `key`, made by `factory` if there is none. A second caller waits for the first.
-  static std::shared_ptr<Engine> Open(const std::string& key, int runners, const ModelFactory& factory);
+  // The engine of the process for `key`, made from `spec` if there is none. A second caller waits for the first.
+  static std::shared_ptr<Engine> Open(const std::string& key, const EngineSpec& spec);
   // The process is exiting: stops every run of every engine and refuses new ones.
   static void AbandonAll();
 
-  Engine(int runners, std::unique_ptr<Model> model);
+  explicit Engine(const EngineSpec& spec);
+  ~Engine();
 
   EngineCounters counters() const;
 
@@ -72,12 +86,18 @@ class Engine {
   struct Batch;
 
   Batch NextBatch();                       // needs mutex_
+  void Serve();                            // what the engine's own threads do
   void Run(Batch batch);
+  RunResult RunOrHalve(std::span<const Sequence> sequences, const Ort::RunOptions& options);
+  void MakeFinite(std::span<const Sequence> sequences, const Ort::RunOptions& options, RunResult& result);
   void Finish(const std::shared_ptr<Request>& request, Outcome outcome);
   bool Remove(const Request& request);     // needs mutex_
 
   const int runners_;
   const std::unique_ptr<Model> model_;
+  const EngineSpec::ModelFactory make_safer_;
+  std::once_flag safer_made_;
+  std::unique_ptr<Model> safer_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -88,7 +108,9 @@ class Engine {
   uint64_t next_ticket_ = 1;
   int active_ = 0;
   bool abandoned_ = false;
+  uint64_t max_tokens_ = UINT64_MAX;            // lowered when the device runs out of memory
   EngineCounters counters_;
+  std::vector<std::thread> threads_;
 };
 
 // One caller's hold on an engine: it gives the caller's worker threads a number to find the engine by, and a flag that

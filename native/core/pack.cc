@@ -16,7 +16,40 @@ size_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   return std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
 }
 
+// The next size of a scale with `steps` sizes between powers of two, and none below `steps` but multiples of 1.
+size_t RoundUp(size_t size, size_t steps) {
+  size_t step = 1;
+  while (size > 2 * steps * step) step *= 2;
+  return (size + step - 1) / step * step;
+}
+
 }  // namespace
+
+void PadToBuckets(PackedBatch& batch) {
+  const auto longest = static_cast<size_t>(batch.longest);
+  const size_t sequences = batch.last.size();
+  const size_t width = RoundUp(std::max<size_t>(longest, 16), 8);
+  const auto move = [&](int32_t& position) {
+    const auto flat = static_cast<size_t>(position);
+    position = static_cast<int32_t>(flat / longest * width + flat % longest);
+  };
+  std::for_each(batch.compact.begin(), batch.compact.end(), move);
+  std::for_each(batch.last_flat.begin(), batch.last_flat.end(), move);
+
+  const size_t rows = RoundUp(sequences, 8);
+  std::vector<int32_t> expand(rows * width, 0);
+  for (size_t b = 0; b < sequences; ++b) {
+    std::copy_n(batch.expand.begin() + b * longest, longest, expand.begin() + b * width);
+  }
+  batch.expand = std::move(expand);
+  batch.seqlens_k.resize(rows, 0);
+  batch.last.resize(rows, 0);
+  batch.last_flat.resize(rows, 0);
+  const size_t tokens = RoundUp(std::max<size_t>(batch.input_ids.size(), 32), 32);
+  batch.input_ids.resize(tokens, 0);
+  batch.compact.resize(tokens, 0);
+  batch.longest = static_cast<int32_t>(width);
+}
 
 // In lexicographic order, all that a sequence shares with any before it, it shares with the one just before it. So the
 // trie needs no nodes: the rows of the previous sequence are the path to walk.

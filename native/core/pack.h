@@ -28,6 +28,10 @@ struct PackedBatch {
   int64_t sequences() const { return static_cast<int64_t>(last.size()); }
 };
 
+// Pads T, B and S up to sizes that recur, so that a device's memory arena meets the same shapes again. The added rows and
+// sequences hold token 0 and decide nothing; at most 1/32 of T and 1/8 of B and S is added above small sizes.
+void PadToBuckets(PackedBatch& batch);
+
 // Packs sequences, each of at least one token.
 PackedBatch Pack(std::span<const Sequence> sequences);
 

@@ -2,9 +2,14 @@
 
 #include <array>
 
+#include "core/error.h"
+
 namespace zrank {
 
 namespace {
+
+constexpr std::array kInputs{"input_ids", "expand", "compact", "seqlens_k", "total_sequence_length", "last", "last_flat"};
+constexpr std::array kOutputs{"logits"};
 
 // A tensor over memory that outlives the run.
 Ort::Value View(std::vector<int32_t>& data, std::initializer_list<int64_t> shape) {
@@ -16,26 +21,38 @@ Ort::Value View(std::vector<int32_t>& data, std::initializer_list<int64_t> shape
 
 RunResult PackedDecoder::Run(std::span<const Sequence> batch, const Ort::RunOptions& options) {
   PackedBatch packed = Pack(batch);
+  RunResult result;
+  result.counts = {static_cast<uint64_t>(packed.tokens()), static_cast<uint64_t>(packed.sequences() * packed.longest)};
+  if (device_.is_gpu()) PadToBuckets(packed);
   std::vector<int32_t> total{packed.longest};
   const int64_t tokens = packed.tokens(), sequences = packed.sequences();
-
-  static constexpr std::array input_names{"input_ids", "expand",    "compact", "seqlens_k", "total_sequence_length",
-                                          "last",      "last_flat"};
-  static constexpr std::array output_names{"logits"};
   const std::array inputs{
       View(packed.input_ids, {tokens}),    View(packed.expand, {sequences, packed.longest}),
       View(packed.compact, {tokens}),      View(packed.seqlens_k, {sequences}),
       View(total, {1}),                    View(packed.last, {sequences}),
       View(packed.last_flat, {sequences}),
   };
-  const std::vector<Ort::Value> outputs = session_.Run(options, input_names, inputs, output_names);
-
+  const std::vector<Ort::Value> outputs =
+      device_.is_gpu() ? RunOnGpu(options, inputs) : session_.Run(options, kInputs, inputs, kOutputs);
   const float* logits = outputs.front().GetTensorData<float>();
-  RunResult result;
   for (uint32_t row : packed.score_row) result.rows.push_back(logits[row]);
-  result.counts.computed_tokens = static_cast<uint64_t>(tokens);
-  result.counts.padded_tokens = static_cast<uint64_t>(sequences * packed.longest);
   return result;
+}
+
+std::vector<Ort::Value> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::span<const Ort::Value> inputs) {
+  static const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+  try {
+    Ort::IoBinding binding(session_.ort());
+    for (size_t i = 0; i < inputs.size(); ++i) binding.BindInput(kInputs[i], inputs[i]);  // copies to the device
+    binding.BindOutput(kOutputs.front(), memory);
+    binding.SynchronizeInputs();
+    const std::lock_guard lock(gpu_);
+    session_.ort().Run(options, binding);
+    binding.SynchronizeOutputs();
+    return binding.GetOutputValues();
+  } catch (const std::exception& exception) {
+    throw Classify(exception, ErrorCode::kRunFailed);
+  }
 }
 
 }  // namespace zrank

@@ -17,6 +17,11 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
   options.DisableMemPattern();
   // Busy waiting between operators would take the cores from the rest of the server.
   options.AddConfigEntry("session.intra_op.allow_spinning", "0");
+  if (spec.device.is_gpu()) {
+    // Weights lie outside the arena, which then holds activations alone.
+    options.AddConfigEntry("session.use_device_allocator_for_initializers", "1");
+    AppendProvider(options, spec.device);
+  }
   if (spec.optimize) {
     options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
   } else {

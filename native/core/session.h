@@ -6,12 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "core/device.h"
+
 namespace zrank {
 
 struct SessionSpec {
   std::string graph;                // ONNX model bytes, empty to read `graph_path`
   std::string graph_path;           // an ONNX file with its own external data beside it
   std::string weight_folder;        // what the external data's locations in `graph` are relative to
+  Device device;
   int intra_op_threads = 1;         // threads of one run, the calling one included
   bool optimize = false;            // let ONNX Runtime rewrite the graph: for graphs that zrank did not write
 };

@@ -57,7 +57,33 @@ TEST(a_sequence_that_begins_another_ends_inside_it) {
   CHECK_EQ(batch.score_row, {1, 0});
 }
 
-TEST(any_batch_lays_out_as_it_came) {
+TEST(padding_adds_rows_that_decide_nothing) {
+  PackedBatch batch = PackIds({{1, 2, 5}, {1, 2, 4, 6}});
+  PadToBuckets(batch);
+  CHECK_EQ(batch.longest, 16);
+  CHECK_EQ(batch.tokens(), 32);
+  CHECK_EQ(batch.sequences(), 2);
+  CHECK_EQ(batch.last_flat, {3, 18});
+  CHECK_EQ(std::vector<int32_t>(batch.expand.begin() + 16, batch.expand.begin() + 20), {0, 1, 4, 0});
+  CHECK_EQ(std::vector<int32_t>(batch.compact.begin(), batch.compact.begin() + 6), {0, 1, 2, 3, 18, 0});
+}
+
+TEST(padded_sizes_recur_and_stay_close) {
+  std::set<int64_t> sizes;
+  for (int32_t length = 100; length <= 4000; ++length) {
+    Ids ids(static_cast<size_t>(length));
+    for (int32_t i = 0; i < length; ++i) ids[static_cast<size_t>(i)] = i;
+    PackedBatch batch = PackIds({ids});
+    PadToBuckets(batch);
+    CHECK(batch.tokens() >= length && batch.tokens() * 32 <= length * 33 + 32);
+    CHECK(batch.longest >= length && batch.longest * 8 <= length * 9 + 8);
+    sizes.insert(batch.tokens());
+  }
+  CHECK(sizes.size() < 200);
+}
+
+// With and without padding.
+void CheckLayout(bool padded) {
   std::mt19937 random(11);
   for (int round = 0; round < 2000; ++round) {
     std::vector<Ids> sequences(1 + random() % 12);
@@ -65,7 +91,9 @@ TEST(any_batch_lays_out_as_it_came) {
       ids.resize(1 + random() % 9);
       for (auto& id : ids) id = static_cast<int32_t>(random() % 3);
     }
-    const PackedBatch batch = PackIds(sequences);
+    PackedBatch batch = PackIds(sequences);
+    const size_t unique = batch.input_ids.size();
+    if (padded) PadToBuckets(batch);
     const auto longest = static_cast<size_t>(batch.longest);
     std::set<Ids> prefixes;
     for (size_t i = 0; i < sequences.size(); ++i) {
@@ -82,12 +110,15 @@ TEST(any_batch_lays_out_as_it_came) {
       CHECK_EQ(batch.last_flat[b], {static_cast<int32_t>(b * longest + length - 1)});
     }
     // A row for every distinct prefix and no more; compact points at a place that expands to the same row.
-    CHECK_EQ(batch.input_ids.size(), {prefixes.size()});
-    for (size_t row = 0; row < batch.compact.size(); ++row) {
+    CHECK_EQ(unique, {prefixes.size()});
+    for (size_t row = 0; row < unique; ++row) {
       CHECK_EQ(batch.expand[static_cast<size_t>(batch.compact[row])], {static_cast<int32_t>(row)});
     }
   }
 }
+
+TEST(any_batch_lays_out_as_it_came) { CheckLayout(false); }
+TEST(any_padded_batch_lays_out_as_it_came) { CheckLayout(true); }
 
 }  // namespace
 }  // namespace zrank
