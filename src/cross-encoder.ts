@@ -48,7 +48,7 @@ async function readQwen3(folder: string, asked: 'auto' | CpuPrecision): Promise<
   return {
     encoder: new PromptEncoder(new Tokenizer(checkpoint.tokenizer), PromptTemplate.load(checkpoint.template)),
     model: {
-      native: { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder },
+      native: { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, device: 'cpu', deviceIndex: 0 },
       files: graph.weightFiles,
     },
     work(pairs, prompts, limits) {

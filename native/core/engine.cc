@@ -213,8 +213,10 @@ void Engine::Drain(const std::atomic<bool>& stop) {
 Engine::Batch Engine::NextBatch() {
   BatchLimits limits = queue_.front()->work.limits;
   limits.max_tokens = std::min(limits.max_tokens, max_tokens_);
-  const auto idle = static_cast<uint64_t>(runners_ - active_);
-  limits.max_tokens = std::min(limits.max_tokens, std::max(kMinSplitTokens, (queued_tokens_ + idle - 1) / idle));
+  if (threads_.empty()) {
+    const auto idle = static_cast<uint64_t>(runners_ - active_);
+    limits.max_tokens = std::min(limits.max_tokens, std::max(kMinSplitTokens, (queued_tokens_ + idle - 1) / idle));
+  }
 
   std::vector<PlanItem> candidates;
   uint64_t tokens = 0;

@@ -27,9 +27,13 @@ export interface NativeEngineOptions {
   key: string;
   /** How many threads may run a batch at once. */
   runners: number;
+  /** Whether the engine drains its queue with threads of its own; else its callers do. */
+  ownThreads: boolean;
   /** Threads of one run, its own included. */
   intraOpThreads: number;
   model: NativeModel;
+  /** Runs sequences again whose score is not finite; opened when the first comes. */
+  safer?: NativeModel | undefined;
 }
 
 /** What an engine runs. */
@@ -41,6 +45,9 @@ export type NativeModel =
       graph: Uint8Array;
       /** What the locations of its external data are relative to. */
       weightFolder: string;
+      device: 'cpu' | 'cuda' | 'webgpu';
+      /** Which GPU, for CUDA. */
+      deviceIndex: number;
     }
   /** An ONNX encoder over right-padded sequences; a row is one logit, or an embedding. */
   | {
@@ -91,6 +98,10 @@ export interface EngineCounters {
   paddedTokens: number;
   /** Seconds in runs, summed over threads. */
   runSeconds: number;
+  /** Runs that a device had no memory for, and that were halved. */
+  outOfMemory: number;
+  /** Sequences whose score was not finite, and that were run again in a safer precision. */
+  notFinite: number;
 }
 
 let addon: Addon | undefined;

@@ -9,6 +9,8 @@ import { fromNative, loadAddon, type EngineCounters, type NativeEngine, type Nat
 export interface EngineModel {
   native: NativeModel;
   files: readonly string[];
+  /** Runs sequences again whose score is not finite. */
+  safer?: NativeModel | undefined;
 }
 
 export interface EngineOptions {
@@ -29,13 +31,16 @@ export function defaultThreads(): number {
 
 let nextCall = 1;
 
+/** On a GPU one batch runs while the next is planned, packed and copied. */
+const gpuRunners = 2;
+
 /**
  * A model that runs in this process. The native engine behind it is shared by everyone who opens the same model with
- * the same settings; its batches run on the threads of this object's piscina pool.
+ * the same settings. On the CPU its batches run on the threads of this object's piscina pool, on a GPU on its own.
  */
 export class Engine {
   readonly #native: NativeEngine;
-  readonly #pool: Piscina<number, void>;
+  readonly #pool: Piscina<number, void> | undefined;
   readonly #workers: number;
   /** Rejects the calls in flight. */
   readonly #pending = new Set<(error: unknown) => void>();
@@ -45,6 +50,7 @@ export class Engine {
   private constructor(native: NativeEngine, workers: number) {
     this.#native = native;
     this.#workers = workers;
+    if (workers === 0) return;
     this.#pool = new Piscina({
       filename: new URL('./cpu-worker.js', import.meta.url).href,
       minThreads: workers,
@@ -57,13 +63,16 @@ export class Engine {
   /** Opens a model. Throws SESSION_FAILED and what opening the addon throws. */
   static async open(model: EngineModel, { workers, threads }: EngineOptions): Promise<Engine> {
     try {
+      const onGpu = model.native.kind === 'packed-decoder' && model.native.device !== 'cpu';
       const native = await loadAddon().openEngine({
         key: identity(model, workers, threads),
-        runners: workers,
-        intraOpThreads: Math.max(1, threads - workers + 1),
+        runners: onGpu ? gpuRunners : workers,
+        ownThreads: onGpu,
+        intraOpThreads: onGpu ? 1 : Math.max(1, threads - workers + 1),
         model: model.native,
+        safer: model.safer,
       });
-      return new Engine(native, workers);
+      return new Engine(native, onGpu ? 0 : workers);
     } catch (error) {
       throw fromNative(error);
     }
@@ -105,7 +114,7 @@ export class Engine {
   #drain(): void {
     for (let i = 0; i < this.#workers && this.#drains < 2 * this.#workers; i++) {
       this.#drains++;
-      this.#pool.run(this.#native.id).then(
+      this.#pool!.run(this.#native.id).then(
         () => this.#drains--,
         (cause: unknown) => {
           this.#drains--;
@@ -119,7 +128,7 @@ export class Engine {
 
   /** Frees the workers and this object's hold on the model. Calls in flight must have ended. */
   close(): Promise<void> {
-    this.#closing ??= this.#native.close().then(() => this.#pool.destroy());
+    this.#closing ??= this.#native.close().then(() => this.#pool?.destroy());
     return this.#closing;
   }
 }
