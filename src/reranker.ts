@@ -5,7 +5,7 @@ import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, aPositiveNumber, 
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './runtime/addon.js';
 import type { CpuPrecision } from './runtime/cpu-precision.js';
-import { defaultThreads, Engine, throwIfAborted } from './runtime/engine.js';
+import { Engine, splitThreads, throwIfAborted } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
 import { toProbability } from './scoring/probability.js';
 import { chunkCharacters, chunksOf, type EncodedPrompt, type EncodeOptions, type Pair } from './tokenization/pair-encoder.js';
@@ -52,7 +52,7 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
   precision?: Precision;
   /** score = sigmoid(logit / temperature). @default 5 where one token's logit is the score, else 1 */
   temperature?: number;
-  /** CPU threads that run batches side by side. @default one a core */
+  /** CPU threads that run batches side by side. @default one a core, at most `threads` */
   workers?: number;
   /** CPU threads in all. @default the number of cores, at least `workers` */
   threads?: number;
@@ -134,9 +134,7 @@ export class Reranker implements AsyncDisposable {
     checkOptions('Reranker.load()', options, loadRules);
     const crossEncoder = await readCrossEncoder(resolve(folder), options.precision);
     checkMaxLength(options.maxLength, crossEncoder);
-    const workers = options.workers ?? defaultThreads();
-    const threads = Math.max(workers, options.threads ?? defaultThreads());
-    return new Reranker(crossEncoder, await Engine.open(crossEncoder.model, { workers, threads }), options);
+    return new Reranker(crossEncoder, await Engine.open(crossEncoder.model, splitThreads(options)), options);
   }
 
   /** The default of maxLength. */

@@ -9,12 +9,12 @@ const prelude = `
   import { Reranker } from 'zrank';
   import { Worker, isMainThread, parentPort } from 'node:worker_threads';
   const folder = ${JSON.stringify(tinyModel)};
-  const long = Array.from({ length: 3000 }, (_, i) => 'bread and butter '.repeat(60) + i);
+  const long = Array.from({ length: 6000 }, (_, i) => 'bread and butter '.repeat(60) + i);
   const worker = (body) => new Worker(new URL('data:text/javascript,' + encodeURIComponent(\`
     import { parentPort } from 'node:worker_threads';
     const { Reranker } = await import(\${JSON.stringify(import.meta.resolve('zrank'))});
     const folder = ${JSON.stringify(tinyModel)};
-    const long = Array.from({ length: 3000 }, (_, i) => 'bread and butter '.repeat(60) + i);
+    const long = Array.from({ length: 6000 }, (_, i) => 'bread and butter '.repeat(60) + i);
     \${body}\`)));
 `;
 
@@ -62,6 +62,16 @@ const scripts: [what: string, body: string, expected: { code: number; stdout: st
     { code: 0, stdout: expect.stringMatching(/^(mine\n)+300\n$/) as never },
   ],
   [
+    'a CPU worker that fails fails its call, and the process still ends',
+    `const { Piscina } = await import('piscina');
+     const r = await Reranker.load(folder); await r.rank('bread', ['a']);
+     const run = Piscina.prototype.run; Piscina.prototype.run = () => Promise.reject(new Error('worker gone'));
+     console.log(await r.rank('bread', ['b']).catch((e) => e.code));
+     Piscina.prototype.run = run;
+     console.log((await r.rank('bread', ['c'])).length);`,
+    { code: 0, stdout: 'INTERNAL\n1\n' },
+  ],
+  [
     'several worker threads share the model',
     `const one = () => new Promise((resolve, reject) => worker(\`
        const r = await Reranker.load(folder);
@@ -80,9 +90,12 @@ const scripts: [what: string, body: string, expected: { code: number; stdout: st
      const w = worker(\`const r = await Reranker.load(folder); parentPort.postMessage('on'); r.rank('bread', long).catch(() => {});\`);
      await new Promise((resolve) => w.once('message', resolve));
      await new Promise((resolve) => setTimeout(resolve, 100));
+     const started = performance.now();
      await w.terminate();
+     // Its queue would take longer by far: a thread stops between two batches.
+     console.log(performance.now() - started < 5000);
      console.log((await r.rank('bread', long.slice(0, 50))).length); await r.close();`,
-    { code: 0, stdout: '50\n' },
+    { code: 0, stdout: 'true\n50\n' },
   ],
   [
     'a worker thread that calls process.exit() with work in flight',

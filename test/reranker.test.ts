@@ -3,6 +3,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker, toProbability, type LoadOptions, type Pair, type RankOptions } from 'zrank';
+import { splitThreads } from '../dist/runtime/engine.js';
 import { expectCode, golden, tinyModel } from './support.js';
 
 const query = 'how do I keep bread fresh';
@@ -215,6 +216,14 @@ test.each([{ workers: 1, threads: 1 }, { workers: 1, threads: 2 }, { workers: 3,
     cases.forEach((entry, i) => expect(Math.abs(logits[i]! - entry.logit_fp32)).toBeLessThan(2e-4));
   },
 );
+
+test('workers and threads that are not given', () => {
+  expect(splitThreads({}, 8)).toEqual({ workers: 8, threads: 8 });
+  expect(splitThreads({ threads: 2 }, 8)).toEqual({ workers: 2, threads: 2 });
+  expect(splitThreads({ threads: 16 }, 8)).toEqual({ workers: 8, threads: 16 });
+  expect(splitThreads({ workers: 2 }, 8)).toEqual({ workers: 2, threads: 8 });
+  expect(splitThreads({ workers: 4, threads: 2 }, 8)).toEqual({ workers: 4, threads: 4 });
+});
 
 test('the event loop runs on during a long call', async () => {
   await using reranker = await Reranker.load(tinyModel);

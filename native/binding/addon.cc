@@ -3,6 +3,7 @@
 #include "binding/calls.h"
 #include "binding/convert.h"
 #include "binding/engine_object.h"
+#include "binding/open_worker.h"
 #include "core/ort_runtime.h"
 #include "kernels/gemm.h"
 
@@ -27,40 +28,6 @@ Napi::Value Kernels(const Napi::CallbackInfo& info) {
   return names;
 }
 
-class OpenWorker : public Napi::AsyncWorker {
- public:
-  OpenWorker(Napi::Env env, Napi::Object object)
-      : Napi::AsyncWorker(env),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        key_(object.Get("key").As<Napi::String>()),
-        spec_(ToEngineSpec(object)) {}
-  Napi::Promise Promise() { return deferred_.Promise(); }
-
- protected:
-  void Execute() override {
-    try {
-      attachment_ = Attachment::Create(Engine::Open(key_, spec_));
-    } catch (const std::exception& exception) {
-      error_ = std::make_unique<Error>(Classify(exception, ErrorCode::kSessionFailed));
-    }
-  }
-  void OnOK() override {
-    if (error_) {
-      deferred_.Reject(ToJs(Env(), *error_));
-    } else {
-      Calls::Of(Env()).Attached(attachment_);
-      deferred_.Resolve(Calls::Of(Env()).engine_constructor().New({Napi::External<std::shared_ptr<Attachment>>::New(Env(), &attachment_)}));
-    }
-  }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  const std::string key_;
-  const EngineSpec spec_;
-  std::shared_ptr<Attachment> attachment_;
-  std::unique_ptr<Error> error_;
-};
-
 // openEngine(options) -> Promise<Engine>
 Napi::Value OpenEngine(const Napi::CallbackInfo& info) {
   auto* worker = new OpenWorker(info.Env(), info[0].As<Napi::Object>());
@@ -68,11 +35,10 @@ Napi::Value OpenEngine(const Napi::CallbackInfo& info) {
   return worker->Promise();
 }
 
-// drain(engineId): runs batches on this thread until none is left. Blocks: for worker threads.
-void Drain(const Napi::CallbackInfo& info) {
-  if (const auto attachment = Attachment::Find(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()))) {
-    attachment->Drain();
-  }
+// drain(engineId) -> whether it ran a batch. Blocks: for worker threads.
+Napi::Value Drain(const Napi::CallbackInfo& info) {
+  const auto attachment = Attachment::Find(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+  return Napi::Boolean::New(info.Env(), attachment != nullptr && attachment->RunNext());
 }
 
 // cancel(call): ends a pending run() of this thread with ABORTED.

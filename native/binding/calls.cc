@@ -36,7 +36,7 @@ void Calls::Abandon() {
 
 Napi::Promise Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress,
                             uint32_t call) {
-  Pending pending{Napi::Promise::Deferred::New(env), {}, attachment, 0};
+  Pending pending{Napi::Promise::Deferred::New(env), {}, attachment, 0, 0};
   const Napi::Promise promise = pending.deferred.Promise();
   if (on_progress.IsFunction()) {
     pending.on_progress = Napi::Persistent(on_progress.As<Napi::Function>());
@@ -44,7 +44,10 @@ Napi::Promise Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachmen
       channel->Post([call, done](Napi::Env env) {
         auto& calls = Of(env).pending_;
         const auto found = calls.find(call);
-        if (found != calls.end()) Notify(env, found->second.on_progress, static_cast<double>(done));
+        // Batches end on several threads: a report may be overtaken by a later one.
+        if (found == calls.end() || done <= found->second.done) return;
+        found->second.done = done;
+        Notify(env, found->second.on_progress, static_cast<double>(done));
       });
     };
   }

@@ -35,6 +35,7 @@ class Calls {
     Napi::FunctionReference on_progress;
     std::shared_ptr<Attachment> attachment;
     uint64_t ticket;
+    size_t done = 0;  // sequences, as last reported
   };
 
   void Settle(Napi::Env env, uint32_t call, Outcome outcome);

@@ -50,10 +50,12 @@ void Channel::Post(Task task) {
 }
 
 void Channel::Hold() {
+  const std::lock_guard lock(mutex_);
   if (held_++ == 0 && function_ != nullptr) napi_ref_threadsafe_function(env_, function_);
 }
 
 void Channel::Release() {
+  const std::lock_guard lock(mutex_);
   if (--held_ == 0 && function_ != nullptr) napi_unref_threadsafe_function(env_, function_);
 }
 

@@ -1,5 +1,8 @@
 #include "binding/convert.h"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "core/packed_decoder.h"
 #include "core/padded_encoder.h"
 
@@ -81,7 +84,8 @@ Work ToWork(Napi::Object object) {
   work.offsets = Copy<Napi::Uint32Array, uint32_t>(object, "offsets");
   work.groups = Copy<Napi::Uint32Array, uint32_t>(object, "groups");
   work.limits.max_tokens = static_cast<uint64_t>(Number(object, "maxBatchTokens"));
-  work.limits.max_padded_tokens = static_cast<uint64_t>(Number(object, "maxPaddedTokens"));
+  // The packed layout counts its positions in 32 bits.
+  work.limits.max_padded_tokens = static_cast<uint64_t>(std::min<double>(Number(object, "maxPaddedTokens"), INT32_MAX));
   work.max_queue_tokens = static_cast<uint64_t>(Number(object, "maxQueueTokens"));
   return work;
 }

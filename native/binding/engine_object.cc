@@ -39,21 +39,26 @@ EngineObject::~EngineObject() {
   if (attachment_) attachment_->Stop();
 }
 
+const std::shared_ptr<Attachment>& EngineObject::Open(Napi::Env env) const {
+  if (!attachment_) throw Napi::Error(env, ToJs(env, Error(ErrorCode::kClosed, "this engine is closed")));
+  return attachment_;
+}
+
 Napi::Value EngineObject::Id(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(attachment_->id()));
+  return Napi::Number::New(info.Env(), static_cast<double>(Open(info.Env())->id()));
 }
 
 Napi::Value EngineObject::Counters(const Napi::CallbackInfo& info) {
-  return ToJs(info.Env(), attachment_->engine().counters());
+  return ToJs(info.Env(), Open(info.Env())->engine().counters());
 }
 
 Napi::Value EngineObject::Run(const Napi::CallbackInfo& info) {
   return Calls::Of(info.Env())
-      .Submit(info.Env(), attachment_, ToWork(info[0].As<Napi::Object>()), info[2], info[1].As<Napi::Number>().Uint32Value());
+      .Submit(info.Env(), Open(info.Env()), ToWork(info[0].As<Napi::Object>()), info[2], info[1].As<Napi::Number>().Uint32Value());
 }
 
 Napi::Value EngineObject::Close(const Napi::CallbackInfo& info) {
-  attachment_->Stop();
+  Open(info.Env())->Stop();
   auto* worker = new ReleaseWorker(info.Env(), std::move(attachment_));
   worker->Queue();
   return worker->Promise();

@@ -20,6 +20,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value Run(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
+  // Throws CLOSED after close().
+  const std::shared_ptr<Attachment>& Open(Napi::Env env) const;
+
   std::shared_ptr<Attachment> attachment_;  // null once closed
 };
 

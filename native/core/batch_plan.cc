@@ -15,15 +15,10 @@ std::vector<uint32_t> PlanOrder(std::span<const PlanItem> items) {
   return order;
 }
 
-namespace {
-
-// Tokens that `item` adds behind `previous`: its group's prefix is there already, or not.
 uint64_t AddedTokens(const PlanItem* previous, const PlanItem& item) {
   const bool shared = previous != nullptr && previous->group == item.group;
   return item.length - (shared ? item.prefix : 0);
 }
-
-}  // namespace
 
 size_t PlanCut(std::span<const PlanItem> ordered, const BatchLimits& limits) {
   uint64_t tokens = 0;
@@ -36,25 +31,6 @@ size_t PlanCut(std::span<const PlanItem> ordered, const BatchLimits& limits) {
     if (!fits && count > 0) break;
   }
   return count;
-}
-
-uint64_t ComputedTokens(std::span<const PlanItem> ordered) {
-  uint64_t tokens = 0;
-  for (size_t i = 0; i < ordered.size(); ++i) tokens += AddedTokens(i ? &ordered[i - 1] : nullptr, ordered[i]);
-  return tokens;
-}
-
-std::vector<std::vector<uint32_t>> PlanBatches(std::span<const PlanItem> items, const BatchLimits& limits) {
-  const std::vector<uint32_t> order = PlanOrder(items);
-  std::vector<PlanItem> ordered;
-  for (uint32_t index : order) ordered.push_back(items[index]);
-  std::vector<std::vector<uint32_t>> batches;
-  for (size_t begin = 0; begin < order.size();) {
-    const size_t count = PlanCut(std::span(ordered).subspan(begin), limits);
-    batches.emplace_back(order.begin() + begin, order.begin() + begin + count);
-    begin += count;
-  }
-  return batches;
 }
 
 }  // namespace zrank

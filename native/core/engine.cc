@@ -66,6 +66,7 @@ struct Engine::Request {
   size_t taken = 0;              // how many of them batches have taken
   size_t done = 0;
   std::vector<float> rows;
+  std::vector<uint64_t> added;   // [items + 1] tokens that items[0, i) add to one batch, summed
 
   Sequence sequence(uint32_t index) const {
     const uint32_t begin = work.offsets[index], length = work.offsets[index + 1] - begin;
@@ -73,6 +74,10 @@ struct Engine::Request {
             work.type_ids.empty() ? std::span<const uint8_t>() : std::span(work.type_ids).subspan(begin, length)};
   }
   std::span<const PlanItem> waiting() const { return std::span(items).subspan(taken); }
+  // As a batch of all that waits would compute.
+  uint64_t waiting_tokens() const {
+    return taken == items.size() ? 0 : items[taken].length + added.back() - added[taken + 1];
+  }
 };
 
 struct Engine::Batch {
@@ -145,7 +150,7 @@ void Engine::Serve() {
       changed_.wait(lock, [&] { return abandoned_ || !queue_.empty(); });
       if (abandoned_) return;
     }
-    Drain(false);
+    while (RunNext(false)) continue;
   }
 }
 
@@ -159,7 +164,11 @@ uint64_t Engine::Submit(Work work) {
   const std::vector<PlanItem> items = PlanItems(work);
   request->order = PlanOrder(items);
   for (uint32_t index : request->order) request->items.push_back(items[index]);
-  const uint64_t tokens = ComputedTokens(request->items);
+  request->added.push_back(0);
+  for (size_t i = 0; i < items.size(); ++i) {
+    request->added.push_back(request->added.back() + AddedTokens(i ? &request->items[i - 1] : nullptr, request->items[i]));
+  }
+  const uint64_t tokens = request->waiting_tokens();
   request->work = std::move(work);
 
   const std::lock_guard lock(mutex_);
@@ -194,19 +203,18 @@ void Engine::Wake() {
   changed_.notify_all();
 }
 
-void Engine::Drain(const std::atomic<bool>& stop) {
+bool Engine::RunNext(const std::atomic<bool>& stop) {
   std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [&] { return stop || abandoned_ || queue_.empty() || active_ < runners_; });
-    if (stop || abandoned_ || queue_.empty()) return;
-    Batch batch = NextBatch();
-    ++active_;
-    lock.unlock();
-    Run(std::move(batch));
-    lock.lock();
-    --active_;
-    changed_.notify_all();
-  }
+  changed_.wait(lock, [&] { return stop || abandoned_ || queue_.empty() || active_ < runners_; });
+  if (stop || abandoned_ || queue_.empty()) return false;
+  Batch batch = NextBatch();
+  ++active_;
+  lock.unlock();
+  Run(std::move(batch));
+  lock.lock();
+  --active_;
+  changed_.notify_all();
+  return true;
 }
 
 // The oldest request goes first, so none starves; younger ones fill what room its limits leave.
@@ -227,8 +235,8 @@ Engine::Batch Engine::NextBatch() {
       if (item.group != previous) ++group;
       previous = item.group;
       item.group = group;
+      tokens += AddedTokens(candidates.empty() ? nullptr : &candidates.back(), item);
       candidates.push_back(item);
-      tokens += item.length - item.prefix;
       if (tokens > limits.max_tokens) break;
     }
     ++group;
@@ -240,10 +248,10 @@ Engine::Batch Engine::NextBatch() {
   while (count > 0) {
     const std::shared_ptr<Request> request = queue_.front();
     const size_t take = std::min(count, request->waiting().size());
-    const uint64_t before = ComputedTokens(request->waiting());
+    const uint64_t before = request->waiting_tokens();
     batch.parts.push_back({request, std::span(request->order).subspan(request->taken, take)});
     request->taken += take;
-    queued_tokens_ -= before - ComputedTokens(request->waiting());
+    queued_tokens_ -= before - request->waiting_tokens();
     if (request->waiting().empty()) queue_.pop_front();
     count -= take;
   }
@@ -378,7 +386,7 @@ bool Engine::Remove(const Request& request) {
   open_.erase(open);
   const auto queued = std::find_if(queue_.begin(), queue_.end(), same);
   if (queued != queue_.end()) {
-    queued_tokens_ -= ComputedTokens(request.waiting());
+    queued_tokens_ -= request.waiting_tokens();
     queue_.erase(queued);
     changed_.notify_all();
   }

@@ -7,7 +7,6 @@
 #include <list>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -58,7 +57,7 @@ struct EngineSpec {
   ModelFactory safer;  // for sequences whose score is not finite; may be empty
 };
 
-// One model and the queue before it. Requests wait in order of arrival; whoever calls Drain forms the next batch and
+// One model and the queue before it. Requests wait in order of arrival; whoever calls RunNext forms the next batch and
 // runs it on its own thread, at most `runners` at a time. Every public function may be called from any thread.
 class Engine {
  public:
@@ -76,9 +75,10 @@ class Engine {
   uint64_t Submit(Work work);
   // Ends the request with ABORTED, if it is still there. A batch that runs already is not stopped.
   void Cancel(uint64_t ticket);
-  // Runs batches until the queue is empty or `stop` is set. Blocks: for worker threads only.
-  void Drain(const std::atomic<bool>& stop);
-  // Wakes threads that wait in Drain so that they look at `stop` again.
+  // Runs the next batch, once fewer than `runners` are at it. False where the queue is empty or `stop` is set. Blocks: for
+  // worker threads only.
+  bool RunNext(const std::atomic<bool>& stop);
+  // Wakes threads that wait in RunNext so that they look at `stop` again.
   void Wake();
 
  private:
@@ -122,7 +122,7 @@ class Attachment {
 
   uint64_t id() const { return id_; }
   Engine& engine() { return *engine_; }
-  void Drain() { engine_->Drain(stop_); }
+  bool RunNext() { return engine_->RunNext(stop_); }
   void Stop();
 
  private:

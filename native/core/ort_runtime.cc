@@ -31,8 +31,9 @@ const OrtApiBase* Load(const std::string& library_path) {
 
 }  // namespace
 
+// What fails comes back as a status; the same on stderr would be in the host's way.
 OrtRuntime::OrtRuntime(const OrtApiBase* base, std::string library_path)
-    : env_(ORT_LOGGING_LEVEL_ERROR, "zrank"), version_(base->GetVersionString()), library_path_(std::move(library_path)) {}
+    : env_(ORT_LOGGING_LEVEL_FATAL, "zrank"), version_(base->GetVersionString()), library_path_(std::move(library_path)) {}
 
 OrtRuntime& OrtRuntime::Open(const std::string& library_path) {
   static std::mutex mutex;

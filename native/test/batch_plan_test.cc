@@ -15,6 +15,26 @@ using Plan = std::vector<std::vector<uint32_t>>;
 
 constexpr BatchLimits kAmple{1'000'000, 1'000'000};
 
+// All batches of these items, as the engine forms them one by one: indices into `items`.
+Plan PlanBatches(const std::vector<PlanItem>& items, const BatchLimits& limits) {
+  const std::vector<uint32_t> order = PlanOrder(items);
+  std::vector<PlanItem> ordered;
+  for (uint32_t index : order) ordered.push_back(items[index]);
+  Plan batches;
+  for (size_t begin = 0; begin < order.size();) {
+    const size_t count = PlanCut(std::span(ordered).subspan(begin), limits);
+    batches.emplace_back(order.begin() + begin, order.begin() + begin + count);
+    begin += count;
+  }
+  return batches;
+}
+
+uint64_t ComputedTokens(const std::vector<PlanItem>& ordered) {
+  uint64_t tokens = 0;
+  for (size_t i = 0; i < ordered.size(); ++i) tokens += AddedTokens(i ? &ordered[i - 1] : nullptr, ordered[i]);
+  return tokens;
+}
+
 // Sequences of one group that share `prefix` tokens.
 std::vector<PlanItem> Group(uint32_t prefix, std::vector<uint32_t> lengths, uint32_t group = 0) {
   std::vector<PlanItem> items;

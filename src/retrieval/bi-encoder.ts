@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { readSentenceTransformer, type Prompts } from '../checkpoint/sentence-transformer.js';
 import { ZrankError } from '../error.js';
 import { aFunction, anAbortSignal, aPositiveInteger, checkOptions, oneOf } from '../options.js';
-import { defaultThreads } from '../runtime/engine.js';
+import { splitThreads } from '../runtime/engine.js';
 import { Lifetime } from '../runtime/lifetime.js';
 import type { Embedder } from './embedder.js';
 import { StaticEmbedder } from './static-embedder.js';
@@ -70,9 +70,8 @@ export class BiEncoder implements AsyncDisposable {
     const { maxLength = network.encoder.maxLength, maxBatchTokens = 512, maxQueueTokens = 2 ** 22 } = options;
     const { maxPositions } = network.encoder;
     if (maxLength > maxPositions) throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, maxLength);
-    const workers = options.workers ?? defaultThreads();
-    const threads = Math.max(workers, options.threads ?? defaultThreads());
-    return new BiEncoder(await TransformerEmbedder.open(network, { workers, threads, maxLength, maxBatchTokens, maxQueueTokens, normalize }), prompts);
+    const split = splitThreads(options);
+    return new BiEncoder(await TransformerEmbedder.open(network, { ...split, maxLength, maxBatchTokens, maxQueueTokens, normalize }), prompts);
   }
 
   /** How many numbers an embedding has. */

@@ -14,8 +14,8 @@ export interface Addon {
   kernels(): CpuPrecision[];
   /** The engine of the process for `key`, made if there is none. */
   openEngine(options: NativeEngineOptions): Promise<NativeEngine>;
-  /** Runs batches of an engine on this thread until none is left. Blocks: for worker threads. */
-  drain(engineId: number): void;
+  /** Runs the next batch of an engine on this thread; false where none is left. Blocks: for worker threads. */
+  drain(engineId: number): boolean;
   /** Ends a pending run() of this thread with ABORTED. */
   cancel(call: number): void;
   /** This thread exits: ends its calls and sends its workers home. With `wholeProcess`, runs in flight are stopped too. */

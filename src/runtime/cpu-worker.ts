@@ -2,5 +2,6 @@ import { loadAddon } from './addon.js';
 
 /** The task of a CPU worker: runs batches of the engine until its queue is empty. */
 export default function drain(engineId: number): void {
-  loadAddon().drain(engineId);
+  // A thread that is being terminated stops between two batches.
+  while (loadAddon().drain(engineId));
 }

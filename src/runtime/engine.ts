@@ -29,7 +29,16 @@ export function defaultThreads(): number {
   return availableParallelism();
 }
 
+/** Workers and threads where one or none of them is given: a worker a core, but no more than threads. */
+export function splitThreads(given: Partial<EngineOptions>, cores = defaultThreads()): EngineOptions {
+  const workers = given.workers ?? Math.min(cores, given.threads ?? cores);
+  return { workers, threads: Math.max(workers, given.threads ?? cores) };
+}
+
 let nextCall = 1;
+
+/** The id of no engine. */
+const noEngine = 0;
 
 /** On a GPU one batch runs while the next is planned, packed and copied. */
 const gpuRunners = 2;
@@ -44,6 +53,8 @@ export class Engine {
   readonly #workers: number;
   /** Rejects the calls in flight. */
   readonly #pending = new Set<(error: unknown) => void>();
+  /** Node 20 aborts the process when a worker is terminated while it loads its modules. */
+  readonly #started: Promise<unknown> = Promise.resolve();
   #drains = 0;
   #closing: Promise<void> | undefined;
 
@@ -58,6 +69,9 @@ export class Engine {
       execArgv: [],
       recordTiming: false,
     });
+    // One task a worker, which finds nothing to do.
+    this.#started = Promise.all(Array.from({ length: workers }, () => this.#pool!.run(noEngine)));
+    this.#started.catch(() => {});
   }
 
   /** Opens a model. Throws SESSION_FAILED and what opening the addon throws. */
@@ -104,6 +118,8 @@ export class Engine {
     } finally {
       signal?.removeEventListener('abort', cancel);
       this.#pending.delete(reject);
+      // For a call that failed on this side; one that has ended is not there any more.
+      cancel();
     }
   }
 
@@ -128,7 +144,10 @@ export class Engine {
 
   /** Frees the workers and this object's hold on the model. Calls in flight must have ended. */
   close(): Promise<void> {
-    this.#closing ??= this.#native.close().then(() => this.#pool?.destroy());
+    this.#closing ??= this.#native
+      .close()
+      .then(() => Promise.allSettled([this.#started]))
+      .then(() => this.#pool?.destroy());
     return this.#closing;
   }
 }

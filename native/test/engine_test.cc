@@ -1,0 +1,239 @@
+// The engine with a network of our own behind the Model interface: the queue, its budget, mixing of requests, ends. Real:
+// the engine, its threads, ONNX Runtime's RunOptions (the library is named by ZRANK_ONNXRUNTIME). A double: the model.
+
+#include "core/engine.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <future>
+#include <limits>
+
+#include "core/ort_runtime.h"
+#include "test/check.h"
+
+namespace zrank {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Scores a sequence by the sum of its ids; knows what it ran, and can be told to wait, to lack memory or to overflow.
+struct FakeModel : Model {
+  std::mutex mutex;
+  std::vector<std::vector<float>> batches;
+  std::shared_future<void> gate;
+  size_t memory = 1000;  // tokens a run may have
+  float largest = std::numeric_limits<float>::infinity();
+
+  RunResult Run(std::span<const Sequence> batch, const Ort::RunOptions&) override {
+    if (gate.valid()) gate.wait();
+    RunResult result;
+    for (const Sequence& sequence : batch) {
+      float sum = 0;
+      for (int32_t id : sequence.ids) sum += static_cast<float>(id);
+      result.rows.push_back(sum > largest ? std::numeric_limits<float>::infinity() : sum);
+      result.counts.computed_tokens += sequence.ids.size();
+    }
+    if (result.counts.computed_tokens > memory) throw Error(ErrorCode::kDeviceOutOfMemory, "no memory");
+    const std::lock_guard lock(mutex);
+    batches.push_back(result.rows);
+    return result;
+  }
+};
+
+struct Fixture {
+  FakeModel* model = new FakeModel;
+  std::unique_ptr<Engine> engine;
+  std::atomic<bool> stop{false};
+
+  explicit Fixture(int runners = 1, EngineSpec::ModelFactory safer = {}, bool own_threads = false) {
+    OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
+    engine = std::make_unique<Engine>(EngineSpec{runners, own_threads, [this] { return std::unique_ptr<Model>(model); }, safer});
+  }
+
+  // Sequences of one id each that repeats; a group for all.
+  std::future<Outcome> Submit(const std::vector<std::vector<int32_t>>& sequences, uint64_t max_tokens = 1000,
+                              uint64_t max_queue = 1000, uint64_t* ticket = nullptr) {
+    Work work;
+    work.offsets.push_back(0);
+    for (const auto& ids : sequences) {
+      work.ids.insert(work.ids.end(), ids.begin(), ids.end());
+      work.offsets.push_back(static_cast<uint32_t>(work.ids.size()));
+      work.groups.push_back(0);
+    }
+    work.limits = {max_tokens, 100'000};
+    work.max_queue_tokens = max_queue;
+    auto promise = std::make_shared<std::promise<Outcome>>();
+    work.on_done = [promise](Outcome outcome) { promise->set_value(std::move(outcome)); };
+    const uint64_t given = engine->Submit(std::move(work));
+    if (ticket != nullptr) *ticket = given;
+    return promise->get_future();
+  }
+  void Drain() {
+    while (engine->RunNext(stop)) continue;
+  }
+};
+
+std::vector<float> Rows(std::future<Outcome>& future) {
+  if (future.wait_for(10s) != std::future_status::ready) return {-1};
+  const Outcome outcome = future.get();
+  const auto* rows = std::get_if<std::vector<float>>(&outcome);
+  return rows ? *rows : std::vector<float>{};
+}
+
+std::string Code(std::future<Outcome>& future) {
+  if (future.wait_for(10s) != std::future_status::ready) return "no outcome";
+  const Outcome outcome = future.get();
+  const auto* error = std::get_if<Error>(&outcome);
+  return error ? std::string(Name(error->code())) : "no error";
+}
+
+TEST(rows_come_back_in_the_order_of_the_sequences) {
+  Fixture fixture;
+  auto done = fixture.Submit({{1}, {2, 2, 2}, {3, 3}});
+  fixture.Drain();
+  CHECK_EQ(Rows(done), {1, 6, 6});
+}
+
+TEST(requests_that_wait_share_a_batch_and_the_oldest_goes_first) {
+  Fixture fixture;
+  auto first = fixture.Submit({{1}, {2}});
+  auto second = fixture.Submit({{30, 30}});
+  fixture.Drain();
+  CHECK_EQ(fixture.model->batches, {{1, 2, 60}});
+  CHECK_EQ(Rows(first), {1, 2});
+  CHECK_EQ(Rows(second), {60});
+}
+
+TEST(a_younger_request_does_not_overtake) {
+  Fixture fixture;
+  auto big = fixture.Submit({{1, 1, 1}, {2, 2, 2}, {4, 4, 4}}, 6);
+  auto small = fixture.Submit({{9}}, 6);
+  fixture.Drain();
+  CHECK_EQ(fixture.model->batches, {{3, 6}, {12, 9}});
+  CHECK_EQ(Rows(big), {3, 6, 12});
+}
+
+TEST(a_full_queue_refuses_and_an_empty_one_takes_anything) {
+  Fixture fixture;
+  auto first = fixture.Submit({std::vector<int32_t>(50, 1)}, 1000, 10);
+  bool refused = false;
+  try {
+    fixture.Submit({{1}}, 1000, 10);
+  } catch (const Error& error) {
+    refused = error.code() == ErrorCode::kQueueFull;
+  }
+  CHECK(refused);
+  fixture.Drain();
+  CHECK_EQ(Rows(first), {50});
+  auto later = fixture.Submit({{1}}, 1000, 10);
+  fixture.Drain();
+  CHECK_EQ(Rows(later), {1});
+}
+
+TEST(a_cancelled_request_ends_once_and_leaves_the_queue) {
+  Fixture fixture;
+  uint64_t ticket = 0;
+  auto cancelled = fixture.Submit({{1}}, 1000, 1000, &ticket);
+  auto other = fixture.Submit({{2}});
+  fixture.engine->Cancel(ticket);
+  fixture.engine->Cancel(ticket);
+  CHECK_EQ(Code(cancelled), "ABORTED");
+  fixture.Drain();
+  CHECK_EQ(fixture.model->batches, {{2}});
+  CHECK_EQ(Rows(other), {2});
+  // Its tokens are gone too: the queue counts as empty.
+  auto whole = fixture.Submit({std::vector<int32_t>(20, 1)}, 1000, 5);
+  fixture.Drain();
+  CHECK_EQ(Rows(whole), {20});
+}
+
+TEST(a_request_cancelled_while_its_batch_runs) {
+  Fixture fixture;
+  std::promise<void> open;
+  fixture.model->gate = open.get_future().share();
+  uint64_t ticket = 0;
+  auto cancelled = fixture.Submit({{1}}, 1000, 1000, &ticket);
+  auto mate = fixture.Submit({{2}});
+  std::thread runner([&] { fixture.Drain(); });
+  while (fixture.engine->counters().batches == 0 && cancelled.wait_for(0s) != std::future_status::ready) {
+    fixture.engine->Cancel(ticket);
+  }
+  open.set_value();
+  runner.join();
+  CHECK_EQ(Code(cancelled), "ABORTED");
+  CHECK_EQ(Rows(mate), {2});
+}
+
+TEST(a_batch_without_memory_is_halved_and_not_tried_again) {
+  Fixture fixture;
+  fixture.model->memory = 4;
+  auto done = fixture.Submit({{1, 1}, {2, 2}, {3, 3}, {4, 4}});
+  fixture.Drain();
+  CHECK_EQ(Rows(done), {2, 4, 6, 8});
+  CHECK_EQ(fixture.engine->counters().out_of_memory, 1);
+  auto again = fixture.Submit({{1, 1}, {2, 2}, {3, 3}, {4, 4}});
+  fixture.Drain();
+  CHECK_EQ(Rows(again), {2, 4, 6, 8});
+  CHECK_EQ(fixture.engine->counters().out_of_memory, 1);
+}
+
+TEST(a_sequence_without_memory_is_an_error) {
+  Fixture fixture;
+  fixture.model->memory = 1;
+  auto done = fixture.Submit({{1, 1}});
+  fixture.Drain();
+  CHECK_EQ(Code(done), "DEVICE_OUT_OF_MEMORY");
+  auto small = fixture.Submit({{1}});
+  fixture.Drain();
+  CHECK_EQ(Rows(small), {1});
+}
+
+TEST(a_score_that_is_not_finite_is_run_again_or_an_error) {
+  Fixture plain;
+  plain.model->largest = 5;
+  auto failed = plain.Submit({{1}, {9}});
+  plain.Drain();
+  CHECK_EQ(Code(failed), "SCORE_NOT_FINITE");
+
+  Fixture guarded(1, [] { return std::make_unique<FakeModel>(); });
+  guarded.model->largest = 5;
+  auto done = guarded.Submit({{1}, {9}, {2}});
+  guarded.Drain();
+  CHECK_EQ(Rows(done), {1, 9, 2});
+  CHECK_EQ(guarded.engine->counters().not_finite, 1);
+}
+
+TEST(threads_of_its_own_serve_until_the_engine_ends) {
+  Fixture fixture(2, {}, true);
+  std::vector<std::future<Outcome>> all;
+  for (int32_t i = 0; i < 50; ++i) all.push_back(fixture.Submit({{i}}, 3, 100'000));
+  for (int32_t i = 0; i < 50; ++i) CHECK_EQ(Rows(all[static_cast<size_t>(i)]), {static_cast<float>(i)});
+  fixture.engine.reset();
+}
+
+TEST(many_runners_and_many_requests) {
+  Fixture fixture(3);
+  std::vector<std::future<Outcome>> all;
+  for (int32_t i = 0; i < 200; ++i) all.push_back(fixture.Submit({{i}, {i, i}}, 7, 100'000));
+  std::vector<std::thread> runners;
+  for (int i = 0; i < 3; ++i) runners.emplace_back([&] { fixture.Drain(); });
+  for (auto& runner : runners) runner.join();
+  for (int32_t i = 0; i < 200; ++i) {
+    const auto value = static_cast<float>(i);
+    CHECK_EQ(Rows(all[static_cast<size_t>(i)]), {value, 2 * value});
+  }
+  CHECK_EQ(fixture.engine->counters().sequences, 400);
+}
+
+TEST(a_stopped_runner_leaves_the_queue_to_others) {
+  Fixture fixture;
+  auto done = fixture.Submit({{1}});
+  fixture.stop = true;
+  CHECK(!fixture.engine->RunNext(fixture.stop));
+  const std::atomic<bool> other{false};
+  CHECK(fixture.engine->RunNext(other));
+  CHECK_EQ(Rows(done), {1});
+}
+
+}  // namespace
+}  // namespace zrank
