@@ -51,11 +51,17 @@ async function writeReport(path: string, reports: readonly RunReport[]): Promise
   }
 }
 
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // The reader has seen enough, as in `zrank-bench --json | head -1`.
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 try {
   await bench(process.argv.slice(2));
 } catch (error) {
-  const { code, message } = error as Error & { code?: string };
-  log(`${code === undefined ? '' : `${code}: `}${message}`);
+  const { code, message, stack } = error as Error & { code?: string };
+  log(error instanceof ZrankError ? `${message} [${code}]` : String(stack));
   if (code === 'INVALID_ARGUMENT') log('see zrank-bench --help');
   process.exitCode = code === 'INVALID_ARGUMENT' ? 2 : 1;
 }
