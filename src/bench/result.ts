@@ -29,6 +29,7 @@ export interface BenchResult {
   against: Comparison[];
   machine: Machine;
   versions: Record<string, string>;
+  /** As carried out: the precision is the one that `auto` chose. */
   settings: RunSettings;
   /** With --invariance. */
   invariance?: InvarianceResult;

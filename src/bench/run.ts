@@ -75,7 +75,7 @@ async function measure(
     computedTokensPerSecond: engine.computedTokens / seconds,
     latencyMs: { p50: quantile(latenciesMs, 0.5), p95: quantile(latenciesMs, 0.95), p99: quantile(latenciesMs, 0.99) },
     paddingWaste: Math.max(0, 1 - engine.tokens / engine.paddedTokens),
-    tokensSaved: engine.tokens - engine.computedTokens,
+    tokensSaved: Math.max(0, engine.tokens - engine.computedTokens),
     mfu: network && modelFlops(network, { computedTokens: engine.computedTokens, sequenceTokens }) / seconds / peak.flops,
     peakRssBytes,
     loadSeconds: zrank.loadSeconds,
@@ -83,7 +83,7 @@ async function measure(
     against: compare(settings.against, blocks, opponents),
     machine: await describeMachine(settings.device, peak),
     versions: Object.assign({}, await ownVersions(), ...opponents.map(({ versions }) => versions)),
-    settings,
+    settings: { ...settings, precision: zrank.reranker.precision },
     ...(invariance !== undefined && { invariance }),
   };
   return {

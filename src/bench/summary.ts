@@ -6,7 +6,7 @@ import type { RunSettings } from './settings.js';
 export function summarize({ result, meanPromptTokens, scoreDifferences, unavailable }: RunReport): string {
   const { latencyMs, machine, settings, invariance } = result;
   const rows: [string, string][] = [
-    ['model', settings.shape === null ? settings.model : `${settings.shape}, random weights`],
+    ['model', `${settings.shape === null ? settings.model : `${settings.shape}, random weights`}; ${settings.precision}`],
     ['throughput', `${number(result.pairsPerSecond)} pairs/s, ${number(result.tokensPerSecond)} tokens/s, ${number(result.computedTokensPerSecond)} computed tokens/s`],
     ['a call', `p50 ${number(latencyMs.p50)} ms, p95 ${number(latencyMs.p95)} ms, p99 ${number(latencyMs.p99)} ms; ${number(meanPromptTokens)} tokens a prompt`],
     ['tokens saved', `${number(result.tokensSaved)} by sharing; padding waste ${percent(result.paddingWaste)}`],

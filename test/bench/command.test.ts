@@ -67,8 +67,20 @@ test('prints a summary, and says that the embedded model is measured', async () 
   expect(stderr).toContain('embedded demonstration model zrank-tiny');
 });
 
+test('--precision is passed on, and a result says what was chosen', async () => {
+  const [[asked], [chosen]] = [await results('--precision', 'fp32'), await results()];
+  expect(asked!.settings.precision).toBe('fp32');
+  expect(['fp32', 'bf16']).toContain(chosen!.settings.precision);
+});
+
+test('a BERT-like model is measured too; its operations are not counted', async () => {
+  const [result] = await results('--model', new URL('../fixtures/encoders/cross-encoder', import.meta.url).pathname);
+  expect(result!.pairsPerSecond).toBeGreaterThan(0);
+  expect([result!.mfu, result!.tokensSaved]).toEqual([null, 0]);
+});
+
 test('--invariance compares pairs alone with mixed batches', async () => {
-  const [{ invariance }] = (await results('--invariance')) as [BenchResult];
+  const [{ invariance }] = (await results('--invariance', '--precision', 'fp32')) as [BenchResult];
   expect(invariance).toMatchObject({ pairs: 3, batchings: 4, rankFlips: 0 });
   expect(invariance!.largestDifference).toBeLessThan(1e-4);
 });
