@@ -1,4 +1,4 @@
-import { readCheckpoint } from './checkpoint/checkpoint.js';
+import { readCheckpoint, type Checkpoint } from './checkpoint/checkpoint.js';
 import { readEncoderClassifier } from './checkpoint/encoder.js';
 import { checkFolder, readConfig } from './checkpoint/folder.js';
 import { writeQwen3Graph } from './graph/qwen3.js';
@@ -46,7 +46,7 @@ async function readQwen3(folder: string, asked: 'auto' | CpuPrecision): Promise<
   const { config, head } = checkpoint;
   const padTokenId = head.kind === 'classifier' ? config.padTokenId : undefined;
   return {
-    encoder: new PromptEncoder(new Tokenizer(checkpoint.tokenizer), PromptTemplate.load(checkpoint.template)),
+    encoder: pairEncoder(checkpoint),
     model: {
       native: { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, device: 'cpu', deviceIndex: 0 },
       files: graph.weightFiles,
@@ -62,6 +62,13 @@ async function readQwen3(folder: string, asked: 'auto' | CpuPrecision): Promise<
   };
 }
 
+/** How a checkpoint's pairs become token ids: through its chat template, or as two texts. */
+export function pairEncoder(checkpoint: Checkpoint): PairEncoder {
+  const tokenizer = new Tokenizer(checkpoint.tokenizer);
+  const template = PromptTemplate.load(checkpoint.template);
+  return template === undefined ? new SequenceEncoder(tokenizer, checkpoint.template.defaultPrompt) : new PromptEncoder(tokenizer, template);
+}
+
 /**
  * The part of a prompt that decides its score: a classifier is read at the last token that is not padding
  * (transformers' modeling_layers.py, GenericForSequenceClassification).
@@ -74,9 +81,9 @@ function withoutPadding(ids: readonly number[], padTokenId: number | undefined):
 
 /** A BERT-like cross-encoder, run from its ONNX file; its one logit is that of a sigmoid. */
 async function readBert(folder: string): Promise<CrossEncoder> {
-  const { onnxPath, tokenizer, padId, maxLength, maxPositions } = await readEncoderClassifier(folder);
+  const { onnxPath, tokenizer, padId, maxLength, maxPositions, prompt } = await readEncoderClassifier(folder);
   return {
-    encoder: new SequenceEncoder(new Tokenizer(tokenizer)),
+    encoder: new SequenceEncoder(new Tokenizer(tokenizer), prompt),
     model: {
       native: { kind: 'padded-encoder', graphPath: onnxPath, pooling: [], normalize: false, padId },
       files: [onnxPath],

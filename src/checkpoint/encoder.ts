@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
-import { findOnnx, maxLength, readConfig, readTokenizer } from './folder.js';
+import { findOnnx, maxLength, readConfig, readDefaultPrompt, readTokenizer } from './folder.js';
 import { isObject, readJsonIfPresent, type JsonObject } from './json.js';
+import { readModules } from './modules.js';
 
 /** A BERT-like encoder as its folder describes it, with the ONNX file that computes it. */
 export interface EncoderFolder {
@@ -35,11 +36,20 @@ export async function readEncoder(folder: string): Promise<EncoderFolder> {
   };
 }
 
+export interface EncoderClassifierFolder extends EncoderFolder {
+  /** What stands before each query. */
+  prompt: string | undefined;
+}
+
 /** Reads a cross-encoder's folder. Throws ARCHITECTURE_UNSUPPORTED for a classifier of more than one label. */
-export async function readEncoderClassifier(folder: string): Promise<EncoderFolder> {
+export async function readEncoderClassifier(folder: string): Promise<EncoderClassifierFolder> {
   const config = await readConfig(folder);
   const labels = isObject(config['id2label']) ? Object.keys(config['id2label']).length : (config['num_labels'] ?? 1);
-  if (labels === 1) return readEncoder(folder);
+  if (labels === 1) {
+    // sentence-transformers reads its own files only where modules.json says that it wrote the folder.
+    const prompt = (await readModules(folder)) === undefined ? undefined : await readDefaultPrompt(folder);
+    return { ...(await readEncoder(folder)), prompt };
+  }
   throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${join(folder, 'config.json')}: a reranker has one label, this classifier has ${labels}`);
 }
 

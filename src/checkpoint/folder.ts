@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
-import { parseJsonObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from './json.js';
+import { isObject, parseJsonObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from './json.js';
 
 /** Throws FILE_NOT_FOUND where there is no such folder. */
 export async function checkFolder(folder: string): Promise<void> {
@@ -28,6 +28,13 @@ export async function readTokenizer(folder: string): Promise<string> {
   if (text === undefined) throw new ZrankError('FILE_NOT_FOUND', `${path} is missing`);
   parseJsonObject(text, path);
   return text;
+}
+
+/** The prompt that default_prompt_name of config_sentence_transformers.json names; undefined where that is none or empty. */
+export async function readDefaultPrompt(folder: string): Promise<string | undefined> {
+  const { prompts, default_prompt_name: name } = (await readJsonIfPresent(join(folder, 'config_sentence_transformers.json'))) ?? {};
+  const prompt = typeof name === 'string' && isObject(prompts) ? prompts[name] : undefined;
+  return typeof prompt === 'string' && prompt !== '' ? prompt : undefined;
 }
 
 /**

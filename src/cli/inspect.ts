@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.js';
+import { pairEncoder } from '../cross-encoder.js';
 import { ZrankError } from '../error.js';
 import { PromptTemplate } from '../prompt/prompt-template.js';
 import { loadAddon } from '../runtime/addon.js';
 import { planCpu } from '../runtime/cpu-precision.js';
 import { defaultThreads } from '../runtime/engine.js';
 import { defaultTemperature } from '../scoring/probability.js';
-import { PromptEncoder } from '../tokenization/prompt-encoder.js';
 import { Tokenizer } from '../tokenization/tokenizer.js';
 
 const help = `Usage: zrank inspect FOLDER [--json]
@@ -38,7 +38,7 @@ async function describe(checkpoint: Checkpoint) {
   const tokenizer = new Tokenizer(checkpoint.tokenizer);
   const template = PromptTemplate.load(checkpoint.template);
   const pair = ['{query}', '{document}'] as const;
-  const [encoded] = await new PromptEncoder(tokenizer, template).encode([pair], {
+  const [encoded] = await pairEncoder(checkpoint).encode(template?.failure ? [] : [pair], {
     maxLength: checkpoint.maxLength,
     truncation: 'document',
     specialTokens: 'parse',
@@ -61,8 +61,8 @@ async function describe(checkpoint: Checkpoint) {
     weightBytes: bytes,
     weightFiles: [...new Set(tensors.map((tensor) => tensor.path))],
     maxLength: checkpoint.maxLength,
-    prompt: template?.render(...pair) ?? 'query and document, tokenized one after the other',
-    promptTokens: encoded!.ids.length,
+    prompt: template?.failure?.message ?? template?.render(...pair) ?? 'query and document, tokenized one after the other',
+    promptTokens: encoded?.ids.length ?? 0,
     instruction: template === undefined ? 'none' : template.hasSystemMessage ? 'a system message' : 'inside the query',
     score:
       head.kind === 'token'

@@ -2,10 +2,21 @@ import { Template } from '@huggingface/jinja';
 import type { TemplateFiles } from '../checkpoint/checkpoint.js';
 import { ZrankError } from '../error.js';
 
-interface Message {
-  role: 'system' | 'query' | 'document';
-  content: string;
+/** A stretch of a prompt: the template's own text, or what a query, a document or an instruction brought. */
+export interface PromptPiece {
+  text: string;
+  isContent: boolean;
 }
+
+type Role = 'system' | 'query' | 'document';
+type Message = [role: Role, content: string];
+
+/** Texts that differ in their first and last character and in length (sentence_transformers.base.modality). */
+const probes: Record<Role, [string, string]> = {
+  system: ['delta', 'golfing'],
+  query: ['alpha', 'charlie'],
+  document: ['bravo', 'foxtrot'],
+};
 
 /**
  * The checkpoint's chat template. sentence-transformers renders a pair as two messages, of the roles `query` and
@@ -14,23 +25,34 @@ interface Message {
 export class PromptTemplate {
   readonly #template: Template;
   readonly #files: TemplateFiles;
-  /** Whether an instruction goes into a system message; else it goes into the query, in ZeroEntropy's form. */
-  readonly hasSystemMessage: boolean;
   /** What stands for no instruction: the default prompt, or no message at all. */
   readonly #defaultSystem: string | undefined;
+  /** Why the template cannot carry a pair; complete prompts may be scored all the same. */
+  readonly failure: ZrankError | undefined;
+  /** Whether an instruction goes into a system message; else it goes into the query, in ZeroEntropy's form. */
+  readonly hasSystemMessage: boolean;
+  /** Whether the query, or the instruction, stands behind the document. */
+  readonly endsWithQuery: boolean;
 
   private constructor(template: Template, files: TemplateFiles) {
     this.#template = template;
     this.#files = files;
-    const pair = [message('query', 'zrank-q'), message('document', 'zrank-d')];
-    this.hasSystemMessage = this.#tryRender([message('system', 'zrank-i'), ...pair])?.includes('zrank-i') ?? false;
+    this.hasSystemMessage = this.#probe(['system', 'query', 'document']).failure === undefined;
     // @huggingface/jinja 0.5 fails where Jinja2's `first` of nothing is undefined, as in `| first | default("…", true)`;
     // an empty message takes the same default there.
-    const fallback = this.hasSystemMessage && this.#tryRender(pair) === undefined ? '' : undefined;
+    const fallback = this.hasSystemMessage && this.#probe(['query', 'document']).failure ? '' : undefined;
     this.#defaultSystem = files.defaultPrompt ?? fallback;
+    const { failure, last } = this.#probe(this.hasSystemMessage ? ['system', 'query', 'document'] : ['query', 'document']);
+    this.failure = failure;
+    this.endsWithQuery = last !== 'document';
   }
 
-  /** The template, or undefined where the checkpoint has none, or one that has no place for a query and a document. */
+  /**
+   * The template, or undefined where pairs go without one. Throws TEMPLATE_INVALID for one that cannot be parsed, or that
+   * drops the query or the document although the folder says that pairs go through it. Where nothing says so, such as the
+   * chat template of a plain Qwen3, sentence-transformers refuses pairs alone (base/modules/transformer.py,
+   * _verify_pair_roles_supported), and so does render(): complete prompts may do without the template.
+   */
   static load(files: TemplateFiles): PromptTemplate | undefined {
     if (files.source === undefined) return undefined;
     let template: Template;
@@ -40,42 +62,97 @@ export class PromptTemplate {
       throw new ZrankError('TEMPLATE_INVALID', `the chat template cannot be parsed: ${(cause as Error).message}`, { cause });
     }
     const loaded = new PromptTemplate(template, files);
-    const probe = loaded.#tryRender(loaded.#messages('zrank-q', 'zrank-d', undefined));
-    return probe?.includes('zrank-q') && probe.includes('zrank-d') ? loaded : undefined;
+    if (files.isDeclared && loaded.failure) throw loaded.failure;
+    return loaded;
   }
 
-  /** The complete prompt of a pair. A blank instruction is none. */
+  /** The complete prompt of a pair. A blank instruction is none. Throws TEMPLATE_INVALID. */
   render(query: string, document: string, instruction?: string): string {
+    if (this.failure) throw this.failure;
     return this.#render(this.#messages(query, document, instruction?.trim() ? instruction : undefined));
+  }
+
+  /** The same prompt in pieces. Throws TEMPLATE_INVALID for a template that does more to its texts than trim them. */
+  pieces(query: string, document: string, instruction?: string): PromptPiece[] {
+    const prompt = this.render(query, document, instruction);
+    const open = absentCharacter(prompt, 0x100000);
+    const close = absentCharacter(prompt, open.codePointAt(0)! + 1);
+    const mark = (text: string) => text.replace(text.trim(), (content) => content && open + content + close);
+    const [start, ...parts] = this.render(mark(query), mark(document), instruction && mark(instruction)).split(open);
+    const pieces: PromptPiece[] = [{ text: start!, isContent: false }];
+    for (const part of parts) {
+      const [content, rest] = part.split(close);
+      pieces.push({ text: content!, isContent: true }, { text: rest ?? '', isContent: false });
+    }
+    if (pieces.map(({ text }) => text).join('') === prompt) return pieces;
+    throw new ZrankError(
+      'TEMPLATE_INVALID',
+      "specialTokens = 'text' is not possible with this chat template: it changes its texts, so that a special token inside them cannot be told from its own",
+    );
   }
 
   #messages(query: string, document: string, instruction: string | undefined): Message[] {
     if (this.hasSystemMessage) {
       const system = instruction ?? this.#defaultSystem;
-      return [...(system === undefined ? [] : [message('system', system)]), message('query', query), message('document', document)];
+      return [...(system === undefined ? [] : [['system', system] satisfies Message]), ['query', query], ['document', document]];
     }
     const asked = instruction === undefined ? query : `<query>${query}</query>\n<instruction>${instruction}</instruction>`;
-    return [message('query', asked), message('document', document)];
+    return [['query', asked], ['document', document]];
   }
 
+  /** Variables that apply_chat_template() of transformers passes are null rather than undefined where nobody sets them. */
   #render(messages: Message[]): string {
+    const { variables, contentFormat } = this.#files;
     try {
-      return this.#template.render({ ...this.#files.variables, messages });
+      return this.#template.render({
+        tools: null,
+        documents: null,
+        add_generation_prompt: false,
+        ...variables,
+        messages: messages.map(([role, text]) => ({ role, content: contentFormat === 'flat' ? text : [{ type: 'text', text }] })),
+      });
     } catch (cause) {
       throw new ZrankError('TEMPLATE_INVALID', `the chat template failed: ${(cause as Error).message}`, { cause });
     }
   }
 
-  /** For templates that refuse a role by raising an exception. */
-  #tryRender(messages: Message[]): string | undefined {
+  /**
+   * Renders messages of these roles and, as sentence-transformers does (pair_roles_failure), once more for each role with
+   * another content: a prompt that stays the same has dropped it. Says which role's content stands last, too.
+   */
+  #probe(roles: readonly Role[]): { failure?: ZrankError; last?: Role } {
     try {
-      return this.#render(messages);
-    } catch {
-      return undefined;
+      const render = (other?: Role) => this.#render(roles.map((role): Message => [role, probes[role][role === other ? 1 : 0]]));
+      const base = render();
+      const ends = new Map(roles.map((role) => [role, commonEnd(base, render(role))]));
+      const dropped = roles.filter((role) => ends.get(role) === base.length);
+      if (dropped.length === 0) return { last: roles.reduce((last, role) => (ends.get(role)! < ends.get(last)! ? role : last)) };
+      return { failure: cannotCarry(`the ${dropped.join(' and the ')} does not reach the prompt`) };
+    } catch (cause) {
+      return { failure: cannotCarry((cause as Error).message, cause) };
     }
   }
 }
 
-function message(role: Message['role'], content: string): Message {
-  return { role, content };
+function cannotCarry(why: string, cause?: unknown): ZrankError {
+  return new ZrankError(
+    'TEMPLATE_INVALID',
+    `the chat template cannot carry a query and a document: ${why}; expected one that renders messages of the roles query and document, or complete prompts as strings`,
+    { cause },
+  );
+}
+
+/** How many characters two texts share at their ends. */
+function commonEnd(a: string, b: string): number {
+  let length = 0;
+  while (length < Math.min(a.length, b.length) && a[a.length - 1 - length] === b[b.length - 1 - length]) length++;
+  return a === b ? a.length : length;
+}
+
+/** The first character from this code point on that the text does not hold. */
+export function absentCharacter(text: string, codePoint: number): string {
+  for (let candidate = codePoint; ; candidate++) {
+    const character = String.fromCodePoint(candidate);
+    if (!text.includes(character)) return character;
+  }
 }

@@ -33,7 +33,7 @@ export class StaticEmbedder implements Embedder {
     let done = 0;
     for (const chunk of chunksOf(texts, chunkCharacters)) {
       throwIfAborted(signal);
-      for (const ids of await this.#tokenizer.encode(chunk, false)) {
+      for (const ids of await this.#tokenizer.encode(chunk)) {
         const start = this.dimensions * done++;
         this.#embedInto(ids, embeddings.subarray(start, start + this.dimensions));
       }

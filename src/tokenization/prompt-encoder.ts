@@ -1,20 +1,19 @@
 import { ZrankError } from '../error.js';
 import type { PromptTemplate } from '../prompt/prompt-template.js';
 import type { EncodedPrompt, EncodeOptions, Pair, PairEncoder } from './pair-encoder.js';
-import type { Tokenizer, TokenizerInput } from './tokenizer.js';
+import type { Tokenizer } from './tokenizer.js';
 
-/** Not a character of any text: a private-use code point of the last plane. */
-const mark = '\u{10FFFD}';
+/** As many as sentence-transformers keeps (base/modules/transformer.py, _CHAT_TEMPLATE_SUFFIX_CACHE_SIZE). */
+const maxTails = 256;
 
 /** Turns pairs into the token ids of complete prompts, cut to a length so that the template's end stays. */
 export class PromptEncoder implements PairEncoder {
   readonly #tokenizer: Tokenizer;
-  readonly #template: PromptTemplate | undefined;
-  /** Ids that follow every document, a list an instruction. */
+  readonly #template: PromptTemplate;
+  /** Ids that follow the document, by all that they depend on. */
   readonly #tails = new Map<string, Promise<readonly number[]>>();
 
-  /** Without a template, query and document are tokenized one after the other. */
-  constructor(tokenizer: Tokenizer, template: PromptTemplate | undefined) {
+  constructor(tokenizer: Tokenizer, template: PromptTemplate) {
     this.#tokenizer = tokenizer;
     this.#template = template;
   }
@@ -24,32 +23,19 @@ export class PromptEncoder implements PairEncoder {
     return Promise.all(encoded.map((ids, i) => (ids.length > options.maxLength ? this.#cut(pairs[i]!, ids, options) : { ids, truncated: false })));
   }
 
-  async #encode(pairs: readonly Pair[], options: EncodeOptions): Promise<number[][]> {
-    const { instruction } = options;
-    const hostile = (pair: Pair) => options.specialTokens === 'text' && this.#hasSpecialToken(pair, instruction);
-    const plain = await this.#tokenizer.encode(
-      pairs.map((pair) => (hostile(pair) ? '' : this.#input(pair, instruction))),
-      this.#template === undefined,
+  async #encode(pairs: readonly Pair[], { instruction, specialTokens }: EncodeOptions): Promise<number[][]> {
+    const prompts = pairs.map((pair) => (typeof pair === 'string' ? pair : this.#template.render(...pair, instruction)));
+    if (specialTokens === 'parse' || pairs.every((pair) => typeof pair === 'string')) return this.#tokenizer.encode(prompts);
+    const harmless = this.#template.render('0', '0', instruction?.trim() && '0');
+    const [frame, ...encoded] = await this.#tokenizer.encode([harmless, ...prompts]);
+    const own = this.#tokenizer.addedTokens(frame!);
+    return Promise.all(
+      encoded.map((ids, i) => {
+        const pair = pairs[i]!;
+        if (typeof pair === 'string' || areEqual(this.#tokenizer.addedTokens(ids), own)) return ids;
+        return this.#tokenizer.encodePieces(this.#template.pieces(...pair, instruction));
+      }),
     );
-    return Promise.all(plain.map((ids, i) => (hostile(pairs[i]!) ? this.#encodeAsText(pairs[i]!, instruction) : ids)));
-  }
-
-  #hasSpecialToken(pair: Pair, instruction: string | undefined): boolean {
-    if (typeof pair === 'string') return false;
-    return [...pair, instruction ?? ''].some((text) => this.#tokenizer.hasSpecialToken(text));
-  }
-
-  async #encodeAsText(pair: Pair, instruction: string | undefined): Promise<number[]> {
-    if (typeof pair === 'string') throw new ZrankError('INTERNAL', 'a complete prompt cannot be encoded as text');
-    const safe = (text: string) => this.#tokenizer.breakSpecialTokens(text, mark);
-    const input = this.#input([safe(pair[0]), safe(pair[1])], instruction === undefined ? undefined : safe(instruction));
-    if (typeof input === 'string') return this.#tokenizer.encodeSegments(input, mark);
-    return (await Promise.all(input.map((text) => this.#tokenizer.encodeSegments(text, mark)))).flat();
-  }
-
-  #input(pair: Pair, instruction: string | undefined): TokenizerInput {
-    if (typeof pair === 'string') return pair;
-    return this.#template === undefined ? pair : this.#template.render(pair[0], pair[1], instruction);
   }
 
   /**
@@ -73,25 +59,38 @@ export class PromptEncoder implements PairEncoder {
         `the query and the template take ${withoutDocument!.length} tokens, more than maxLength = ${maxLength}`,
       );
     }
-    const tail = await this.#tail(options.instruction);
+    const tail = await this.#tail(pair[0], options);
     return { ids: [...ids.slice(0, maxLength - tail.length), ...tail], truncated: true };
   }
 
-  /** The longest common end of two prompts whose queries and documents differ. */
-  #tail(instruction: string | undefined): Promise<readonly number[]> {
-    const key = instruction ?? '';
+  /**
+   * What follows the document: the longest common end of two prompts whose documents differ. Their queries differ too,
+   * unless the template puts the query behind the document; then it is part of what stays.
+   */
+  #tail(query: string, options: EncodeOptions): Promise<readonly number[]> {
+    const { hasSystemMessage, endsWithQuery } = this.#template;
+    const instruction = hasSystemMessage || endsWithQuery ? options.instruction : undefined;
+    const key = JSON.stringify([options.specialTokens, instruction, endsWithQuery ? query : '']);
     let tail = this.#tails.get(key);
     if (tail === undefined) {
-      const inputs = ['0', '1 2 3 4'].map((filler) => this.#input([filler, filler], this.#template?.hasSystemMessage ? instruction : undefined));
-      tail = this.#tokenizer.encode(inputs, this.#template === undefined).then(([a, b]) => commonEnd(a!, b!));
+      const pairs = ['0', '1 2 3 4'].map((filler): Pair => [endsWithQuery ? query : filler, filler]);
+      tail = this.#encode(pairs, { ...options, instruction }).then(([a, b]) => commonEnd(a!, b!));
       this.#tails.set(key, tail);
+      tail.catch(() => this.#tails.delete(key));
+      if (this.#tails.size > maxTails) this.#tails.delete(this.#tails.keys().next().value!);
     }
     return tail;
   }
 }
 
+function areEqual(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}
+
+/** Nothing where one list is the end of the other: then it may be more than the template's. */
 function commonEnd(a: readonly number[], b: readonly number[]): readonly number[] {
+  const shorter = Math.min(a.length, b.length);
   let length = 0;
-  while (length < a.length && length < b.length && a.at(-1 - length) === b.at(-1 - length)) length++;
-  return a.slice(a.length - length);
+  while (length < shorter && a.at(-1 - length) === b.at(-1 - length)) length++;
+  return length < shorter ? a.slice(a.length - length) : [];
 }

@@ -3,21 +3,25 @@ import type { EncodedPrompt, EncodeOptions, Pair, PairEncoder } from './pair-enc
 import type { Encoding, Tokenizer } from './tokenizer.js';
 
 /**
- * Turns texts and pairs into the sequences of a BERT-like encoder: with the special tokens that the tokenizer's
- * post-processor puts around them, and segments.
+ * Turns texts and pairs into sequences without a template, as a BERT-like encoder takes them: with the special tokens
+ * that the tokenizer's post-processor puts around them, and segments.
  */
 export class SequenceEncoder implements PairEncoder {
   readonly #tokenizer: Tokenizer;
+  readonly #prompt: string;
 
-  constructor(tokenizer: Tokenizer) {
+  /** `prompt` stands before each pair's query, as in sentence-transformers (base/modality.py, prepend_prompt_to_texts). */
+  constructor(tokenizer: Tokenizer, prompt = '') {
     this.#tokenizer = tokenizer;
+    this.#prompt = prompt;
   }
 
   async encode(pairs: readonly Pair[], options: EncodeOptions): Promise<EncodedPrompt[]> {
     if (options.instruction?.trim()) {
       throw new ZrankError('INVALID_ARGUMENT', 'this model takes no instruction: its input is the query and the document alone');
     }
-    const encodings = await this.#tokenizer.encodings(pairs, options.specialTokens);
+    const inputs = pairs.map((pair): Pair => (typeof pair === 'string' ? pair : [this.#prompt + pair[0], pair[1]]));
+    const encodings = await this.#tokenizer.encodings(inputs, options.specialTokens);
     return encodings.map((encoding, i) => {
       if (encoding.getLength() > options.maxLength) return cut(encoding, pairs[i]!, options);
       return { ids: encoding.getIds(), typeIds: encoding.getTypeIds(), truncated: false };

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { Tokenizer as HfTokenizer, type Encoding } from 'tokenizers';
 import { ZrankError } from '../error.js';
-import { isObject } from '../checkpoint/json.js';
+import { isObject, type JsonObject } from '../checkpoint/json.js';
+import { absentCharacter, type PromptPiece } from '../prompt/prompt-template.js';
 
 export type { Encoding };
 
@@ -9,29 +11,25 @@ export type TokenizerInput = string | readonly [text: string, pair: string];
 
 /**
  * Hugging Face's tokenizer of a checkpoint. Strings of special tokens inside a text become those tokens, as everywhere
- * in Hugging Face; encodeSegments() is the way around it.
+ * in Hugging Face; encodePieces(), and encodings() with 'text', are the ways around it. Special tokens are here all that
+ * tokenizer.json lists as added_tokens: control tokens such as `<|im_end|>` and `<think>`, whether marked special or not.
  */
 export class Tokenizer {
   readonly #parsing: HfTokenizer;
   readonly #json: string;
-  #plain: HfTokenizer | undefined;
-  readonly #specialTokens: ReadonlyMap<string, SpecialToken>;
-  readonly #specialPattern: RegExp | undefined;
+  readonly #added: ReadonlyMap<number, AddedToken>;
+  #guarded: GuardedTokenizer | undefined;
 
   /** `json` is the text of tokenizer.json; truncation and padding that it may ask for are left out. */
   constructor(json: string) {
     this.#json = json;
     this.#parsing = create(json);
-    this.#specialTokens = new Map(addedTokens(JSON.parse(json)).map((token) => [token.content, token]));
-    // Leftmost match, the longest where several begin at one place, as the library matches them.
-    const contents = [...this.#specialTokens.keys()].sort((a, b) => b.length - a.length);
-    this.#specialPattern = contents.length ? new RegExp(contents.map(escapeRegExp).join('|'), 'gu') : undefined;
+    this.#added = new Map(addedTokens(JSON.parse(json) as JsonObject, this.#parsing).map((token) => [token.id, token]));
   }
 
-  /** Token ids of each input. `addSpecialTokens`: what the tokenizer's post-processor adds around a text. */
-  async encode(inputs: readonly TokenizerInput[], addSpecialTokens: boolean): Promise<number[][]> {
-    const encodings = await encodeAll(this.#parsing, inputs, addSpecialTokens);
-    return encodings.map((encoding) => encoding.getIds());
+  /** Token ids of texts; nothing is put around them. */
+  async encode(texts: readonly string[]): Promise<number[][]> {
+    return (await this.#parsing.encodeBatch([...texts], { addSpecialTokens: false })).map((encoding) => encoding.getIds());
   }
 
   /**
@@ -39,7 +37,7 @@ export class Tokenizer {
    * strings of special tokens inside the texts become those tokens, or stay text.
    */
   encodings(inputs: readonly TokenizerInput[], specialTokens: 'parse' | 'text'): Promise<Encoding[]> {
-    return encodeAll(specialTokens === 'parse' ? this.#parsing : this.#plainTokenizer(), inputs, true);
+    return encodeAll(specialTokens === 'parse' ? this.#parsing : this.#guard().tokenizer, inputs);
   }
 
   /** The token of an id, in the vocabulary's own spelling. */
@@ -47,88 +45,125 @@ export class Tokenizer {
     return this.#parsing.idToToken(id) ?? undefined;
   }
 
-  /** Whether a text holds the string of a special token. */
-  hasSpecialToken(text: string): boolean {
-    return this.#specialPattern !== undefined && text.search(this.#specialPattern) >= 0;
-  }
-
-  /** Puts `mark` behind the first character of every special token's string, so that it is none any more. */
-  breakSpecialTokens(text: string, mark: string): string {
-    return this.#specialPattern === undefined ? text : text.replace(this.#specialPattern, (token) => token[0] + mark + token.slice(1));
+  /** The special tokens among the ids. */
+  addedTokens(ids: readonly number[]): number[] {
+    return ids.filter((id) => this.#added.has(id));
   }
 
   /**
-   * Token ids of a prompt in which breakSpecialTokens() has marked the strings that are ordinary text: special tokens
-   * without the mark are parsed, everything between them is encoded, the mark removed, without looking for any.
+   * Token ids of a prompt whose special tokens stand in the template's pieces alone; such strings in the others stay
+   * text. The library finds the template's tokens itself, in the prompt with a letter for each piece of content, since
+   * only it knows how it matches them (normalized, stripping, as single words).
    */
-  async encodeSegments(prompt: string, mark: string): Promise<number[]> {
-    const plain = this.#plainTokenizer();
-    const ids: number[] = [];
-    for (const segment of this.#segments(prompt)) {
-      if (typeof segment === 'number') ids.push(segment);
-      else if (segment) ids.push(...(await plain.encode(segment.replaceAll(mark, ''), null, { addSpecialTokens: false })).getIds());
+  async encodePieces(pieces: readonly PromptPiece[]): Promise<number[]> {
+    const letter = absentCharacter([...this.#added.values()].map(({ content }) => content).join(''), 0x4e00);
+    const prompt: string[] = [];
+    const skeleton: string[] = [];
+    /** Where each character of the skeleton stands in the prompt; -1 for content. */
+    const places: number[] = [];
+    for (const { text, isContent } of pieces) {
+      const characters = [...text];
+      if (isContent) {
+        skeleton.push(letter);
+        places.push(-1);
+      } else {
+        characters.forEach((character, i) => {
+          skeleton.push(character);
+          places.push(prompt.length + i);
+        });
+      }
+      for (const character of characters) prompt.push(character);
     }
-    return ids;
-  }
-
-  #plainTokenizer(): HfTokenizer {
-    this.#plain ??= create(withoutSpecialTokens(this.#json));
-    return this.#plain;
-  }
-
-  *#segments(prompt: string): Generator<string | number> {
+    const encoding = await this.#parsing.encode(skeleton.join(''), null, { addSpecialTokens: false });
+    const offsets = encoding.getOffsets() as [number, number][];
+    const { tokenizer, aliases, ids } = this.#guard();
+    let text = '';
     let end = 0;
-    let strip = false;
-    for (const match of this.#specialPattern ? prompt.matchAll(this.#specialPattern) : []) {
-      const token = this.#specialTokens.get(match[0])!;
-      const text = prompt.slice(end, match.index);
-      yield trim(text, strip, token.lstrip);
-      yield token.id;
-      end = match.index + match[0].length;
-      strip = token.rstrip;
-    }
-    yield trim(prompt.slice(end), strip, false);
+    encoding.getIds().forEach((id, i) => {
+      const covered = places.slice(...offsets[i]!);
+      if (!this.#added.has(id) || covered.length === 0 || covered.includes(-1)) return;
+      text += prompt.slice(end, covered[0]).join('') + aliases.get(id)!;
+      end = covered.at(-1)! + 1;
+    });
+    text += prompt.slice(end).join('');
+    return (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds().map((id) => ids.get(id) ?? id);
+  }
+
+  #guard(): GuardedTokenizer {
+    this.#guarded ??= createGuarded(this.#json, [...this.#added.values()]);
+    return this.#guarded;
   }
 }
 
-/** An entry of added_tokens: control tokens such as `<|im_end|>` and `<think>`, whether marked special or not. */
-interface SpecialToken {
+/** An entry of added_tokens. */
+interface AddedToken {
   id: number;
   content: string;
-  /** The token takes the white space to its left, or right, with it. */
-  lstrip: boolean;
-  rstrip: boolean;
 }
 
-function trim(text: string, start: boolean, end: boolean): string {
-  const trimmed = start ? text.trimStart() : text;
-  return end ? trimmed.trimEnd() : trimmed;
+/** A tokenizer whose special tokens have other names, which no text can know. */
+interface GuardedTokenizer {
+  tokenizer: HfTokenizer;
+  /** The name by the token's id. */
+  aliases: ReadonlyMap<number, string>;
+  /** The token's id by the one that it has here, where they differ. */
+  ids: ReadonlyMap<number, number>;
 }
 
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-}
-
-function addedTokens(json: Record<string, unknown>): SpecialToken[] {
-  const tokens = json['added_tokens'];
-  return Array.isArray(tokens) ? tokens.filter((token): token is SpecialToken => isObject(token) && typeof token['content'] === 'string') : [];
-}
-
-function withoutSpecialTokens(text: string): string {
-  const json = JSON.parse(text) as Record<string, unknown>;
-  return JSON.stringify({ ...json, added_tokens: [] });
-}
-
-/** The library's encodeBatch() takes no pairs. */
-function encodeAll(tokenizer: HfTokenizer, inputs: readonly TokenizerInput[], addSpecialTokens: boolean): Promise<Encoding[]> {
-  const isText = (input: TokenizerInput): input is string => typeof input === 'string';
-  if (inputs.every(isText)) return tokenizer.encodeBatch([...inputs], { addSpecialTokens });
-  return Promise.all(
-    inputs.map((input) => {
-      const [text, pair] = isText(input) ? [input, null] : input;
-      return tokenizer.encode(text, pair, { addSpecialTokens });
+/**
+ * Renames the special tokens in the vocabulary too: a Unigram model finds the string `</s>` there on its own. Kept are
+ * the name of the unknown token, which the model refers to, and what the texts of a BPE model are made of: single
+ * characters and merges.
+ */
+function createGuarded(text: string, tokens: readonly AddedToken[]): GuardedTokenizer {
+  const json = JSON.parse(text) as JsonObject;
+  const nonce = randomUUID();
+  const aliases = new Map(tokens.map(({ id }) => [id, `\u{10FFFD}${nonce}:${id}\u{10FFFD}`]));
+  const renamed = new Map(tokens.map(({ id, content }) => [content, aliases.get(id)!]));
+  const tokenizer = create(
+    JSON.stringify({
+      ...json,
+      added_tokens: tokens.map((token) => ({ ...token, content: aliases.get(token.id), lstrip: false, rstrip: false, single_word: false, normalized: false })),
+      model: isObject(json['model']) ? renameVocabulary(json['model'], renamed) : json['model'],
     }),
   );
+  const ids = new Map(tokens.map(({ id }) => [tokenizer.tokenToId(aliases.get(id)!)!, id]));
+  return { tokenizer, aliases, ids };
+}
+
+function renameVocabulary(model: JsonObject, renamed: ReadonlyMap<string, string>): JsonObject {
+  const { vocab, merges, unk_token: unknown } = model;
+  if (Array.isArray(vocab)) {
+    return { ...model, vocab: vocab.map(([token, score]: [string, number]) => [renamed.get(token) ?? token, score]) };
+  }
+  if (!isObject(vocab)) return model;
+  const names = new Map(renamed);
+  names.delete(unknown as string);
+  if (Array.isArray(merges)) {
+    for (const token of renamed.keys()) if ([...token].length === 1) names.delete(token);
+    for (const merge of merges as (string | string[])[]) {
+      const parts = typeof merge === 'string' ? merge.split(' ') : merge;
+      for (const part of [...parts, parts.join('')]) names.delete(part);
+    }
+  }
+  return { ...model, vocab: Object.fromEntries(Object.entries(vocab).map(([token, id]) => [names.get(token) ?? token, id])) };
+}
+
+/** The library goes by a token's content: where the vocabulary knows it, it has that id, whatever id is listed. */
+function addedTokens(json: JsonObject, tokenizer: HfTokenizer): AddedToken[] {
+  const listed = Array.isArray(json['added_tokens']) ? json['added_tokens'].filter(isObject) : [];
+  return listed.map((token) => {
+    const content = token['content'] as string;
+    return { ...token, content, id: tokenizer.tokenToId(content)! };
+  });
+}
+
+/** With what the post-processor adds. The library's encodeBatch() takes no pairs. */
+function encodeAll(tokenizer: HfTokenizer, inputs: readonly TokenizerInput[]): Promise<Encoding[]> {
+  const options = { addSpecialTokens: true };
+  const isText = (input: TokenizerInput): input is string => typeof input === 'string';
+  if (inputs.every(isText)) return tokenizer.encodeBatch([...inputs], options);
+  return Promise.all(inputs.map((input) => (isText(input) ? tokenizer.encode(input, null, options) : tokenizer.encode(...input, options))));
 }
 
 function create(json: string): HfTokenizer {

@@ -32,7 +32,7 @@ describe.each([
     const tokenizer = new Tokenizer(json);
     const lengths = [1, 2, 15, 300, 499];
     const texts = await (await TextSource.create(tokenizer, json, 3)).texts(lengths);
-    expect((await tokenizer.encode(texts, false)).map((ids) => ids.length)).toEqual(lengths);
+    expect((await tokenizer.encode(texts)).map((ids) => ids.length)).toEqual(lengths);
 
     const again = await (await TextSource.create(tokenizer, json, 3)).texts(lengths);
     const other = await (await TextSource.create(tokenizer, json, 4)).texts(lengths);
