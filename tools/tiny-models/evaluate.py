@@ -23,7 +23,7 @@ Pairs = Callable[[int, list[int]], np.ndarray]  # query and candidates to scores
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--models", type=Path, default=Path("models"))
-    arguments.add_argument("--cache", type=Path, default=Path(".cache/tiny-models"))
+    arguments.add_argument("--cache", type=Path, default=Path(".cache"))
     arguments.add_argument("--cranfield", type=Path, required=True, help="Cranfield in BEIR layout")
     arguments.add_argument("--near-misses", type=Path, help="a folder of folders in BEIR layout; grade 0 marks near misses")
     options = arguments.parse_args()
@@ -32,10 +32,9 @@ def main() -> None:
 
     print("| set and ranker | measure | development | test (95% interval) | all (95% interval) |\n|---|---|---|---|---|")
     full_ranking(load_beir("Cranfield", options.cranfield), models)
-    candidate_lists(load_packages(options.cache), models)
     if options.near_misses:
-        for folder in sorted(options.near_misses.glob("*/qrels")):
-            near_misses(load_beir(folder.parent.name, folder.parent, judged_only=True), models)
+        near_misses([load_beir(f.parent.name, f.parent, judged_only=True) for f in sorted(options.near_misses.glob("*/qrels"))], models)
+    candidate_lists(load_packages(options.cache), models)
 
 
 class Models:
@@ -107,29 +106,32 @@ def candidate_lists(benchmark: Benchmark, models: Models) -> None:
         print(f"| packages, first 100: {ranker} | NDCG@10 | | | {_interval(values[ranker][:100])} |")
 
 
-def near_misses(benchmark: Benchmark, models: Models) -> None:
+def near_misses(benchmarks: list[Benchmark], models: Models) -> None:
     """How often the best grade comes first among a query's judged documents; ties count against it."""
-    retrieved, taught, rerank = models.retrieve(benchmark), models.teach(benchmark), models.rerank(benchmark)
-    lengths = np.array([len(d) for d in benchmark.documents], dtype=float)
-    rankers: dict[str, Pairs] = {
-        "length alone": lambda q, c: lengths[c],
-        "BM25": lambda q, c: benchmark.bm25[q, c],
-        "zrank-tiny-retriever": lambda q, c: retrieved[q, c],
-        "zrank-tiny": rerank,
-        "MiniLM (the teacher)": lambda q, c: taught[q, c],
-    }
-    for ranker, score in rankers.items():
-        per_query = []
+    rankers = ("length alone", "BM25", "zrank-tiny-retriever", "zrank-tiny", "MiniLM (the teacher)")
+    development: dict[str, list[float]] = {ranker: [] for ranker in rankers}
+    test: dict[str, list[float]] = {ranker: [] for ranker in rankers}
+    for benchmark in benchmarks:
+        retrieved, taught, rerank = models.retrieve(benchmark), models.teach(benchmark), models.rerank(benchmark)
         for query, candidates in enumerate(benchmark.candidates):
+            lengths = [float(len(benchmark.documents[d])) for d in candidates]
+            scores = (lengths, benchmark.bm25[query, candidates], retrieved[query, candidates], rerank(query, candidates), taught[query, candidates])
             right = max(range(len(candidates)), key=lambda i: benchmark.grades[query][candidates[i]])
-            per_query.append(accuracy_at_1(score(query, candidates), right))
-        report(benchmark, ranker, "accuracy@1", per_query)
+            part = development if benchmark.is_development(query) else test
+            for ranker, values in zip(rankers, scores):
+                part[ranker].append(accuracy_at_1(np.asarray(values), right))
+    for ranker in rankers:
+        row(f"near misses: {ranker}", "accuracy@1", development[ranker], test[ranker])
 
 
 def report(benchmark: Benchmark, ranker: str, measure: str, per_query) -> None:
     development = [v for q, v in enumerate(per_query) if benchmark.is_development(q)]
     test = [v for q, v in enumerate(per_query) if not benchmark.is_development(q)]
-    print(f"| {benchmark.name}: {ranker} | {measure} | {np.mean(development):.3f} | {_interval(test)} | {_interval(per_query)} |", flush=True)
+    row(f"{benchmark.name}: {ranker}", measure, development, test)
+
+
+def row(name: str, measure: str, development: list[float], test: list[float]) -> None:
+    print(f"| {name} | {measure} | {np.mean(development):.3f} | {_interval(test)} | {_interval([*development, *test])} |", flush=True)
 
 
 def _interval(values) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,55 +22,91 @@ from teacher import Teacher
 from vocabulary import build_vocabulary, count_words, make_tokenizer_json
 
 SEED = 1
-VOCABULARY_SIZE = 15_500
-NEW_WORDS = 4_000
-FORM_SIMILARITY = 0.6
 TITLE_TOKENS, TEXT_TOKENS = 40, 80
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a vocabulary and its table are made."""
+
+    size: int
+    form_similarity: float | None
+    new_words: int
+    fit: Fit
+
+
+# The retriever gains from split forms and a target with lexical overlap; the reranker, which has a lexical part of its own,
+# from whole words and a target that is the teacher's alone (figures in README.md).
+RETRIEVER = Recipe(15_500, 0.6, 4_000, Fit(sif=1e-4, steps=1800, imitation=1.0, lexical=0.3))
+RERANKER = Recipe(15_500, None, 0, Fit(sif=1e-3, steps=900, imitation=0.3, lexical=0.0))
+
+
+class Lessons:
+    """The corpus and the teacher's vectors of it."""
+
+    def __init__(self, cache: Path) -> None:
+        corpus = load_corpus(cache, SEED)
+        self.titles, self.texts = [p.title for p in corpus], [p.text for p in corpus]
+        self.teacher = Teacher()
+        self.words = count_words(corpus, self.teacher.tokenizer)
+        print(f"encoding {len(corpus)} titles and passages with the teacher", flush=True)
+        self.title_vectors = self.teacher.encode_cached(self.titles, TITLE_TOKENS, cache).astype(np.float32)
+        self.text_vectors = self.teacher.encode_cached(self.texts, TEXT_TOKENS, cache).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A tokenizer, a vector for each of its tokens, and how many passages hold each token."""
+
+    tokenizer: dict  # tokenizer.json
+    vectors: np.ndarray  # fp16
+    frequency: np.ndarray
+
+
+def make_table(lessons: Lessons, recipe: Recipe) -> Table:
+    entries = build_vocabulary(lessons.teacher, lessons.words, recipe.size, recipe.form_similarity, recipe.new_words)
+    spec = make_tokenizer_json(lessons.teacher, entries)
+    tokenizer = Tokenizer.from_str(json.dumps(spec))
+    titles, texts = token_ids(tokenizer, lessons.titles), token_ids(tokenizer, lessons.texts)
+    uses = np.bincount(np.concatenate(titles + texts), minlength=len(entries)) + 1
+    frequency = np.bincount(np.concatenate([np.unique(ids) for ids in texts]), minlength=len(entries))
+    idf = np.log(1 + (len(texts) - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
+    basis = projection(lessons.text_vectors, recipe.fit.dimension)
+    start = initial_table(lessons.teacher, entries, uses, basis, recipe.fit.sif)
+    vectors = fit(start, titles, texts, lessons.title_vectors @ basis, lessons.text_vectors @ basis, idf, recipe.fit)
+    return Table(spec, vectors.astype(np.float16), frequency)
+
+
+def make_reranker(table: Table, passages: int, folder: Path) -> None:
+    constants = formula.Settings()
+    tokenizer = reranker_tokenizer(table.tokenizer)
+    vocabulary = tokenizer["model"]["vocab"]
+    is_word = np.array([entry.removeprefix("##").isalnum() for entry in vocabulary])
+    weights = formula.token_weights(table.vectors.astype(np.float32), table.frequency, passages, is_word, constants)
+    named, shape = reranker.construct(table.vectors, weights, vocabulary, constants)
+    write_reranker(folder, tokenizer, named, shape)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--out", type=Path, default=Path("models"), help="folder for the two model folders")
-    arguments.add_argument("--cache", type=Path, default=Path(".cache/tiny-models"), help="folder for packages and teacher vectors")
+    arguments.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for packages and teacher vectors")
     options = arguments.parse_args()
     torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # sums are then in one order, whatever the machine's load
+    torch.set_num_threads(1)  # one order of summation, whatever the machine
 
-    print("reading the corpus")
-    corpus = load_corpus(options.cache, SEED)
-    titles, texts = [p.title for p in corpus], [p.text for p in corpus]
-    print(f"encoding {len(corpus)} titles and passages with the teacher")
-    teacher = Teacher()
-    title_vectors = teacher.encode_cached(titles, TITLE_TOKENS, options.cache).astype(np.float32)
-    text_vectors = teacher.encode_cached(texts, TEXT_TOKENS, options.cache).astype(np.float32)
-
-    print("building the vocabulary")
-    entries = build_vocabulary(teacher, count_words(corpus, teacher.tokenizer), VOCABULARY_SIZE, FORM_SIMILARITY, NEW_WORDS)
-    spec = make_tokenizer_json(teacher, entries)
-    tokenizer = Tokenizer.from_str(json.dumps(spec))
-    title_ids, text_ids = token_ids(tokenizer, titles), token_ids(tokenizer, texts)
-    uses = np.bincount(np.concatenate(title_ids + text_ids), minlength=len(entries)) + 1
-    frequency = np.bincount(np.concatenate([np.unique(ids) for ids in text_ids]), minlength=len(entries))
-    idf = np.log(1 + (len(texts) - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
-
-    print("fitting the retriever")
-    settings = Fit()
-    basis = projection(text_vectors, settings.dimension)
-    table = initial_table(teacher, entries, uses, basis, settings.sif)
-    table = fit(table, title_ids, text_ids, title_vectors @ basis, text_vectors @ basis, idf, settings)
-    table = table.astype(np.float16)
-    write_retriever(options.out / "zrank-tiny-retriever", spec, table)
-
-    print("constructing the reranker")
-    constants = formula.Settings()
-    chat = reranker_tokenizer(spec)
-    is_word = np.array([entry.removeprefix("##").isalnum() for entry in entries])
-    weights = formula.token_weights(table.astype(np.float32), frequency, len(texts), is_word, constants)
-    named, shape = reranker.construct(table, weights, chat["model"]["vocab"], constants)
-    write_reranker(options.out / "zrank-tiny", chat, named, shape)
-    for file in sorted(options.out.glob("zrank-tiny*/**/*.*")):
-        if file.suffix in (".safetensors", ".json"):
-            print(hashlib.sha256(file.read_bytes()).hexdigest(), file.relative_to(options.out))
+    lessons = Lessons(options.cache)
+    retriever, matcher = options.out / "zrank-tiny-retriever", options.out / "zrank-tiny"
+    print("fitting the retriever's table", flush=True)
+    table = make_table(lessons, RETRIEVER)
+    write_retriever(retriever, table.tokenizer, table.vectors)
+    print("fitting the reranker's table", flush=True)
+    make_reranker(make_table(lessons, RERANKER), len(lessons.texts), matcher)
+    for folder in (retriever, matcher):
+        shutil.copy(Path(__file__).with_name("NOTICE.txt"), folder)
+        for file in sorted(folder.rglob("*")):
+            if file.suffix in (".safetensors", ".json", ".jinja"):
+                print(hashlib.sha256(file.read_bytes()).hexdigest(), file.relative_to(options.out))
 
 
 if __name__ == "__main__":

@@ -21,18 +21,18 @@ from teacher import Teacher
 
 @dataclass(frozen=True)
 class Fit:
-    """Settings of the fit; the defaults are those of the shipped model."""
+    """Settings of the fit."""
 
+    sif: float
+    steps: int
+    imitation: float  # weight of the KL divergence from the wanted similarities in the batch
+    lexical: float  # how much of the tf-idf cosine is added to the teacher's in the wanted similarities
     dimension: int = 256
-    sif: float = 1e-4
-    steps: int = 1800
     batch: int = 512
     rate: float = 1.5e-3
     temperature: float = 0.05
-    imitation: float = 1.0  # weight of the KL divergence from the teacher's similarities in the batch
     contrast: float = 0.1  # weight of the cross-entropy of a title's own passage in the batch
     geometry: float = 5.0  # weight of the squared error of passage-passage cosines
-    lexical: float = 0.3  # how much of the tf-idf cosine is added to the teacher's in the imitated similarities
     seed: int = 1
 
 

@@ -1,7 +1,7 @@
-"""A WordPiece vocabulary for the tiny models: the teacher's, cut to size by use and split at regular endings.
+"""WordPiece vocabularies for the tiny models: the teacher's, cut to size by use and, for the retriever, split at regular endings.
 
-"pressures" is no entry where "pressure" and "##s" are: both models then see the same token in both forms, which is the
-stemming of search engines done by the tokenizer alone, and the freed entries go to words that the teacher's vocabulary lacks.
+"pressures" is then no entry where "pressure" and "##s" are: both forms share a token, which is the stemming of search engines
+done by the tokenizer alone, and the freed entries go to words that the teacher's vocabulary lacks.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ def wordpiece(word: str, vocabulary: set[str] | dict[str, int]) -> list[str]:
     return pieces
 
 
-def build_vocabulary(teacher: Teacher, words: Counter[str], size: int, similarity: float, new_words: int) -> list[str]:
+def build_vocabulary(teacher: Teacher, words: Counter[str], size: int, similarity: float | None, new_words: int) -> list[str]:
     """Entries in the order of their ids. `similarity`: the least cosine of the teacher's vectors of a form and its stem for the form
-    to be split; `new_words`: how many frequent words beyond the teacher's vocabulary may enter."""
+    to be split (None: nothing is); `new_words`: how many frequent words beyond the teacher's vocabulary may enter."""
     known = [e for e in teacher.tokenizer_json["model"]["vocab"] if e.isascii() and not e.startswith("[")]
     fresh = [w for w, n in words.most_common() if n >= 5 and w.isascii() and w.isalpha() and len(w) > 3 and w not in set(known)]
     entries = set(known) | set(fresh[:new_words])
-    entries -= _split_forms(teacher, entries, similarity)
-    entries |= {f"##{ending}" for ending in ENDINGS}
+    if similarity is not None:
+        entries -= _split_forms(teacher, entries, similarity)
+        entries |= {f"##{ending}" for ending in ENDINGS}
     single = {e for e in known if len(e.removeprefix("##")) == 1}
     uses = Counter()
     for word, n in words.items():
@@ -70,8 +71,8 @@ def _split_forms(teacher: Teacher, entries: set[str], similarity: float) -> set[
             stem = form.removesuffix(ending)
             if stem != form and len(stem) >= 3 and stem in entries and form.isalpha():
                 pairs.append((form, stem, ending))
-    vectors = teacher.encode([p[0] for p in pairs], 16).astype(np.float32), teacher.encode([p[1] for p in pairs], 16).astype(np.float32)
-    alike = {p[0]: p for p, cosine in zip(pairs, (vectors[0] * vectors[1]).sum(1)) if cosine >= similarity}
+    forms, stems = (teacher.encode([pair[side] for pair in pairs], 16).astype(np.float32) for side in (0, 1))
+    alike = {pair[0]: pair for pair, cosine in zip(pairs, (forms * stems).sum(1)) if cosine >= similarity}
     left = entries - set(alike) | {f"##{ending}" for ending in ENDINGS}
     return {form for form, stem, ending in alike.values() if wordpiece(form, left) == [stem, f"##{ending}"]}
 
