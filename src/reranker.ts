@@ -205,7 +205,7 @@ export class Reranker implements AsyncDisposable {
     const prompts: EncodedPrompt[] = [];
     for (const chunk of chunksOf(pairs, chunkCharacters)) {
       throwIfAborted(signal);
-      prompts.push(...(await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options))));
+      for (const prompt of await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options))) prompts.push(prompt);
     }
     if (prompts.length === 0) return { prompts, logits: new Float32Array(0) };
     if (prompts.some(({ ids }) => ids.length === 0)) {

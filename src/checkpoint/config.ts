@@ -23,6 +23,9 @@ export interface Qwen3Config {
   padTokenId: number | undefined;
 }
 
+/** ONNX Runtime's GroupQueryAttention refuses other head sizes than multiples of this when it rotates them. */
+const headDimStep = 16;
+
 /** Reads config.json. Throws ARCHITECTURE_UNSUPPORTED for a network that the graph writer does not know. */
 export function parseConfig(config: JsonObject, path: string): Qwen3Config {
   const architecture = supportedArchitecture(config, path);
@@ -45,21 +48,25 @@ export function parseConfig(config: JsonObject, path: string): Qwen3Config {
   only('attention_bias', false);
   only('use_sliding_window', false);
 
-  const hiddenSize = integer('hidden_size');
   const heads = integer('num_attention_heads');
   const keyValueHeads = integer('num_key_value_heads', heads);
   if (heads % keyValueHeads !== 0) {
     throw new ZrankError('CONFIG_INVALID', `${path}: ${heads} query heads cannot share ${keyValueHeads} key/value heads evenly`);
   }
+  const headDim = integer('head_dim', 128);
+  if (headDim % 2 !== 0) throw new ZrankError('CONFIG_INVALID', `${path}: head_dim = ${headDim} is odd, rotary positions need pairs`);
+  if (headDim % headDimStep !== 0) {
+    throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${path}: head_dim = ${headDim} is not supported, only multiples of ${headDimStep}`);
+  }
   const { theta, scale } = rope(config, path, number);
   return {
     architecture,
     layers: integer('num_hidden_layers'),
-    hiddenSize,
+    hiddenSize: integer('hidden_size'),
     intermediateSize: integer('intermediate_size'),
     heads,
     keyValueHeads,
-    headDim: integer('head_dim', hiddenSize / heads),
+    headDim,
     vocabularySize: integer('vocab_size'),
     maxPositions: integer('max_position_embeddings'),
     rmsNormEpsilon: number('rms_norm_eps', config['rms_norm_eps'] ?? 1e-6),

@@ -1,4 +1,4 @@
-import { open, realpath } from 'node:fs/promises';
+import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { ZrankError } from '../error.js';
 import { isObject, parseJsonObject } from './json.js';
 
@@ -21,27 +21,41 @@ const dtypeBytes: Record<string, number> = {
   F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1, F8_E4M3: 1, F8_E5M2: 1,
 };
 
+/** As much as the safetensors library reads (MAX_HEADER_SIZE of its tensor.rs). */
+const maxHeaderLength = 100_000_000;
+
 /**
  * Reads and checks the header of a .safetensors file: 8 bytes of its length (little-endian), then JSON.
- * Format: https://github.com/huggingface/safetensors#format.
+ * Format: https://github.com/huggingface/safetensors#format. Throws FILE_UNREADABLE for what is no file of the caller's.
  */
 export async function readSafetensorsHeader(path: string): Promise<TensorRef[]> {
-  const file = await open(path, 'r');
   try {
-    const { size } = await file.stat();
-    if (size < 8) throw new ZrankError('SAFETENSORS_TRUNCATED', `${path} has ${size} bytes, fewer than the 8 that begin a safetensors file`);
-    const prefix = Buffer.alloc(8);
-    await file.read(prefix, 0, 8, 0);
-    const headerLength = prefix.readBigUInt64LE();
-    if (headerLength > BigInt(size - 8)) {
-      throw new ZrankError('SAFETENSORS_HEADER_TOO_LONG', `${path}: the header claims ${headerLength} bytes, the file has ${size}`);
+    const file = await open(path, 'r');
+    try {
+      return await readHeader(file, path);
+    } finally {
+      await file.close();
     }
-    const header = Buffer.alloc(Number(headerLength));
-    await file.read(header, 0, header.length, 8);
-    return parseHeader(header.toString('utf8'), await realpath(path), 8 + header.length, size);
-  } finally {
-    await file.close();
+  } catch (cause) {
+    if (cause instanceof ZrankError) throw cause;
+    const isMissing = ['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '');
+    if (isMissing) throw new ZrankError('SHARD_MISSING', `${path} is missing`, { cause });
+    throw new ZrankError('FILE_UNREADABLE', `${path} cannot be read: ${(cause as Error).message}`, { cause });
   }
+}
+
+async function readHeader(file: FileHandle, path: string): Promise<TensorRef[]> {
+  const { size } = await file.stat();
+  if (size < 8) throw new ZrankError('SAFETENSORS_TRUNCATED', `${path} has ${size} bytes, fewer than the 8 that begin a safetensors file`);
+  const prefix = Buffer.alloc(8);
+  await file.read(prefix, 0, 8, 0);
+  const headerLength = prefix.readBigUInt64LE();
+  if (headerLength > BigInt(Math.min(size - 8, maxHeaderLength))) {
+    throw new ZrankError('SAFETENSORS_HEADER_TOO_LONG', `${path}: the header claims ${headerLength} bytes, the file has ${size} and a header at most ${maxHeaderLength}`);
+  }
+  const header = Buffer.alloc(Number(headerLength));
+  await file.read(header, 0, header.length, 8);
+  return parseHeader(header.toString('utf8'), await realpath(path), 8 + header.length, size);
 }
 
 function parseHeader(text: string, path: string, dataStart: number, fileSize: number): TensorRef[] {

@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { ZrankError } from '../error.js';
 import type { Qwen3Config } from './config.js';
@@ -14,7 +13,7 @@ export type Weights = ReadonlyMap<string, TensorRef>;
 export async function readWeights(folder: string): Promise<Weights> {
   const indexPath = join(folder, 'model.safetensors.index.json');
   const index = await readJsonIfPresent(indexPath);
-  if (index === undefined) return new Map((await readShard(folder, 'model.safetensors')).map((tensor) => [tensor.name, tensor]));
+  if (index === undefined) return new Map((await readSafetensorsHeader(join(folder, 'model.safetensors'))).map((tensor) => [tensor.name, tensor]));
 
   const weightMap = index['weight_map'];
   if (!isObject(weightMap)) throw new ZrankError('CONFIG_INVALID', `${indexPath} has no weight_map`);
@@ -24,7 +23,7 @@ export async function readWeights(folder: string): Promise<Weights> {
     if (typeof shard !== 'string' || normalize(shard).startsWith('..')) {
       throw new ZrankError('CONFIG_INVALID', `${indexPath} names the shard ${JSON.stringify(shard)}, which is no file of this folder`);
     }
-    for (const tensor of await readShard(folder, shard)) {
+    for (const tensor of await readSafetensorsHeader(join(folder, shard))) {
       if (weightMap[tensor.name] === shard) tensors.set(tensor.name, tensor);
     }
   }
@@ -32,16 +31,6 @@ export async function readWeights(folder: string): Promise<Weights> {
     if (!tensors.has(name)) throw new ZrankError('TENSOR_MISSING', `${indexPath} places ${name} in ${shard}, which does not hold it`);
   }
   return tensors;
-}
-
-async function readShard(folder: string, name: string): Promise<TensorRef[]> {
-  const path = join(folder, name);
-  try {
-    await access(path);
-  } catch (cause) {
-    throw new ZrankError('SHARD_MISSING', `${path} is missing`, { cause });
-  }
-  return readSafetensorsHeader(path);
 }
 
 /** Name and shape of every tensor that a Qwen3 checkpoint must have. */

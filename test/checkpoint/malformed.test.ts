@@ -1,6 +1,6 @@
 // Spoiled copies of a golden checkpoint: each fault has its own code and none is a crash.
 
-import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Reranker, type ErrorCode } from 'zrank';
@@ -27,6 +27,20 @@ async function editJson(folder: string, name: string, change: Record<string, unk
   await writeFile(path, JSON.stringify({ ...json, ...change }));
 }
 
+/** A sparse file of 3 GB whose header claims 2 GB. */
+async function hugeHeader(folder: string): Promise<void> {
+  const path = join(folder, 'model.safetensors');
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(2_000_000_000n);
+  await writeFile(path, prefix);
+  await truncate(path, 3_000_000_000);
+}
+
+async function folderFor(folder: string, file: string): Promise<void> {
+  await rm(join(folder, file));
+  await mkdir(join(folder, file));
+}
+
 const embedding = 'model.embed_tokens.weight';
 const query = 'model.layers.1.self_attn.q_proj.weight';
 
@@ -35,6 +49,9 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
   ['an empty file', 'SAFETENSORS_TRUNCATED', (f) => truncate(join(f, 'model.safetensors'), 0)],
   ['a truncated header', 'SAFETENSORS_HEADER_TOO_LONG', (f) => truncate(join(f, 'model.safetensors'), 100)],
   ['a header that claims more than there can be', 'SAFETENSORS_HEADER_TOO_LONG', (f) => writeFile(join(f, 'model.safetensors'), Buffer.alloc(64, 0xff))],
+  ['a header longer than any', 'SAFETENSORS_HEADER_TOO_LONG', (f) => hugeHeader(f)],
+  ['a folder for weights', 'FILE_UNREADABLE', (f) => folderFor(f, 'model.safetensors')],
+  ['a folder for config.json', 'FILE_UNREADABLE', (f) => folderFor(f, 'config.json')],
   ['a header that is no JSON', 'SAFETENSORS_HEADER_INVALID', (f) => writeFile(join(f, 'model.safetensors'), Buffer.concat([Buffer.from([4, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{"a"')]))],
   ['a header that is no object', 'SAFETENSORS_HEADER_INVALID', (f) => writeFile(join(f, 'model.safetensors'), Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('[]')]))],
   ['a tensor without shape', 'SAFETENSORS_HEADER_INVALID', (f) => editHeader(f, (h) => delete (h[query] as { shape?: unknown }).shape)],
@@ -63,6 +80,8 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
   ['a rope type that is not known', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { rope_scaling: { rope_type: 'yarn', factor: 4 } })],
   ['a hidden size that is no number', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { hidden_size: '64' })],
   ['more layers than there are', 'TENSOR_MISSING', (f) => editJson(f, 'config.json', { num_hidden_layers: 4 })],
+  ['an odd head_dim', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { head_dim: 31 })],
+  ['a head_dim that attention does not take', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { head_dim: 24 })],
   ['heads that cannot be grouped', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { num_key_value_heads: 3 })],
   ['no scoring token', 'CONFIG_INVALID', (f) => rm(join(f, '1_LogitScore'), { recursive: true })],
   ['a scoring token outside the vocabulary', 'CONFIG_INVALID', (f) => editJson(f, '1_LogitScore/config.json', { true_token_id: 1600 })],
@@ -100,6 +119,19 @@ describe('a sharded checkpoint with', () => {
     await spoil(folder);
     await expectCode(Reranker.load(folder), code);
   });
+});
+
+// Root may read everything.
+test.skipIf(process.getuid?.() === 0)('weights that may not be read give FILE_UNREADABLE', async () => {
+  const folder = await copyOfGolden('causal-bf16');
+  await chmod(join(folder, 'model.safetensors'), 0o000);
+  await expectCode(Reranker.load(folder), 'FILE_UNREADABLE', /model\.safetensors/);
+});
+
+test('head_dim is 128 where config.json has none, as in Qwen3Config', async () => {
+  const folder = await copyOfGolden('causal-bf16');
+  await editJson(folder, 'config.json', { head_dim: undefined });
+  await expectCode(Reranker.load(folder), 'TENSOR_SHAPE_MISMATCH', /asks for \[512,64\]/);
 });
 
 test('a folder that is not there, or a file, is named', async () => {
