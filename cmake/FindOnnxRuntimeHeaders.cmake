@@ -3,6 +3,7 @@
 # root. Any version from 1.21 to the library's own will do, since the addon asks for the API version it was built with.
 
 set(ORT_RELEASE 1.30.0)
+set(ORT_MIN_API_VERSION 21)
 set(_suffixes include include/onnxruntime include/onnxruntime/core/session)
 set(_cache "${CMAKE_BINARY_DIR}/onnxruntime-headers")
 
@@ -17,6 +18,13 @@ function(_zrank_look source)
     unset(_found CACHE)
   endif()
 endfunction()
+
+# Headers found before count only for the ORT_ROOT that they were found with.
+if(NOT "$ENV{ORT_ROOT}" STREQUAL "${ONNXRUNTIME_HEADERS_ORT_ROOT}")
+  unset(ONNXRUNTIME_HEADERS_SOURCE CACHE)
+  unset(ONNXRUNTIME_INCLUDE_DIR CACHE)
+endif()
+set(ONNXRUNTIME_HEADERS_ORT_ROOT "$ENV{ORT_ROOT}" CACHE INTERNAL "ORT_ROOT when the headers were found")
 
 if(DEFINED ENV{ORT_ROOT})
   _zrank_look("ORT_ROOT" "$ENV{ORT_ROOT}")
@@ -35,7 +43,8 @@ if(NOT ONNXRUNTIME_INCLUDE_DIR)
     set(_archive "onnxruntime-linux-x64-${ORT_RELEASE}")
   endif()
   set(_url "https://github.com/microsoft/onnxruntime/releases/download/v${ORT_RELEASE}/${_archive}.tgz")
-  file(DOWNLOAD "${_url}" "${_cache}/release.tgz" TIMEOUT 120 INACTIVITY_TIMEOUT 10 STATUS _status)
+  # The archive has no hash of its own here: TLS alone vouches for it.
+  file(DOWNLOAD "${_url}" "${_cache}/release.tgz" TLS_VERIFY ON TIMEOUT 120 INACTIVITY_TIMEOUT 10 STATUS _status)
   list(GET _status 0 _failed)
   if(NOT _failed)
     file(ARCHIVE_EXTRACT INPUT "${_cache}/release.tgz" DESTINATION "${_cache}")
@@ -62,6 +71,16 @@ else()
     "  apt-get install libonnxruntime-dev\n"
     "  export ORT_ROOT=<folder of an unpacked ONNX Runtime release, 1.21 or later>\n"
     "Tried: ORT_ROOT (not set), /usr and /usr/local, ${_url}, and the Debian package without root:\n${_debian_error}")
+endif()
+file(STRINGS "${ONNXRUNTIME_INCLUDE_DIR}/onnxruntime_c_api.h" _version REGEX "^#define ORT_API_VERSION [0-9]+")
+string(REGEX MATCH "[0-9]+" _version "${_version}")
+if(NOT _version OR _version LESS ORT_MIN_API_VERSION)
+  set(_place "${ONNXRUNTIME_INCLUDE_DIR}")
+  unset(ONNXRUNTIME_INCLUDE_DIR CACHE)
+  message(FATAL_ERROR
+    "zrank: the ONNX Runtime headers in ${_place} (from ${ONNXRUNTIME_HEADERS_SOURCE}) have the API version '${_version}', "
+    "expected ${ORT_MIN_API_VERSION} or later.\n"
+    "Point ORT_ROOT at an unpacked ONNX Runtime release, 1.${ORT_MIN_API_VERSION} or later, and run npm ci again.")
 endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(OnnxRuntimeHeaders REQUIRED_VARS ONNXRUNTIME_INCLUDE_DIR)

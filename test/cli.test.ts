@@ -71,6 +71,16 @@ describe('zrank rank', () => {
     expect((await run('--special-tokens', 'text'))[1]!.tokens).toBeGreaterThan(plain[1]!.tokens);
   });
 
+  test('a byte order mark is no part of the first line', async () => {
+    const jsonl = await file('d.jsonl', `\uFEFF${JSON.stringify(lines[1])}\n`);
+    const text = await file('d.txt', `\uFEFF${lines[1]}\n`);
+    for (const [documents, input] of [[jsonl, ''], [text, ''], ['-', `\uFEFF${JSON.stringify(lines[1])}\n`]] as const) {
+      const result = await zrank(['rank', '--query', query, '--documents', documents, '--json', '--model', tinyModel], { input });
+      expect(result.code, result.stderr).toBe(0);
+      expect((JSON.parse(result.stdout) as JsonHit[])[0]!.document.text).toBe(lines[1]);
+    }
+  });
+
   test('an empty file gives an empty array', async () => {
     const result = await zrank(['rank', '--query', query, '--documents', await file('d.txt', ''), '--json', '--model', tinyModel]);
     expect([result.code, JSON.parse(result.stdout)]).toEqual([0, []]);

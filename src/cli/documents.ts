@@ -9,9 +9,13 @@ export interface DocumentLine {
   title?: string;
 }
 
-/** The text of a file, or of standard input for `-`. */
+/** The text of a file, or of standard input for `-`, without a byte order mark. */
 export async function readInput(path: string): Promise<string> {
-  if (path === '-') return readAll(process.stdin);
+  const text = path === '-' ? await readAll(process.stdin) : await readText(path);
+  return text.replace(/^\uFEFF/, '');
+}
+
+async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {

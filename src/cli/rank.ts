@@ -58,19 +58,15 @@ export async function rank(args: string[]): Promise<number> {
     ...defined({ maxLength, workers: count('--workers', values.workers), threads: count('--threads', values.threads) }),
   } as LoadOptions);
   const bar = new ProgressBar('ranking');
-  const hits = await reranker.rank(query, documents, {
-    returnDocuments: true,
-    onProgress: bar.update,
-    ...defined({ topN, instruction: values.instruction }),
-  });
-  bar.done();
+  const options = { returnDocuments: true, onProgress: bar.update, ...defined({ topN, instruction: values.instruction }) };
+  const hits = await reranker.rank(query, documents, options).finally(() => bar.done());
   process.stdout.write(values.json ? `${JSON.stringify(hits, null, 2)}\n` : table(hits));
   return 0;
 }
 
 function table(hits: readonly Hit<DocumentLine>[]): string {
   const ids = hits.map((hit) => hit.document!.id ?? String(hit.index));
-  const idWidth = Math.max(2, ...ids.map((id) => id.length));
+  const idWidth = ids.reduce((width, id) => Math.max(width, id.length), 2);
   const columns = process.stdout.isTTY ? process.stdout.columns : 100;
   const room = Math.max(20, columns - idWidth - 28);
   const rows = hits.map((hit, i) => {
