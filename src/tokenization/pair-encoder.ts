@@ -28,7 +28,7 @@ export interface PairEncoder {
 export const chunkCharacters = 65_536;
 
 /** What a text costs beyond its characters, counted in characters: many empty texts are many chunks too. */
-const textCost = 32;
+const textCost = 128;
 
 /** Splits pairs, in their order, into chunks of about so many characters. */
 export function* chunksOf<P extends Pair>(pairs: readonly P[], characters: number): Generator<P[]> {
