@@ -16,12 +16,14 @@ int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 }  // namespace
 
 const size_t kGemmWorkspaceBytes =
-    4 * (kSliceSteps * (kBlockColumns + kTileRows) + kBlockRows * kBlockColumns);
+    4 * kBlockColumns * (kSliceSteps + kBlockTiles * kTileRows);
 
-int64_t GemmBlocks(const Gemm& gemm) {
+int64_t GemmTiles(const GemmInput& input) { return CeilDiv(input.rows, kTileRows); }
+
+int64_t GemmBlocks(const GemmInput& input, const Gemm& gemm) {
   // A block of a gated multiplication has its columns from two weights.
   const int64_t columns = gemm.up == nullptr ? gemm.columns : 2 * gemm.columns;
-  return CeilDiv(gemm.rows, kBlockRows) * CeilDiv(columns, kBlockColumns);
+  return CeilDiv(GemmTiles(input), kBlockTiles) * CeilDiv(columns, kBlockColumns);
 }
 
 const GemmKernel* FindGemmKernel(Arithmetic arithmetic) {

@@ -36,7 +36,7 @@ inline __m512 Silu(__m512 x) {
   return _mm512_div_ps(x, _mm512_add_ps(one, Exp(_mm512_sub_ps(_mm512_setzero_ps(), x))));
 }
 
-// Tile of kRows rows. x: [kRows, kSliceSteps], w: [steps, kTileColumns], both in steps.
+// Tile of kRows rows. x: [kRows, kRowSteps], w: [steps, kTileColumns], both in steps.
 template <typename Math, int kRows>
 void Tile(const uint32_t* x, const uint32_t* w, int64_t steps, Finish finish, const Target& target) {
   __m512 sum[kRows][kTileGroups];
@@ -53,7 +53,7 @@ void Tile(const uint32_t* x, const uint32_t* w, int64_t steps, Finish finish, co
     const __m512i w0 = _mm512_load_si512(w), w1 = _mm512_load_si512(w + kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const __m512i xr = _mm512_set1_epi32(static_cast<int>(x[r * kSliceSteps + k]));
+      const __m512i xr = _mm512_set1_epi32(static_cast<int>(x[r * kRowSteps + k]));
       sum[r][0] = Math::Mac(sum[r][0], xr, w0);
       sum[r][1] = Math::Mac(sum[r][1], xr, w1);
     }
@@ -96,55 +96,84 @@ inline const char* WeightAt(const void* weight, Stored stored, int64_t column, i
   return static_cast<const char*>(weight) + (column * row_depth + depth) * size;
 }
 
+// Tiles of nearly equal height: 16 rows make 8 and 8 rather than 12 and 4.
+inline int64_t TileTop(const GemmInput& input, int64_t tile) {
+  return input.rows * tile / ((input.rows + kTileRows - 1) / kTileRows);
+}
+
 template <typename Math>
-void Block(const Gemm& gemm, int64_t index, void* workspace) {
+int64_t Slices(const GemmInput& input) {
+  constexpr int64_t slice = kSliceSteps * Math::kDepth;
+  return (input.depth + slice - 1) / slice;
+}
+
+template <typename Math>
+uint32_t* PackedTile(const GemmInput& input, int64_t tile, int64_t slice) {
+  return input.packed + (tile * Slices<Math>(input) + slice) * kTileRows * kRowSteps;
+}
+
+template <typename Math>
+size_t PackedBytes(const GemmInput& input) {
+  return 4 * static_cast<size_t>((input.rows + kTileRows - 1) / kTileRows * Slices<Math>(input) * kTileRows * kRowSteps);
+}
+
+template <typename Math>
+void Pack(const GemmInput& input, int64_t tile) {
+  constexpr int64_t slice = kSliceSteps * Math::kDepth;
+  const int64_t top = TileTop(input, tile), bottom = TileTop(input, tile + 1);
+  for (int64_t s = 0; s < Slices<Math>(input); ++s) {
+    uint32_t* out = PackedTile<Math>(input, tile, s);
+    const int64_t depth = s * slice, length = Min(slice, input.depth - depth);
+    for (int64_t r = top; r < bottom; ++r, out += kRowSteps) Math::PackRow(input.x + r * input.depth + depth, length, out);
+  }
+}
+
+template <typename Math>
+void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* workspace) {
   auto* packed_w = static_cast<uint32_t*>(workspace);
-  auto* packed_x = packed_w + kSliceSteps * kBlockColumns;
-  auto* partial = reinterpret_cast<float*>(packed_x + kSliceSteps * kTileRows);
+  auto* partial = reinterpret_cast<float*>(packed_w + kSliceSteps * kBlockColumns);
 
   const bool gated = gemm.up != nullptr;
   const int64_t width = gated ? kBlockColumns / 2 : kBlockColumns;  // columns of Y
   const int64_t blocks_across = (gemm.columns + width - 1) / width;
   const int64_t column = index % blocks_across * width, column_end = Min(column + width, gemm.columns);
-  const int64_t row = index / blocks_across * kBlockRows, row_end = Min(row + kBlockRows, gemm.rows);
+  const int64_t all_tiles = (input.rows + kTileRows - 1) / kTileRows;
+  const int64_t tile = index / blocks_across * kBlockTiles, tile_end = Min(tile + kBlockTiles, all_tiles);
   const int64_t tile_width = gated ? kLanes : kTileColumns;
   const int64_t tiles_across = (column_end - column + tile_width - 1) / tile_width;
-  // Tiles of nearly equal height: 16 rows make 8 and 8 rather than 12 and 4.
-  const int64_t tiles_down = (row_end - row + kTileRows - 1) / kTileRows;
 
   constexpr int64_t slice = kSliceSteps * Math::kDepth;
-  for (int64_t depth = 0; depth < gemm.depth; depth += slice) {
-    const int64_t length = Min(slice, gemm.depth - depth), steps = (length + Math::kDepth - 1) / Math::kDepth;
-    const bool first = depth == 0, last = depth + length == gemm.depth;
+  const int64_t slices = Slices<Math>(input);
+  for (int64_t s = 0; s < slices; ++s) {
+    const int64_t depth = s * slice, length = Min(slice, input.depth - depth);
+    const int64_t steps = (length + Math::kDepth - 1) / Math::kDepth;
+    const bool first = s == 0, last = s + 1 == slices;
     for (int64_t t = 0; t < tiles_across; ++t) {
       for (int64_t g = 0; g < kTileGroups; ++g) {
-        const int64_t from = column + t * tile_width + (gated ? 0 : g * kLanes);
+        const int64_t from = Min(column + t * tile_width + (gated ? 0 : g * kLanes), gemm.columns);
         const void* weight = gated && g == 1 ? gemm.up : gemm.weight;
-        Math::PackColumns(gemm.stored, WeightAt(weight, gemm.stored, Min(from, gemm.columns), depth, gemm.depth), gemm.depth,
+        Math::PackColumns(gemm.stored, WeightAt(weight, gemm.stored, from, depth, input.depth), input.depth,
                           Min(kLanes, gemm.columns - from), length, packed_w + t * kTileColumns * kSliceSteps + g * kLanes);
       }
     }
-    for (int64_t d = 0; d < tiles_down; ++d) {
-      const int64_t top = row + (row_end - row) * d / tiles_down, bottom = row + (row_end - row) * (d + 1) / tiles_down;
-      for (int64_t r = top; r < bottom; ++r) {
-        Math::PackRow(gemm.x + r * gemm.depth + depth, length, packed_x + (r - top) * kSliceSteps);
-      }
-      const int64_t next_rows = d + 1 < tiles_down ? row + (row_end - row) * (d + 2) / tiles_down - bottom : 0;
+    for (int64_t d = tile; d < tile_end; ++d) {
+      const int64_t top = TileTop(input, d), rows = TileTop(input, d + 1) - top;
+      const uint32_t* x = PackedTile<Math>(input, d, s);
       for (int64_t t = 0; t < tiles_across; ++t) {
-        // The rows that the next tile packs are on their way meanwhile.
-        for (int64_t r = t; r < next_rows; r += tiles_across) {
-          const float* next = gemm.x + (bottom + r) * gemm.depth + depth;
-          for (int64_t i = 0; i < length; i += 16) _mm_prefetch(reinterpret_cast<const char*>(next + i), _MM_HINT_T1);
+        // The next tile of X is on its way meanwhile.
+        const uint32_t* next = d + 1 < tile_end ? PackedTile<Math>(input, d + 1, s) : x;
+        for (int64_t r = t; r < kTileRows; r += tiles_across) {
+          for (int64_t i = 0; i < steps; i += kLanes) _mm_prefetch(reinterpret_cast<const char*>(next + r * kRowSteps + i), _MM_HINT_T1);
         }
         const int64_t from = column + t * tile_width;
-        float* sums = partial + (top - row) * kBlockColumns + t * kTileColumns;
+        float* sums = partial + (d - tile) * kTileRows * kBlockColumns + t * kTileColumns;
         Target target{gemm.y + top * gemm.columns + from, gemm.columns, {}, first ? nullptr : sums};
         Finish finish = first ? Finish::kStore : Finish::kAdd;
         target.columns[0] = FirstLanes(column_end - from);
         target.columns[1] = FirstLanes(column_end - from - kLanes);
         if (gated && last) finish = Finish::kGate;
         if (gated && !last) target = {sums, kBlockColumns, {0xffff, 0xffff}, nullptr};
-        kTiles<Math>[bottom - top](packed_x, packed_w + t * kTileColumns * kSliceSteps, steps, finish, target);
+        kTiles<Math>[rows](x, packed_w + t * kTileColumns * kSliceSteps, steps, finish, target);
       }
     }
   }

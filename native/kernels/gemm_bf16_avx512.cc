@@ -52,6 +52,6 @@ struct Bf16 {
 }  // namespace
 
 extern const GemmKernel kGemmBf16Avx512;
-const GemmKernel kGemmBf16Avx512{Block<Bf16>};
+const GemmKernel kGemmBf16Avx512{PackedBytes<Bf16>, Pack<Bf16>, Block<Bf16>};
 
 }  // namespace zrank

@@ -66,6 +66,6 @@ struct Fp32 {
 }  // namespace
 
 extern const GemmKernel kGemmFp32Avx512;
-const GemmKernel kGemmFp32Avx512{Block<Fp32>};
+const GemmKernel kGemmFp32Avx512{PackedBytes<Fp32>, Pack<Fp32>, Block<Fp32>};
 
 }  // namespace zrank

@@ -1,5 +1,7 @@
 #include "kernels/matmul_op.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -44,20 +46,55 @@ void* Workspace() {
   return memory.get();
 }
 
-// Blocks of several multiplications of the same X, numbered one after the other.
+// Several multiplications of the same X.
 struct Job {
   const GemmKernel* kernel;
+  GemmInput input;
   std::vector<Gemm> gemms;
 
-  static void Run(void* self, size_t index) {
+  // A few tiles a task, since one takes only microseconds.
+  static constexpr size_t kTilesPerTask = 8;
+
+  static void Pack(void* self, size_t index) {
+    const auto& job = *static_cast<const Job*>(self);
+    const auto tiles = static_cast<size_t>(GemmTiles(job.input));
+    for (size_t tile = index * kTilesPerTask; tile < std::min((index + 1) * kTilesPerTask, tiles); ++tile) {
+      job.kernel->pack(job.input, static_cast<int64_t>(tile));
+    }
+  }
+
+  // Blocks are numbered through the multiplications.
+  static void Multiply(void* self, size_t index) {
     const auto& job = *static_cast<const Job*>(self);
     auto block = static_cast<int64_t>(index);
     for (const Gemm& gemm : job.gemms) {
-      const int64_t blocks = GemmBlocks(gemm);
-      if (block < blocks) return job.kernel->block(gemm, block, Workspace());
+      const int64_t blocks = GemmBlocks(job.input, gemm);
+      if (block < blocks) return job.kernel->block(job.input, gemm, block, Workspace());
       block -= blocks;
     }
   }
+};
+
+// Memory from the session's arena for the time of one call.
+class Scratch {
+ public:
+  Scratch(const Ort::KernelContext& context, size_t bytes)
+      : allocator_(context.GetAllocator(*Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault))),
+        memory_(allocator_->Alloc(allocator_, bytes + kGemmAlignment)) {
+    if (memory_ == nullptr) throw std::bad_alloc();
+  }
+  ~Scratch() { allocator_->Free(allocator_, memory_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  uint32_t* data() const {
+    const auto address = reinterpret_cast<uintptr_t>(memory_);
+    return reinterpret_cast<uint32_t*>((address + kGemmAlignment - 1) / kGemmAlignment * kGemmAlignment);
+  }
+
+ private:
+  OrtAllocator* const allocator_;
+  void* const memory_;
 };
 
 }  // namespace
@@ -80,7 +117,7 @@ OrtStatusPtr MatMulKernel::ComputeV2(OrtKernelContext* context) {
 
 void MatMulKernel::Compute(const Ort::KernelContext& context) const {
   const Matrix x = Input(context, 0);
-  Job job{gemm_, {}};
+  Job job{gemm_, {static_cast<const float*>(x.data), nullptr, x.rows, x.columns}, {}};
   size_t blocks = 0;
   const size_t weights = context.GetInputCount() - 1, weights_each = gated_ ? 2 : 1;
   for (size_t i = 0; i < weights; i += weights_each) {
@@ -91,11 +128,15 @@ void MatMulKernel::Compute(const Ort::KernelContext& context) const {
     }
     const int64_t shape[] = {x.rows, weight.rows};
     Ort::UnownedValue y = context.GetOutput(i / weights_each, shape, 2);
-    job.gemms.push_back({static_cast<const float*>(x.data), weight.data, gated_ ? up.data : nullptr,
-                         y.GetTensorMutableData<float>(), x.rows, x.columns, weight.rows, stored});
-    blocks += static_cast<size_t>(GemmBlocks(job.gemms.back()));
+    job.gemms.push_back({weight.data, gated_ ? up.data : nullptr, y.GetTensorMutableData<float>(), weight.rows, stored});
+    blocks += static_cast<size_t>(GemmBlocks(job.input, job.gemms.back()));
   }
-  if (x.rows > 0) context.ParallelFor(Job::Run, blocks, blocks, &job);
+  if (x.rows == 0) return;
+  const Scratch packed(context, gemm_->packed_bytes(job.input));
+  job.input.packed = packed.data();
+  const size_t tasks = (static_cast<size_t>(GemmTiles(job.input)) + Job::kTilesPerTask - 1) / Job::kTilesPerTask;
+  context.ParallelFor(Job::Pack, tasks, tasks, &job);
+  context.ParallelFor(Job::Multiply, blocks, blocks, &job);
 }
 
 }  // namespace zrank
