@@ -1,5 +1,6 @@
 #include "kernels/gemm.h"
 
+#include "kernels/attention.h"
 #include "kernels/gemm_blocking.h"
 
 namespace zrank {
@@ -7,11 +8,21 @@ namespace zrank {
 #ifdef ZRANK_AVX512
 extern const GemmKernel kGemmFp32Avx512;
 extern const GemmKernel kGemmBf16Avx512;
+extern const AttentionKernel kAttentionFp32Avx512;
+extern const AttentionKernel kAttentionBf16Avx512;
 #endif
 
 namespace {
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+#ifdef ZRANK_AVX512
+bool HasInstructions(Arithmetic arithmetic) {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq") && (arithmetic == Arithmetic::kFp32 || __builtin_cpu_supports("avx512bf16"));
+}
+#endif
 
 }  // namespace
 
@@ -28,11 +39,17 @@ int64_t GemmBlocks(const GemmInput& input, const Gemm& gemm) {
 
 const GemmKernel* FindGemmKernel(Arithmetic arithmetic) {
 #ifdef ZRANK_AVX512
-  __builtin_cpu_init();
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  if (arithmetic == Arithmetic::kFp32 && avx512) return &kGemmFp32Avx512;
-  if (arithmetic == Arithmetic::kBf16 && avx512 && __builtin_cpu_supports("avx512bf16")) return &kGemmBf16Avx512;
+  if (HasInstructions(arithmetic)) return arithmetic == Arithmetic::kBf16 ? &kGemmBf16Avx512 : &kGemmFp32Avx512;
+#endif
+  (void)arithmetic;
+  return nullptr;
+}
+
+int64_t MaxTaskPositions(int64_t query_heads_each) { return kMaxTaskRows / query_heads_each; }
+
+const AttentionKernel* FindAttentionKernel(Arithmetic arithmetic) {
+#ifdef ZRANK_AVX512
+  if (HasInstructions(arithmetic)) return arithmetic == Arithmetic::kBf16 ? &kAttentionBf16Avx512 : &kAttentionFp32Avx512;
 #endif
   (void)arithmetic;
   return nullptr;

@@ -1,6 +1,6 @@
 // Compiled for AVX-512 with BF16.
 
-#include "kernels/gemm_avx512.h"
+#include "kernels/attention_avx512.h"
 
 namespace zrank {
 namespace {
@@ -40,6 +40,15 @@ struct Bf16 {
     }
   }
 
+  // One step of 16 columns, from two rows of the depth; the second may be none.
+  static void PackStep(const float* first, const float* second, uint32_t* out) {
+    const auto half = [](const float* row) {
+      return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(row))));
+    };
+    const __m512i low = half(first), high = second == nullptr ? _mm512_setzero_si512() : half(second);
+    _mm512_store_si512(out, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+  }
+
   static void PackRow(const float* x, int64_t depth, uint32_t* out) {
     for (int64_t k = 0; k < depth; k += 2 * kLanes) {
       const __m512 low = _mm512_maskz_loadu_ps(FirstLanes(depth - k), x + k);
@@ -53,5 +62,7 @@ struct Bf16 {
 
 extern const GemmKernel kGemmBf16Avx512;
 const GemmKernel kGemmBf16Avx512{PackedBytes<Bf16>, Pack<Bf16>, Block<Bf16>};
+extern const AttentionKernel kAttentionBf16Avx512;
+const AttentionKernel kAttentionBf16Avx512{AttentionWorkspace::Bytes, Attend<Bf16>};
 
 }  // namespace zrank

@@ -22,4 +22,7 @@ constexpr int64_t kBlockTiles = 86;              // down: 1,032 rows
 constexpr int64_t kSliceSteps = 512;
 constexpr int64_t kRowSteps = kSliceSteps + 16;  // rows a power of two apart would share sets of the L1 cache
 
+// Attention: query rows that share the packed keys of a task.
+constexpr int64_t kMaxTaskRows = 1032;
+
 }  // namespace zrank

@@ -1,6 +1,6 @@
 // Compiled for AVX-512.
 
-#include "kernels/gemm_avx512.h"
+#include "kernels/attention_avx512.h"
 
 namespace zrank {
 namespace {
@@ -56,6 +56,9 @@ struct Fp32 {
     }
   }
 
+  // One step of 16 columns.
+  static void PackStep(const float* row, const float*, uint32_t* out) { _mm512_store_ps(out, _mm512_loadu_ps(row)); }
+
   static void PackRow(const float* x, int64_t depth, uint32_t* out) {
     for (int64_t k = 0; k < depth; k += kLanes) {
       _mm512_store_ps(out + k, _mm512_maskz_loadu_ps(FirstLanes(depth - k), x + k));
@@ -67,5 +70,7 @@ struct Fp32 {
 
 extern const GemmKernel kGemmFp32Avx512;
 const GemmKernel kGemmFp32Avx512{PackedBytes<Fp32>, Pack<Fp32>, Block<Fp32>};
+extern const AttentionKernel kAttentionFp32Avx512;
+const AttentionKernel kAttentionFp32Avx512{AttentionWorkspace::Bytes, Attend<Fp32>};
 
 }  // namespace zrank

@@ -2,9 +2,8 @@
 
 #include <onnxruntime_cxx_api.h>
 
-#include <vector>
-
 #include "kernels/gemm.h"
+#include "kernels/op_support.h"
 
 namespace zrank {
 
@@ -24,12 +23,7 @@ class MatMulKernel {
 template <typename Op, bool kGated>
 struct MatMulOpBase : Ort::CustomOpBase<Op, MatMulKernel, true> {
   OrtStatusPtr CreateKernelV2(const OrtApi&, const OrtKernelInfo* info, void** kernel) const {
-    try {
-      *kernel = new MatMulKernel(info, kGated);
-      return nullptr;
-    } catch (const std::exception& exception) {
-      return Ort::Status(exception.what(), ORT_FAIL).release();
-    }
+    return Guarded([&] { *kernel = new MatMulKernel(info, kGated); });
   }
   size_t GetInputTypeCount() const { return 2; }
   ONNXTensorElementDataType GetInputType(size_t i) const {

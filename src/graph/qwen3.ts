@@ -117,11 +117,10 @@ class Qwen3Writer {
     const prefix = `model.layers.${layer}.`;
     let hidden: string;
     [hidden, residual] = this.#norm(residual, update, `${prefix}input_layernorm.weight`);
-    const attended = this.#attention(`${prefix}self_attn.`, hidden, tables);
     // Behind the last layer's attention only the last token of each sequence matters.
     const isLast = layer === this.#config.layers - 1;
     const rowCount = isLast ? 'B' : 'T';
-    const rows = this.#node('Gather', [attended, isLast ? 'last_flat' : 'compact'], { axis: { int: 0 } });
+    const rows = this.#attention(`${prefix}self_attn.`, hidden, isLast ? 'last_flat' : 'compact', tables);
     if (isLast) residual = this.#node('Gather', [residual, 'last'], { axis: { int: 0 } });
 
     const [output] = this.#project(rows, rowCount, [`${prefix}self_attn.o_proj.weight`], this.#scale);
@@ -146,11 +145,12 @@ class Qwen3Writer {
     return this.#node('Mul', [this.#node(`${microsoft}:QuickGelu`, [gate!], { alpha: { float: 1 } }), up!]);
   }
 
-  /** Attention over the sequences of the batch: from rows [T, hidden] to rows [B * S, heads * headDim]. */
-  #attention(prefix: string, hidden: string, tables: AttentionTables): string {
+  /** Attention over the sequences of the batch: from [T, hidden] to the positions `rows` of B * S, [rows, heads * headDim]. */
+  #attention(prefix: string, hidden: string, rows: 'compact' | 'last_flat', tables: AttentionTables): string {
     const { heads, keyValueHeads, headDim } = this.#config;
     const isFused = this.#options.attention === 'fused';
     const projected = this.#project(hidden, 'T', ['q', 'k', 'v'].map((name) => `${prefix}${name}_proj.weight`)) as [string, string, string];
+    if (this.#hasOwnAttention()) return this.#ownAttention(projected, prefix, rows, tables);
     if (!isFused) {
       projected[0] = this.#headNorm(projected[0], heads, `${prefix}q_norm.weight`);
       projected[1] = this.#headNorm(projected[1], keyValueHeads, `${prefix}k_norm.weight`);
@@ -160,7 +160,27 @@ class Qwen3Writer {
       this.#options.attention === 'plain'
         ? this.#plainAttention(queries, keys, values, tables)
         : this.#groupedAttention(queries, keys, values, tables, isFused ? prefix : undefined);
-    return this.#node('Reshape', [attended, this.#shape(-1, heads * headDim)]);
+    const flat = this.#node('Reshape', [attended, this.#shape(-1, heads * headDim)]);
+    return this.#node('Gather', [flat, rows], { axis: { int: 0 } });
+  }
+
+  /** zrank's own attention is made for heads of whole registers. */
+  #hasOwnAttention(): boolean {
+    return this.#options.kernels !== undefined && this.#config.headDim % 32 === 0;
+  }
+
+  /** zrank's own attention takes the unique tokens as they are, and norms and rotates them itself. */
+  #ownAttention(projected: readonly string[], prefix: string, rows: 'compact' | 'last_flat', { cos, sin }: AttentionTables): string {
+    const { heads, keyValueHeads, headDim, rmsNormEpsilon } = this.#config;
+    const attended = this.#graph.value(this.#name(), dataType.float, [rows === 'compact' ? 'T' : 'B', heads * headDim]);
+    const norms = ['q', 'k'].map((name) => this.#weight(`${prefix}${name}_norm.weight`));
+    this.#graph.node(`${own}:Attention`, [...projected, ...norms, cos, sin, 'expand', rows], [attended], {
+      arithmetic: { string: this.#options.kernels! },
+      heads: { int: heads },
+      key_value_heads: { int: keyValueHeads },
+      epsilon: { float: rmsNormEpsilon },
+    });
+    return attended;
   }
 
   /** GroupQueryAttention of com.microsoft; `normPrefix` names the norms that it applies itself. */
