@@ -55,7 +55,7 @@ export class Engine {
   readonly #pending = new Set<(error: unknown) => void>();
   /** Node 20 aborts the process when a worker is terminated while it loads its modules. */
   readonly #started: Promise<unknown> = Promise.resolve();
-  #drains = 0;
+  readonly #drains = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
   private constructor(native: NativeEngine, workers: number) {
@@ -128,25 +128,24 @@ export class Engine {
    * new request arrives: as many tasks again as there are workers are let wait, and those begin after it.
    */
   #drain(): void {
-    for (let i = 0; i < this.#workers && this.#drains < 2 * this.#workers; i++) {
-      this.#drains++;
-      this.#pool!.run(this.#native.id).then(
-        () => this.#drains--,
-        (cause: unknown) => {
-          this.#drains--;
+    for (let i = 0; i < this.#workers && this.#drains.size < 2 * this.#workers; i++) {
+      const drain: Promise<void> = this.#pool!.run(this.#native.id)
+        .catch((cause: unknown) => {
           if (this.#closing !== undefined) return;
           const error = new ZrankError('INTERNAL', `a CPU worker failed: ${(cause as Error).message}`, { cause });
           for (const reject of this.#pending) reject(error);
-        },
-      );
+        })
+        .finally(() => this.#drains.delete(drain));
+      this.#drains.add(drain);
     }
   }
 
   /** Frees the workers and this object's hold on the model. Calls in flight must have ended. */
   close(): Promise<void> {
+    // piscina throws, where nothing can catch it, at a worker that reports after destroy(): all go home first.
     this.#closing ??= this.#native
       .close()
-      .then(() => Promise.allSettled([this.#started]))
+      .then(() => Promise.allSettled([this.#started, ...this.#drains]))
       .then(() => this.#pool?.destroy());
     return this.#closing;
   }
