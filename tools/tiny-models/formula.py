@@ -26,7 +26,7 @@ class Settings:
     """The constants of the formula; the defaults are those of the shipped model."""
 
     gain: float = 10.0
-    offset: float = 5.0
+    offset: float = 9.0
     share: float = 0.03
     sharpness: float = 15.0
     sink: float = 0.02
