@@ -22,6 +22,11 @@ export interface GraphOptions {
    * WebGPU), or from plain operators.
    */
   attention: 'grouped' | 'fused' | 'plain';
+  /**
+   * Store the rotary tables of this many positions in the graph: on GPUs, whose sine and cosine are not good enough for large
+   * angles. Otherwise each run computes those it needs.
+   */
+  positions?: number;
   /** Multiply by zrank's own operators (native/kernels/custom_ops.h), in this arithmetic, where `compute` is fp32. */
   kernels?: 'fp32' | 'bf16';
 }
@@ -283,14 +288,27 @@ class Qwen3Writer {
     const total = this.#node('Reshape', ['total_sequence_length', this.#graph.constant('shape_scalar', new BigInt64Array(0), [0])]);
     const positions = this.#node('Cast', [this.#node('Range', [integer('zero', 0), total, integer('one', 1)])], { to: { int: dataType.float } });
     const column = this.#node('Reshape', [positions, this.#shape(-1, 1)]);
-    const angles = this.#node('Mul', [column, this.#graph.constant('rope_frequencies', frequencies, [1, headDim / 2])]);
-    const [cos, sin] = ['Cos', 'Sin'].map((op) => this.#cast(this.#node(op, [angles]), dataType.float, this.#compute)) as [string, string];
+    const [cos, sin] = this.#rotaryTables(frequencies, column).map((table) => this.#cast(table, dataType.float, this.#compute)) as [string, string];
     if (this.#options.attention !== 'plain') return { cos, sin, mask: undefined };
     // min(query - key, 0) is negative where the key lies behind the query.
     const distance = this.#node('Sub', [column, this.#node('Reshape', [positions, this.#shape(1, -1)])]);
     const float = (name: string, value: number) => this.#graph.constant(name, Float32Array.of(value), []);
     const ahead = this.#node('Min', [distance, float('float_zero', 0)]);
     return { cos, sin, mask: this.#node('Mul', [ahead, float('mask_slope', -masked)]) };
+  }
+
+  /** `frequencies` [headDim / 2] times positions; `column` holds those of the run, [S, 1]. */
+  #rotaryTables(frequencies: Float32Array, column: string): [string, string] {
+    const width = frequencies.length;
+    const { positions } = this.#options;
+    if (positions === undefined) {
+      const angles = this.#node('Mul', [column, this.#graph.constant('rope_frequencies', frequencies, [1, width])]);
+      return [this.#node('Cos', [angles]), this.#node('Sin', [angles])];
+    }
+    const angle = (i: number) => Math.fround(Math.floor(i / width) * frequencies[i % width]!);
+    const table = (name: string, f: (angle: number) => number) =>
+      this.#graph.constant(name, Float32Array.from({ length: positions * width }, (_, i) => f(angle(i))), [positions, width]);
+    return [table('rope_cos', Math.cos), table('rope_sin', Math.sin)];
   }
 
   /** The row of the head that gives the score, [1, hidden] in fp32: never the projection to the whole vocabulary. */
