@@ -1,10 +1,10 @@
 import { readCheckpoint, type Checkpoint } from './checkpoint/checkpoint.js';
 import { readEncoderClassifier } from './checkpoint/encoder.js';
 import { checkFolder, readConfig } from './checkpoint/folder.js';
-import { writeQwen3Graph } from './graph/qwen3.js';
+import { ZrankError } from './error.js';
+import { place, type Placement, type PlacementOptions } from './placement.js';
 import { PromptTemplate } from './prompt/prompt-template.js';
-import { loadAddon, type NativeWork } from './runtime/addon.js';
-import { planCpu, type CpuPrecision } from './runtime/cpu-precision.js';
+import type { NativeWork } from './runtime/addon.js';
 import type { EngineModel } from './runtime/engine.js';
 import { packedWork, paddedWork, type WorkLimits } from './runtime/work.js';
 import { defaultTemperature } from './scoring/probability.js';
@@ -23,41 +23,40 @@ export interface CrossEncoder {
   maxLength: number;
   /** The longest prompt that the network has positions for. */
   maxPositions: number;
-  /** Of the network's matrix products. */
-  precision: CpuPrecision;
+  placement: Placement;
   /** score = sigmoid(logit / temperature). */
   temperature: number;
 }
 
+/** Where a model is asked to run; `maxLength` where the caller sets one. */
+export type CrossEncoderOptions = Omit<PlacementOptions, 'maxLength'> & { maxLength?: number | undefined };
+
 /** Reads a model folder. Throws FILE_NOT_FOUND where there is none, and the codes of what is wrong in it. */
-export async function readCrossEncoder(folder: string, precision: 'auto' | CpuPrecision = 'auto'): Promise<CrossEncoder> {
+export async function readCrossEncoder(folder: string, options: CrossEncoderOptions): Promise<CrossEncoder> {
   await checkFolder(folder);
   const { architectures } = await readConfig(folder);
   const names: unknown[] = Array.isArray(architectures) ? architectures : [];
   const isEncoder = names.some((name) => typeof name === 'string' && /^(?!Qwen3).*ForSequenceClassification$/.test(name));
-  return isEncoder ? readBert(folder) : readQwen3(folder, precision);
+  return isEncoder ? readBert(folder, options) : readQwen3(folder, options);
 }
 
 /** A Qwen3 reranker: its prompts run packed, those of one query share the query. */
-async function readQwen3(folder: string, asked: 'auto' | CpuPrecision): Promise<CrossEncoder> {
+async function readQwen3(folder: string, options: CrossEncoderOptions): Promise<CrossEncoder> {
   const checkpoint = await readCheckpoint(folder);
-  const { precision, hasKernels } = planCpu(asked, checkpoint, loadAddon().kernels());
-  const graph = writeQwen3Graph(checkpoint, { compute: 'fp32', attention: 'grouped', ...(hasKernels && { kernels: precision }) });
   const { config, head } = checkpoint;
+  const encoder = pairEncoder(checkpoint);
+  const { model, placement } = await place(checkpoint, { ...options, maxLength: options.maxLength ?? checkpoint.maxLength });
   const padTokenId = head.kind === 'classifier' ? config.padTokenId : undefined;
   return {
-    encoder: pairEncoder(checkpoint),
-    model: {
-      native: { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, device: 'cpu', deviceIndex: 0 },
-      files: graph.weightFiles,
-    },
+    encoder,
+    model,
+    placement,
     work(pairs, prompts, limits) {
       const queries = pairs.map((pair, i) => (typeof pair === 'string' ? `prompt ${i}` : `query ${pair[0]}`));
       return packedWork(prompts.map(({ ids }) => ({ ids: withoutPadding(ids, padTokenId) })), queries, limits);
     },
     maxLength: checkpoint.maxLength,
     maxPositions: config.maxPositions,
-    precision,
     temperature: defaultTemperature(head),
   };
 }
@@ -80,7 +79,9 @@ function withoutPadding(ids: readonly number[], padTokenId: number | undefined):
 }
 
 /** A BERT-like cross-encoder, run from its ONNX file; its one logit is that of a sigmoid. */
-async function readBert(folder: string): Promise<CrossEncoder> {
+async function readBert(folder: string, { device, precision }: CrossEncoderOptions): Promise<CrossEncoder> {
+  if (device !== 'auto' && device !== 'cpu') throw new ZrankError('DEVICE_UNAVAILABLE', 'ONNX encoders run on the CPU only');
+  if (precision === 'fp16' || precision === 'bf16') throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder runs in the precision of its file, not in ${precision}`);
   const { onnxPath, tokenizer, padId, maxLength, maxPositions, prompt } = await readEncoderClassifier(folder);
   return {
     encoder: new SequenceEncoder(new Tokenizer(tokenizer), prompt),
@@ -91,7 +92,7 @@ async function readBert(folder: string): Promise<CrossEncoder> {
     work: (_, prompts, limits) => paddedWork(prompts, limits),
     maxLength,
     maxPositions,
-    precision: 'fp32',
+    placement: { device: 'cpu', precision: 'fp32', attention: 'grouped', passedOver: [] },
     temperature: 1,
   };
 }

@@ -2,13 +2,12 @@ export { ZrankError, errorCodes, type ErrorCode, type ZrankErrorOptions } from '
 export {
   Reranker,
   type CallOptions,
-  type Device,
   type Document,
   type Hit,
   type LoadOptions,
-  type Precision,
   type RankOptions,
 } from './reranker.js';
+export type { Device, Placement, Precision } from './placement.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
 export type { EngineCounters } from './runtime/addon.js';
 export { toProbability } from './scoring/probability.js';

@@ -4,14 +4,11 @@ import { ZrankError } from './error.js';
 import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, aPositiveNumber, aString, checkOptions, oneOf } from './options.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './runtime/addon.js';
-import type { CpuPrecision } from './runtime/cpu-precision.js';
+import type { Device, Placement, Precision } from './placement.js';
 import { Engine, splitThreads, throwIfAborted } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
 import { toProbability } from './scoring/probability.js';
 import { chunkCharacters, chunksOf, type EncodedPrompt, type EncodeOptions, type Pair } from './tokenization/pair-encoder.js';
-
-export type Device = 'auto' | 'cpu';
-export type Precision = 'auto' | CpuPrecision;
 
 /** Settings of one call; what is not given is as the reranker was loaded. */
 export interface CallOptions {
@@ -49,7 +46,11 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
    * Precision of the matrix products. `auto` is bf16 for weights stored in bf16, as in sentence-transformers, where the
    * processor has instructions for it, else fp32. `bf16` too is fp32 where it has none. @default 'auto'
    */
-  precision?: Precision;
+  precision?: 'auto' | Precision;
+  /** Where weights that a GPU takes in another precision are kept. @default zrank in XDG_CACHE_HOME, else in ~/.cache */
+  cacheFolder?: string;
+  /** Called while weights are converted, which happens once a model and precision; in bytes. */
+  onLoadProgress?: (progress: { completed: number; total: number }) => void;
   /** score = sigmoid(logit / temperature). @default 5 where one token's logit is the score, else 1 */
   temperature?: number;
   /** CPU threads that run batches side by side. @default one a core, at most `threads` */
@@ -92,8 +93,10 @@ const loadRules = {
   maxLength: aPositiveInteger,
   truncation: callRules.truncation,
   specialTokens: callRules.specialTokens,
-  device: oneOf('auto', 'cpu'),
-  precision: oneOf('auto', 'fp32', 'bf16'),
+  device: { expected: '"auto", "cpu", "webgpu", "cuda" or "cuda:N"', test: (value: unknown) => /^(auto|cpu|webgpu|cuda(:\d+)?)$/.test(String(value)) },
+  precision: oneOf('auto', 'fp32', 'bf16', 'fp16'),
+  cacheFolder: aString,
+  onLoadProgress: aFunction,
   temperature: aPositiveNumber,
   workers: aPositiveInteger,
   threads: aPositiveInteger,
@@ -132,7 +135,13 @@ export class Reranker implements AsyncDisposable {
   static async load(folder: string, options: LoadOptions = {}): Promise<Reranker> {
     if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
     checkOptions('Reranker.load()', options, loadRules);
-    const crossEncoder = await readCrossEncoder(resolve(folder), options.precision);
+    const crossEncoder = await readCrossEncoder(resolve(folder), {
+      device: options.device ?? 'auto',
+      precision: options.precision ?? 'auto',
+      maxLength: options.maxLength,
+      cacheFolder: options.cacheFolder,
+      onProgress: options.onLoadProgress,
+    });
     checkMaxLength(options.maxLength, crossEncoder);
     return new Reranker(crossEncoder, await Engine.open(crossEncoder.model, splitThreads(options)), options);
   }
@@ -143,8 +152,13 @@ export class Reranker implements AsyncDisposable {
   }
 
   /** The precision of the network's matrix products. */
-  get precision(): CpuPrecision {
-    return this.#crossEncoder.precision;
+  get precision(): Precision {
+    return this.placement.precision;
+  }
+
+  /** Where the model runs and how, and what was passed over for it. */
+  get placement(): Placement {
+    return this.#crossEncoder.placement;
   }
 
   /** What the engine behind this model has computed, for everyone in the process who shares it. */

@@ -4,6 +4,7 @@
 #include "binding/convert.h"
 #include "binding/engine_object.h"
 #include "binding/open_worker.h"
+#include "core/device.h"
 #include "core/ort_runtime.h"
 #include "kernels/gemm.h"
 
@@ -26,6 +27,16 @@ Napi::Value Kernels(const Napi::CallbackInfo& info) {
   if (FindGemmKernel(Arithmetic::kFp32)) names.Set(names.Length(), "fp32");
   if (FindGemmKernel(Arithmetic::kBf16)) names.Set(names.Length(), "bf16");
   return names;
+}
+
+// checkDevice(kind, index): throws where the device's provider cannot be loaded
+void CheckDevice(const Napi::CallbackInfo& info) {
+  try {
+    Ort::SessionOptions options;
+    AppendProvider(options, {DeviceKindOf(info[0].As<Napi::String>()), info[1].As<Napi::Number>().Int32Value()});
+  } catch (const std::exception& exception) {
+    throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
+  }
 }
 
 // openEngine(options) -> Promise<Engine>
@@ -65,6 +76,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Calls(env, EngineObject::Define(env)));
   exports.Set("openRuntime", Napi::Function::New<OpenRuntime>(env));
   exports.Set("kernels", Napi::Function::New<Kernels>(env));
+  exports.Set("checkDevice", Napi::Function::New<CheckDevice>(env));
   exports.Set("openEngine", Napi::Function::New<OpenEngine>(env));
   exports.Set("drain", Napi::Function::New<Drain>(env));
   exports.Set("cancel", Napi::Function::New<Cancel>(env));

@@ -37,7 +37,7 @@ void AppendProvider(Ort::SessionOptions& options, const Device& device) {
     if (device.kind == DeviceKind::kCuda) AppendCuda(options, device.index);
     if (device.kind == DeviceKind::kWebGpu) options.AppendExecutionProvider("WebGPU", {});
   } catch (const Ort::Exception& exception) {
-    throw Error(ErrorCode::kDeviceUnavailable, exception.what());
+    throw Classify(exception, ErrorCode::kDeviceUnavailable);
   }
 }
 

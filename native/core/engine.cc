@@ -98,7 +98,13 @@ Engine::~Engine() {
     abandoned_ = true;
     changed_.notify_all();
   }
-  for (auto& thread : threads_) thread.join();
+  JoinThreads();
+}
+
+void Engine::JoinThreads() {
+  for (auto& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
 }
 
 std::shared_ptr<Engine> Engine::Open(const std::string& key, const EngineSpec& spec) {
@@ -136,11 +142,7 @@ void Engine::AbandonAll() {
     engine->changed_.notify_all();
   }
   // None of the engine's threads may be inside ONNX Runtime when the process takes its libraries down.
-  for (auto& engine : engines) {
-    for (auto& thread : engine->threads_) {
-      if (thread.joinable()) thread.join();
-    }
-  }
+  for (auto& engine : engines) engine->JoinThreads();
 }
 
 void Engine::Serve() {

@@ -87,6 +87,7 @@ class Engine {
 
   Batch NextBatch();                       // needs mutex_
   void Serve();                            // what the engine's own threads do
+  void JoinThreads();                      // once abandoned_ is set
   void Run(Batch batch);
   RunResult RunOrHalve(std::span<const Sequence> sequences, const Ort::RunOptions& options);
   void MakeFinite(std::span<const Sequence> sequences, const Ort::RunOptions& options, RunResult& result);

@@ -27,6 +27,11 @@ Error Classify(const std::exception& exception, ErrorCode otherwise) {
     return Error(ErrorCode::kDeviceOutOfMemory, text);
   }
   if (contains("terminate flag")) return Error(ErrorCode::kAborted, text);
+  constexpr std::string_view loader = "with error: ";
+  if (const size_t at = text.find(loader); at != std::string::npos) {
+    const size_t end = text.find_last_not_of('\n');
+    return Error(ErrorCode::kDeviceUnavailable, text.substr(at + loader.size(), end + 1 - at - loader.size()));
+  }
   return Error(otherwise, text);
 }
 

@@ -211,6 +211,20 @@ TEST(threads_of_its_own_serve_until_the_engine_ends) {
   fixture.engine.reset();
 }
 
+TEST(an_abandoned_engine_refuses_and_ends) {
+  OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
+  auto engine = Engine::Open("abandoned", {2, true, [] { return std::make_unique<FakeModel>(); }, {}});
+  Engine::AbandonAll();
+  bool refused = false;
+  try {
+    engine->Submit({{1}, {}, {0, 1}, {0}, {10, 10}, 10, {}, {}});
+  } catch (const Error& error) {
+    refused = error.code() == ErrorCode::kClosed;
+  }
+  CHECK(refused);
+  engine.reset();
+}
+
 TEST(many_runners_and_many_requests) {
   Fixture fixture(3);
   std::vector<std::future<Outcome>> all;

@@ -31,7 +31,7 @@ export interface WorkloadOptions {
 
 /** Generates the calls of a run for a model folder's tokenizer and prompts; the same options give the same texts. */
 export async function makeCalls(folder: string, options: WorkloadOptions): Promise<Call[]> {
-  const { encoder, maxLength } = await readCrossEncoder(folder);
+  const { encoder, maxLength } = await readCrossEncoder(folder, { device: 'cpu', precision: 'auto' });
   const tokenizer = await readTokenizer(folder);
   const source = await TextSource.create(new Tokenizer(tokenizer), tokenizer, options.seed);
   const random = seededRandom(options.seed + 1);

@@ -9,7 +9,7 @@ import type { Weights } from './weights.js';
 
 export interface ConvertOptions {
   /** Where converted weights are kept. @default zrank in XDG_CACHE_HOME, else in ~/.cache */
-  folder?: string | undefined;
+  cacheFolder?: string | undefined;
   /** Bytes written, of how many. */
   onProgress?: ((progress: { completed: number; total: number }) => void) | undefined;
 }
@@ -25,7 +25,7 @@ const chunkElements = 2 ** 20;
 export async function convertWeights(weights: Weights, dtype: 'F16' | 'F32', options: ConvertOptions = {}): Promise<Weights> {
   const sources = [...weights.values()];
   if (sources.every((tensor) => tensor.dtype === dtype)) return weights;
-  const folder = options.folder ?? join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zrank');
+  const folder = options.cacheFolder ?? join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zrank');
   await mkdir(folder, { recursive: true });
   const header = headerOf(sources, dtype);
   const path = join(folder, `${await identity(sources, dtype)}.safetensors`);
@@ -52,7 +52,6 @@ async function write(path: string, sources: TensorRef[], dtype: 'F16' | 'F32', h
         await target.truncate(position + first * bytesOf(dtype));
         for await (const converted of convert(tensor, dtype, first)) {
           await target.appendFile(converted);
-          done = position + first * bytesOf(dtype);
           onProgress?.({ completed: (await target.stat()).size, total });
         }
         done = position + size;

@@ -300,11 +300,12 @@ class Qwen3Writer {
   /** `frequencies` [headDim / 2] times positions; `column` holds those of the run, [S, 1]. */
   #rotaryTables(frequencies: Float32Array, column: string): [string, string] {
     const width = frequencies.length;
-    const { positions } = this.#options;
-    if (positions === undefined) {
+    if (this.#options.positions === undefined) {
       const angles = this.#node('Mul', [column, this.#graph.constant('rope_frequencies', frequencies, [1, width])]);
       return [this.#node('Cos', [angles]), this.#node('Sin', [angles])];
     }
+    // Sequences are padded up to a size that recurs (PadToBuckets in native/core/pack.cc), at most by this much.
+    const positions = 16 + Math.ceil((this.#options.positions * 9) / 8);
     const angle = (i: number) => Math.fround(Math.floor(i / width) * frequencies[i % width]!);
     const table = (name: string, f: (angle: number) => number) =>
       this.#graph.constant(name, Float32Array.from({ length: positions * width }, (_, i) => f(angle(i))), [positions, width]);

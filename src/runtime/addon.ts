@@ -12,6 +12,8 @@ export interface Addon {
   openRuntime(libraryPath: string): string;
   /** Arithmetics that zrank's matrix kernels have on this processor. */
   kernels(): CpuPrecision[];
+  /** Throws DEVICE_UNAVAILABLE with the loader's words where the provider of a GPU cannot be loaded. */
+  checkDevice(kind: 'cuda' | 'webgpu', index: number): void;
   /** The engine of the process for `key`, made if there is none. */
   openEngine(options: NativeEngineOptions): Promise<NativeEngine>;
   /** Runs the next batch of an engine on this thread; false where none is left. Blocks: for worker threads. */

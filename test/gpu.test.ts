@@ -1,0 +1,78 @@
+// The GPU path on ONNX Runtime's WebGPU provider over a software Vulkan driver: device memory, IO binding, shape buckets,
+// the probe. Real: all but the GPU. tools/software-vulkan.sh fetches the driver; without it these tests skip.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Reranker } from 'zrank';
+import { expectCode, golden, goldenNames, root, runScript } from './support.js';
+
+const driver = join(root, '.cache/vulkan/vk_swiftshader_icd.json');
+const hasDriver = existsSync(driver);
+if (!hasDriver) console.log('no Vulkan driver: the WebGPU tests are skipped; tools/software-vulkan.sh fetches a software driver');
+
+/** Runs a script with a driver, whose libraries must be known before the process starts. */
+async function onWebGpu<T>(script: string): Promise<T> {
+  const folder = join(root, '.cache/vulkan');
+  const env = { VK_DRIVER_FILES: driver, VK_ICD_FILENAMES: driver, LD_LIBRARY_PATH: folder };
+  const result = await runScript(`import { Reranker } from 'zrank'; import { readFileSync } from 'node:fs';\n${script}`, { env, deadlineMs: 580_000 });
+  expect(result.code, result.stderr + result.stdout).toBe(0);
+  return JSON.parse(result.stdout) as T;
+}
+
+describe.skipIf(!hasDriver)('on WebGPU', () => {
+  let cacheFolder: string;
+  beforeAll(async () => {
+    const { mkdtemp } = await import('node:fs/promises');
+    const { tmpdir } = await import('node:os');
+    cacheFolder = await mkdtemp(join(tmpdir(), 'zrank-gpu-'));
+  });
+
+  test.each(goldenNames)('%s within 2e-4 of Hugging Face, with the attention that the probe found right', { timeout: 600_000 }, async (name) => {
+    const data = golden(name);
+    // A software GPU takes its time: one long prompt, well beyond any tile, and every fourth of the others.
+    const plain = data.cases.filter((entry) => entry.instruction === undefined);
+    const cases = plain.filter((entry, i) => entry.name === 'long-0' || (i % 4 === 0 && entry.token_ids.length <= 180));
+    expect(cases.length).toBeGreaterThan(8);
+    const { placement, logits, counters } = await onWebGpu<{
+      placement: { device: string; precision: string; attention: string; passedOver: string[] };
+      logits: number[];
+      counters: { notFinite: number; outOfMemory: number; sequences: number };
+    }>(`
+      const names = ${JSON.stringify(cases.map((entry) => entry.name))};
+      const data = JSON.parse(readFileSync(${JSON.stringify(join(data.folder, 'expected.json'))}, 'utf8'));
+      const cases = names.map((name) => data.cases.find((entry) => entry.name === name));
+      const reranker = await Reranker.load(${JSON.stringify(data.folder)}, {
+        device: 'webgpu', precision: 'fp32', maxLength: 512, maxBatchTokens: 1024, cacheFolder: ${JSON.stringify(cacheFolder)} });
+      const logits = await reranker.predict(cases.map((entry) => ${data.instruction_form === 'ready' ? 'entry.prompt' : '[entry.query, entry.document]'}));
+      console.log(JSON.stringify({ placement: reranker.placement, logits: [...logits], counters: reranker.counters() }));
+    `);
+    expect(placement).toMatchObject({ device: 'webgpu', precision: 'fp32' });
+    expect(counters).toMatchObject({ notFinite: 0, outOfMemory: 0, sequences: cases.length });
+    cases.forEach((entry, i) => expect(Math.abs(logits[i]! - entry.logit_fp32), entry.name).toBeLessThanOrEqual(2e-4));
+  });
+
+  test('what the device lacks is an error that says so', async () => {
+    const { code, message } = await onWebGpu<{ code: string; message: string }>(`
+      const error = await Reranker.load(${JSON.stringify(golden('causal-bf16').folder)}, { device: 'webgpu', precision: 'fp16', maxLength: 512, cacheFolder: ${JSON.stringify(cacheFolder)} }).catch((error) => error);
+      console.log(JSON.stringify({ code: error.code, message: error.message }));
+    `);
+    expect(code).toBe('DEVICE_UNAVAILABLE');
+    expect(message).toMatch(/f16/);
+  });
+});
+
+test('CUDA that is not there is an error with the loader’s words, and auto passes it over', async () => {
+  const { folder } = golden('causal-bf16');
+  await using reranker = await Reranker.load(folder);
+  if (reranker.placement.device !== 'cpu') return;
+  expect(reranker.placement.passedOver).toEqual([expect.stringMatching(/^cuda: .*(cannot open shared object file|CUDA)/)]);
+  await expectCode(Reranker.load(folder, { device: 'cuda' }), 'DEVICE_UNAVAILABLE', /cannot open shared object file|CUDA/);
+  await expectCode(Reranker.load(folder, { device: 'cuda:3' }), 'DEVICE_UNAVAILABLE');
+});
+
+test('precisions that a device does not have', async () => {
+  const { folder } = golden('causal-bf16');
+  await expectCode(Reranker.load(folder, { device: 'cpu', precision: 'fp16' }), 'INVALID_ARGUMENT');
+  await expectCode(Reranker.load(folder, { device: 'cuda:x' as never }), 'INVALID_ARGUMENT');
+});
