@@ -8,9 +8,9 @@ import { checkConvention, conventions } from '../evaluation/conventions.js';
 import { fileError } from '../evaluation/lines.js';
 import { parseMeasure } from '../evaluation/measures.js';
 import { writeRun } from '../evaluation/run.js';
-import { Reranker, type LoadOptions } from '../reranker.js';
+import { Reranker } from '../reranker.js';
 import { benchmark, type BenchmarkOptions } from '../retrieval/benchmark.js';
-import { count, defined } from './arguments.js';
+import { count, defined, loadFlags, loadHelp, loadOptions } from './arguments.js';
 import { compareRuns, type DatasetResult, findDatasets, type Setting, summarize, summaryJson, summaryTable } from './eval-summary.js';
 import { modelFolder } from './model-folder.js';
 import { ProgressBar } from './progress.js';
@@ -33,9 +33,7 @@ and after reranking. Without DATASET: the embedded finance, legal, code and ever
   --run-out FOLDER      write NAME.before.trec and NAME.after.trec
   --keep-unknown        let the qrels name documents that the corpus lacks
   --instruction TEXT    what makes a document relevant
-  --max-length N        longest prompt in tokens; the document is cut
-  --device, --precision, --workers, --threads   as Reranker.load() takes them
-`;
+${loadHelp}`;
 
 const embedded = fileURLToPath(new URL('../../data/domains', import.meta.url));
 
@@ -59,11 +57,7 @@ export async function evaluateDatasets(args: string[]): Promise<number> {
       'run-out': { type: 'string' },
       'keep-unknown': { type: 'boolean', default: false },
       instruction: { type: 'string' },
-      'max-length': { type: 'string' },
-      device: { type: 'string' },
-      precision: { type: 'string' },
-      workers: { type: 'string' },
-      threads: { type: 'string' },
+      ...loadFlags,
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -109,17 +103,6 @@ export async function evaluateDatasets(args: string[]): Promise<number> {
     await source.close();
   }
   return 0;
-}
-
-function loadOptions(values: { device?: string; precision?: string; 'max-length'?: string; workers?: string; threads?: string }): LoadOptions {
-  // Reranker.load() refuses a device or a precision that is none.
-  return defined({
-    device: values.device,
-    precision: values.precision,
-    maxLength: count('--max-length', values['max-length']),
-    workers: count('--workers', values.workers),
-    threads: count('--threads', values.threads),
-  }) as LoadOptions;
 }
 
 /** What was done, and what the figures mean. */

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ZrankError } from '../error.js';
-import { Reranker, type Hit, type LoadOptions } from '../reranker.js';
-import { count, defined } from './arguments.js';
+import { Reranker, type Hit } from '../reranker.js';
+import { count, defined, loadFlags, loadHelp, loadOptions } from './arguments.js';
 import { readDocuments, readInput, type DocumentLine } from './documents.js';
 import { modelFolder } from './model-folder.js';
 import { ProgressBar } from './progress.js';
@@ -14,10 +14,7 @@ const help = `Usage: zrank rank --query TEXT --documents FILE [OPTIONS]
   --top N               print the best N only
   --json                print one JSON array of hits
   --instruction TEXT    what makes a document relevant
-  --max-length N        longest prompt in tokens; the document is cut
-  --special-tokens text leave strings such as <|im_end|> in documents as text [parse]
-  --device, --precision, --workers, --threads   as Reranker.load() takes them
-`;
+${loadHelp}`;
 
 /** zrank rank */
 export async function rank(args: string[]): Promise<number> {
@@ -31,12 +28,7 @@ export async function rank(args: string[]): Promise<number> {
       top: { type: 'string' },
       json: { type: 'boolean', default: false },
       instruction: { type: 'string' },
-      'max-length': { type: 'string' },
-      'special-tokens': { type: 'string' },
-      device: { type: 'string' },
-      precision: { type: 'string' },
-      workers: { type: 'string' },
-      threads: { type: 'string' },
+      ...loadFlags,
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -48,15 +40,9 @@ export async function rank(args: string[]): Promise<number> {
   if (query === undefined) throw new ZrankError('INVALID_ARGUMENT', 'zrank rank needs --query TEXT or --query-file FILE');
   if (values.documents === undefined) throw new ZrankError('INVALID_ARGUMENT', 'zrank rank needs --documents FILE');
   const topN = count('--top', values.top);
-  const maxLength = count('--max-length', values['max-length']);
   const documents = await readDocuments(values.documents);
 
-  await using reranker = await Reranker.load(modelFolder(values.model), {
-    ...(values.device !== undefined && { device: values.device }),
-    ...(values.precision !== undefined && { precision: values.precision }),
-    ...(values['special-tokens'] !== undefined && { specialTokens: values['special-tokens'] }),
-    ...defined({ maxLength, workers: count('--workers', values.workers), threads: count('--threads', values.threads) }),
-  } as LoadOptions);
+  await using reranker = await Reranker.load(modelFolder(values.model), loadOptions(values));
   const bar = new ProgressBar('ranking');
   const options = { returnDocuments: true, onProgress: bar.update, ...defined({ topN, instruction: values.instruction }) };
   const hits = await reranker.rank(query, documents, options).finally(() => bar.done());

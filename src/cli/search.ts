@@ -1,10 +1,10 @@
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 import { ZrankError } from '../error.js';
-import { Reranker, type LoadOptions } from '../reranker.js';
+import { Reranker } from '../reranker.js';
 import { DocumentIndex } from '../retrieval/document-index.js';
 import { RetrieveAndRerank } from '../retrieval/pipeline.js';
-import { count, defined } from './arguments.js';
+import { count, defined, loadFlags, loadHelp, loadOptions } from './arguments.js';
 import { readCorpus } from './corpus.js';
 import { modelFolder } from './model-folder.js';
 import { ProgressBar } from './progress.js';
@@ -23,8 +23,7 @@ SOURCE is a folder of texts, a text file (both are cut into passages), or a .jso
   --no-rerank           print what the retriever finds, in its order
   --json                print an array of hits for each query: over several lines for QUERY, else one line each
   --instruction TEXT    what makes a document relevant
-  --device, --precision, --workers, --threads   as Reranker.load() takes them
-`;
+${loadHelp}`;
 
 interface SearchHit {
   rank: number;
@@ -47,10 +46,7 @@ export async function search(args: string[]): Promise<number> {
       'no-rerank': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       instruction: { type: 'string' },
-      device: { type: 'string' },
-      precision: { type: 'string' },
-      workers: { type: 'string' },
-      threads: { type: 'string' },
+      ...loadFlags,
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -71,9 +67,8 @@ export async function search(args: string[]): Promise<number> {
         (await index.search(text, topN)).map(({ id, document, retrievalRank: rank, retrievalScore: score }) => ({ rank, id, score, document })),
       );
     } else {
-      const { device, precision, instruction } = values;
-      const [workers, threads] = [count('--workers', values.workers), count('--threads', values.threads)];
-      await using reranker = await Reranker.load(modelFolder(values.model), defined({ device, precision, workers, threads }) as LoadOptions);
+      const { instruction } = values;
+      await using reranker = await Reranker.load(modelFolder(values.model), loadOptions(values));
       const pipeline = new RetrieveAndRerank({ retriever: source.create(), reranker, candidates });
       await fill(pipeline, folder);
       await answer(query, values.json, (text) => pipeline.search(text, { topN, ...defined({ instruction }) }));
