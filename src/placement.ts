@@ -1,5 +1,6 @@
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import { convertWeights, type ConvertOptions } from './checkpoint/convert-weights.js';
+import { probeCheckpoint } from './checkpoint/probe-checkpoint.js';
 import { ZrankError } from './error.js';
 import { writeQwen3Graph, type GraphOptions } from './graph/qwen3.js';
 import { fromNative, loadAddon, type NativeModel } from './runtime/addon.js';
@@ -38,7 +39,7 @@ const probeTolerance: Record<Precision, number> = { fp32: 1e-3, fp16: 0.02, bf16
 
 /**
  * Chooses where a checkpoint runs. `auto` takes CUDA where its provider can be loaded, else the CPU. A GPU is used only in a
- * form that has computed one layer of this very checkpoint as the CPU does: ONNX Runtime 1.30's WebGPU
+ * form that has computed a small network with the heads of this checkpoint as the CPU does: ONNX Runtime 1.30's WebGPU
  * GroupQueryAttention, for one, errs beyond its first tile on some devices.
  */
 export async function place(checkpoint: Checkpoint, options: PlacementOptions): Promise<{ model: EngineModel; placement: Placement }> {
@@ -75,23 +76,20 @@ async function placeOnGpu(checkpoint: Checkpoint, gpu: Gpu, options: PlacementOp
   if (gpu.kind === 'webgpu' && options.precision === 'bf16') {
     throw new ZrankError('INVALID_ARGUMENT', `WebGPU has no bf16; its precisions are 'fp32' and 'fp16'`);
   }
-  const reference = await probeLogits(checkpoint, undefined, { compute: 'fp32', attention: 'grouped' });
+  const probed = await probeCheckpoint(checkpoint, options.cacheFolder);
+  const reference = await probeLogits(probed, undefined, { compute: 'fp32', attention: 'grouped' });
   for (const compute of precisions) {
-    const converted: Checkpoint = {
-      ...checkpoint,
-      weights: compute === 'bf16' ? checkpoint.weights : await convertWeights(checkpoint.weights, compute === 'fp16' ? 'F16' : 'F32', options),
-    };
     // CUDA has no GroupQueryAttention in fp32.
     for (const attention of gpu.kind === 'cuda' && compute === 'fp32' ? (['plain'] as const) : (['fused', 'plain'] as const)) {
-      const graphOptions: GraphOptions = { compute, attention, positions: options.maxLength };
-      const fault = await probe(converted, gpu, graphOptions, reference);
+      const fault = await probe(probed, gpu, { compute, attention, positions: probeLength }, reference);
       if (fault !== undefined) {
         passedOver.push(`${gpu.kind} in ${compute} with ${attention} attention: ${fault}`);
         continue;
       }
+      const stored = compute === 'bf16' ? checkpoint.weights : await convertWeights(checkpoint.weights, compute === 'fp16' ? 'F16' : 'F32', options);
       const device = gpu.kind === 'cuda' ? (`cuda:${gpu.index}` as const) : 'webgpu';
       const safer = engineModel(checkpoint, { compute: 'fp32', attention: 'grouped' }).native;
-      const model = { ...engineModel(converted, graphOptions, gpu), safer };
+      const model = { ...engineModel({ ...checkpoint, weights: stored }, { compute, attention, positions: options.maxLength }, gpu), safer };
       return { model, placement: { device, precision: compute, attention, passedOver } satisfies Placement };
     }
   }
@@ -122,7 +120,7 @@ function engineModel(checkpoint: Checkpoint, options: GraphOptions, gpu?: Gpu): 
 async function probe(checkpoint: Checkpoint, gpu: Gpu, options: GraphOptions, reference: Float32Array): Promise<string | undefined> {
   let logits: Float32Array;
   try {
-    logits = await probeLogits(checkpoint, gpu, { ...options, positions: probeLength });
+    logits = await probeLogits(checkpoint, gpu, options);
   } catch (error) {
     if (!(error instanceof ZrankError)) throw error;
     // The provider itself is missing: no other form of the graph will do better.
@@ -135,13 +133,12 @@ async function probe(checkpoint: Checkpoint, gpu: Gpu, options: GraphOptions, re
 
 const probeLength = 110;
 
-/** Logits of the checkpoint's first layer alone, for two sequences longer than any tile that begin alike. */
+/** Logits of two sequences that begin alike and are longer than any tile. */
 async function probeLogits(checkpoint: Checkpoint, gpu: Gpu | undefined, options: GraphOptions): Promise<Float32Array> {
   const { vocabularySize } = checkpoint.config;
   const ids = (length: number, salt: number) => Array.from({ length }, (_, i) => (i * 7919 + (i < 40 ? 0 : salt)) % vocabularySize);
   const sequences = [{ ids: ids(probeLength, 0) }, { ids: ids(97, 31) }];
-  const shallow: Checkpoint = { ...checkpoint, config: { ...checkpoint.config, layers: 1 } };
-  const engine = await Engine.open(engineModel(shallow, options, gpu), { workers: 1, threads: 1 });
+  const engine = await Engine.open(engineModel(checkpoint, options, gpu), { workers: 1, threads: 1 });
   try {
     return await engine.run(packedWork(sequences, ['probe', 'probe'], { maxBatchTokens: 4 * probeLength, maxQueueTokens: Infinity }));
   } finally {

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
-import { expectCode, golden, goldenNames, root, runScript } from './support.js';
+import { expectCode, golden, goldenNames, root, runScript, tinyModel } from './support.js';
 
 const driver = join(root, '.cache/vulkan/vk_swiftshader_icd.json');
 const hasDriver = existsSync(driver);
@@ -50,6 +50,20 @@ describe.skipIf(!hasDriver)('on WebGPU', () => {
     expect(placement).toMatchObject({ device: 'webgpu', precision: 'fp32' });
     expect(counters).toMatchObject({ notFinite: 0, outOfMemory: 0, sequences: cases.length });
     cases.forEach((entry, i) => expect(Math.abs(logits[i]! - entry.logit_fp32), entry.name).toBeLessThanOrEqual(2e-4));
+  });
+
+  test('a device that errs is found out though the first layer of the model hides it', { timeout: 600_000 }, async () => {
+    // The first layer of zrank-tiny attends to a few tokens only.
+    const pairs = [['how do I keep bread fresh', 'Keep bread fresh in a paper bag. '.repeat(8)]];
+    const { logits, expected } = await onWebGpu<{ logits: number[]; expected: number[] }>(`
+      const pairs = ${JSON.stringify(pairs)};
+      const scores = async (device) => {
+        const reranker = await Reranker.load(${JSON.stringify(tinyModel)}, { device, precision: 'fp32', maxLength: 128, cacheFolder: ${JSON.stringify(cacheFolder)} });
+        return [...(await reranker.predict(pairs))];
+      };
+      console.log(JSON.stringify({ logits: await scores('webgpu'), expected: await scores('cpu') }));
+    `);
+    expect(Math.abs(logits[0]! - expected[0]!)).toBeLessThan(1e-2);
   });
 
   test('what the device lacks is an error that says so', async () => {

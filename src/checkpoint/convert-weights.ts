@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
 import { halfFromFloat, floatFromHalf } from './half.js';
-import { readSafetensorsHeader, type TensorRef } from './safetensors.js';
+import { readSafetensorsHeader, safetensorsHeader, type TensorRef } from './safetensors.js';
 import type { Weights } from './weights.js';
 
 export interface ConvertOptions {
@@ -25,13 +25,18 @@ const chunkElements = 2 ** 20;
 export async function convertWeights(weights: Weights, dtype: 'F16' | 'F32', options: ConvertOptions = {}): Promise<Weights> {
   const sources = [...weights.values()];
   if (sources.every((tensor) => tensor.dtype === dtype)) return weights;
-  const folder = options.cacheFolder ?? join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zrank');
-  await mkdir(folder, { recursive: true });
-  const header = headerOf(sources, dtype);
+  const folder = await openCacheFolder(options.cacheFolder);
+  const header = safetensorsHeader(sources.map(({ name, shape }) => ({ name, shape })), dtype);
   const path = join(folder, `${await identity(sources, dtype)}.safetensors`);
   const total = header.length + sources.reduce((sum, tensor) => sum + elements(tensor) * bytesOf(dtype), 0);
   if ((await sizeOf(path)) !== total) await write(path, sources, dtype, header, total, options.onProgress);
   return new Map((await readSafetensorsHeader(path)).map((tensor) => [tensor.name, tensor]));
+}
+
+export async function openCacheFolder(given: string | undefined): Promise<string> {
+  const folder = given ?? join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zrank');
+  await mkdir(folder, { recursive: true });
+  return folder;
 }
 
 async function write(path: string, sources: TensorRef[], dtype: 'F16' | 'F32', header: Buffer, total: number, onProgress: ConvertOptions['onProgress']) {
@@ -114,21 +119,6 @@ function toHalves(floats: Float32Array, tensor: TensorRef): Uint16Array {
 
 const bytesOf = (dtype: string) => (dtype === 'F32' ? 4 : 2);
 const elements = (tensor: TensorRef) => tensor.shape.reduce((product, dim) => product * dim, 1);
-
-function headerOf(sources: readonly TensorRef[], dtype: string): Buffer {
-  const entries: Record<string, unknown> = {};
-  let offset = 0;
-  for (const tensor of sources) {
-    const end = offset + elements(tensor) * bytesOf(dtype);
-    entries[tensor.name] = { dtype, shape: tensor.shape, data_offsets: [offset, end] };
-    offset = end;
-  }
-  const text = JSON.stringify(entries);
-  const padded = text.padEnd(Math.ceil(text.length / 64) * 64 - 8 + 64);
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(padded.length));
-  return Buffer.concat([prefix, Buffer.from(padded)]);
-}
 
 /** Equal for the same tensors of the same files. */
 async function identity(sources: readonly TensorRef[], dtype: string): Promise<string> {

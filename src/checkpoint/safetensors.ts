@@ -96,3 +96,20 @@ function parseHeader(text: string, path: string, dataStart: number, fileSize: nu
   }
   return tensors;
 }
+
+/** The bytes before the data of a file whose tensors, all of one dtype, stand in this order without gaps. */
+export function safetensorsHeader(tensors: readonly { name: string; shape: readonly number[] }[], dtype: Dtype): Buffer {
+  const entries: Record<string, unknown> = {};
+  let offset = 0;
+  for (const { name, shape } of tensors) {
+    const end = offset + shape.reduce((product, dim) => product * dim, dtypeBytes[dtype]!);
+    entries[name] = { dtype, shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const text = JSON.stringify(entries);
+  // Spaces behind the JSON align the data to 64 bytes.
+  const padded = text.padEnd(Math.ceil((text.length + 8) / 64) * 64 - 8);
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(padded.length));
+  return Buffer.concat([prefix, Buffer.from(padded)]);
+}

@@ -1,0 +1,46 @@
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Checkpoint } from './checkpoint.js';
+import { openCacheFolder } from './convert-weights.js';
+import { readSafetensorsHeader, safetensorsHeader } from './safetensors.js';
+import { expectedTensors } from './weights.js';
+
+/**
+ * A network of one layer with the heads of `checkpoint` and random weights, which computes something of every token: the
+ * first layer of a real checkpoint may attend to a few tokens only, and hide a device that errs.
+ */
+export async function probeCheckpoint(checkpoint: Checkpoint, cacheFolder: string | undefined): Promise<Checkpoint> {
+  const config: Checkpoint['config'] = {
+    ...checkpoint.config,
+    architecture: 'Qwen3ForCausalLM',
+    layers: 1,
+    hiddenSize: 64,
+    intermediateSize: 64,
+    vocabularySize: 256,
+    tiedEmbeddings: true,
+  };
+  const tensors = [...expectedTensors(config)].map(([name, shape]) => ({ name, shape }));
+  const { heads, keyValueHeads, headDim } = config;
+  const path = join(await openCacheFolder(cacheFolder), `probe-${heads}-${keyValueHeads}-${headDim}.safetensors`);
+  const random = uniform(1);
+  const data = tensors.map(({ name, shape }) => {
+    const size = shape.reduce((product, dim) => product * dim, 1);
+    // Sharp attention: queries and keys of length 2 sqrt(headDim).
+    const center = name.endsWith('norm.weight') ? (/[qk]_norm/.test(name) ? 2 : 1) : 0;
+    return Buffer.from(Float32Array.from({ length: size }, () => center + random() / (center ? 4 : 1)).buffer);
+  });
+  const partial = `${path}.${process.pid}`;
+  await writeFile(partial, Buffer.concat([safetensorsHeader(tensors, 'F32'), ...data]));
+  await rename(partial, path);
+  const weights = new Map((await readSafetensorsHeader(path)).map((tensor) => [tensor.name, tensor]));
+  return { ...checkpoint, config, weights, head: { kind: 'token', trueTokenId: 1 } };
+}
+
+/** Numbers between -0.5 and 0.5 (Numerical Recipes' linear congruential generator). */
+function uniform(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32 - 0.5;
+  };
+}
