@@ -54,12 +54,13 @@ async function write(path: string, sources: TensorRef[], dtype: 'F16' | 'F32', h
       const size = elements(tensor) * bytesOf(dtype);
       if (done < position + size) {
         const first = Math.floor(Math.max(0, done - position) / bytesOf(dtype));
-        await target.truncate(position + first * bytesOf(dtype));
+        done = position + first * bytesOf(dtype);
+        await target.truncate(done);
         for await (const converted of convert(tensor, dtype, first)) {
           await target.appendFile(converted);
-          onProgress?.({ completed: (await target.stat()).size, total });
+          done += converted.length;
+          onProgress?.({ completed: done, total });
         }
-        done = position + size;
       }
       position += size;
     }

@@ -106,10 +106,7 @@ export class Engine {
     this.#pending.add(reject);
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      // Workers that end batches at once may report out of order.
-      let reported = 0;
-      const forward = onProgress && ((done: number) => void (done > reported && onProgress((reported = done))));
-      const rows = this.#native.run(work, call, forward);
+      const rows = this.#native.run(work, call, onProgress);
       this.#drain();
       return await Promise.race([rows, failure]);
     } catch (error) {
