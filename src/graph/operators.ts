@@ -1,0 +1,147 @@
+import { dirname, join, relative, sep } from 'node:path';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { Qwen3Config } from '../checkpoint/config.js';
+import type { TensorRef } from '../checkpoint/safetensors.js';
+import { dataType, OnnxGraphWriter, type Attribute, type DataType } from './onnx.js';
+
+export interface GraphOptions {
+  /** Type of weights and activations. Norms of the last rows and the head are in fp32 whatever it is. */
+  compute: 'fp32' | 'fp16' | 'bf16';
+  /**
+   * How attention is written: as GroupQueryAttention behind norms of its own, with the norms inside the operator (CUDA and
+   * WebGPU), or from plain operators.
+   */
+  attention: 'grouped' | 'fused' | 'plain';
+  /**
+   * Store the rotary tables of this many positions in the graph: on GPUs, whose sine and cosine are not good enough for large
+   * angles. Otherwise each run computes those it needs.
+   */
+  positions?: number;
+  /** Multiply by zrank's own operators (native/kernels/custom_ops.h), in this arithmetic, where `compute` is fp32. */
+  kernels?: 'fp32' | 'bf16';
+}
+
+/** Rows that a projection is applied to: of every token, or of every sequence's last. */
+export type RowCount = 'T' | 'B';
+
+/** ONNX Runtime's domain of contributed operators. */
+export const microsoft = 'com.microsoft';
+/** The domain of zrank's own operators. */
+export const own = 'zrank';
+const storedType: Record<string, DataType> = { F32: dataType.float, F16: dataType.float16, BF16: dataType.bfloat16 };
+const computeType = { fp32: dataType.float, fp16: dataType.float16, bf16: dataType.bfloat16 } as const;
+
+/** What the parts of a network are written with: nodes, the checkpoint's weights as they are stored, projections. */
+export class Operators {
+  readonly graph = new OnnxGraphWriter();
+  readonly options: GraphOptions;
+  readonly config: Qwen3Config;
+  /** Paths of the files that hold the weights. */
+  readonly weightFiles: string[];
+  /** The nearest folder that holds them all. */
+  readonly weightFolder: string;
+  /** Type of weights and activations. */
+  readonly compute: DataType;
+  readonly #weights: Checkpoint['weights'];
+  readonly #scalars = new Set<string>();
+  #count = 0;
+
+  constructor(checkpoint: Checkpoint, options: GraphOptions) {
+    this.options = options;
+    this.config = checkpoint.config;
+    this.compute = computeType[options.compute];
+    this.#weights = checkpoint.weights;
+    this.weightFiles = [...new Set([...checkpoint.weights.values()].map((tensor) => tensor.path))];
+    this.weightFolder = commonFolder(this.weightFiles);
+  }
+
+  tensor(name: string): TensorRef {
+    return this.#weights.get(name)!;
+  }
+
+  /** A weight as it is stored, left in its file. */
+  stored({ name, dtype, shape, path, offset, length }: TensorRef): string {
+    return this.graph.external(name, storedType[dtype]!, shape, { location: relative(this.weightFolder, path), offset, length });
+  }
+
+  /** A weight in the type that it is used in. Where it is stored in another, it is converted at each use, and the mapped file stays the only copy. */
+  weight(tensor: TensorRef | string, type: DataType = this.compute): string {
+    if (typeof tensor === 'string') return this.weight(this.tensor(tensor), type);
+    const stored = this.stored(tensor);
+    if (storedType[tensor.dtype] === type) return stored;
+    const converted = this.name();
+    this.graph.weightNode('Cast', [stored], [converted], { to: { int: type } });
+    return converted;
+  }
+
+  /** Rows of a stored matrix, in the type of the computation. */
+  rowsOf(matrix: TensorRef, indices: string): string {
+    return this.cast(this.gather(this.stored(matrix), indices), storedType[matrix.dtype]!, this.compute);
+  }
+
+  /** rows [T or B, in] times each of the weights, [out, in] as Hugging Face stores them, times alpha. */
+  project(rows: string, rowCount: RowCount, weights: readonly string[], alpha = 1): string[] {
+    const { kernels } = this.options;
+    if (kernels === undefined) {
+      const attributes = { transB: { int: 1 }, ...(alpha !== 1 && { alpha: { float: alpha } }) };
+      return weights.map((weight) => this.node(`${microsoft}:FusedMatMul`, [rows, this.weight(weight)], attributes));
+    }
+    const outputs = weights.map((weight) => this.product(weight, rowCount));
+    const stored = weights.map((weight) => this.stored(this.tensor(weight)));
+    this.graph.node(`${own}:MatMul`, [rows, ...stored], outputs, { arithmetic: { string: kernels } });
+    return outputs;
+  }
+
+  /**
+   * A name for what one of zrank's operators makes of a weight, with its shape: ONNX Runtime takes outputs of unknown shape
+   * for equals in size, and plans buffers for them that do not fit.
+   */
+  product(weight: string, rowCount: RowCount): string {
+    return this.graph.value(this.name(), dataType.float, [rowCount, this.tensor(weight).shape[0]!]);
+  }
+
+  /** RMSNorm over the last axis. */
+  rmsNorm(rows: string, weight: string, epsilon: number): string {
+    return this.node('SimplifiedLayerNormalization', [rows, weight], { axis: { int: -1 }, epsilon: { float: epsilon }, stash_type: { int: 1 } });
+  }
+
+  gather(rows: string, indices: string, axis = 0): string {
+    return this.node('Gather', [rows, indices], { axis: { int: axis } });
+  }
+
+  cast(value: string, from: DataType, to: DataType): string {
+    return from === to ? value : this.node('Cast', [value], { to: { int: to } });
+  }
+
+  /** A scalar constant in the type of the computation. */
+  scalar(name: string, value: number): string {
+    const constant = this.graph.constant(name, Float32Array.of(value), []);
+    if (this.compute === dataType.float) return constant;
+    const converted = `${name}_typed`;
+    if (!this.#scalars.has(converted)) this.graph.weightNode('Cast', [constant], [converted], { to: { int: this.compute } });
+    this.#scalars.add(converted);
+    return converted;
+  }
+
+  /** A shape for Reshape: -1 is what remains, 0 the input's own. */
+  shape(...dims: number[]): string {
+    return this.graph.constant(`shape_${dims.join('_')}`, BigInt64Array.from(dims, BigInt), [dims.length]);
+  }
+
+  node(op: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}): string {
+    const name = this.name();
+    this.graph.node(op, inputs, [name], attributes);
+    return name;
+  }
+
+  name(): string {
+    return `v${this.#count++}`;
+  }
+}
+
+/** The nearest folder that holds all the files. */
+function commonFolder(paths: readonly string[]): string {
+  let folder = dirname(paths[0]!);
+  while (!paths.every((path) => path.startsWith(join(folder, sep)))) folder = dirname(folder);
+  return folder;
+}

@@ -1,0 +1,23 @@
+import { dataType } from './onnx.js';
+import type { Operators } from './operators.js';
+
+/**
+ * cos and sin of position times frequency, [S or more, headDim / 2] in the type of the computation; the angles in fp32, as
+ * transformers' Qwen3RotaryEmbedding computes them. `column` holds the positions of the run, [S, 1] in fp32.
+ */
+export function rotaryTables(ops: Operators, column: string): { cos: string; sin: string } {
+  const { headDim, ropeTheta, ropeScale } = ops.config;
+  const width = headDim / 2;
+  const frequencies = Float32Array.from({ length: width }, (_, i) => 1 / Math.fround(ropeTheta ** Math.fround((2 * i) / headDim)) / ropeScale);
+  const typed = (table: string) => ops.cast(table, dataType.float, ops.compute);
+  if (ops.options.positions === undefined) {
+    const angles = ops.node('Mul', [column, ops.graph.constant('rope_frequencies', frequencies, [1, width])]);
+    return { cos: typed(ops.node('Cos', [angles])), sin: typed(ops.node('Sin', [angles])) };
+  }
+  // Sequences are padded up to a size that recurs (PadToBuckets in native/core/pack.cc), at most by this much.
+  const positions = 16 + Math.ceil((ops.options.positions * 9) / 8);
+  const angle = (i: number) => Math.fround(Math.floor(i / width) * frequencies[i % width]!);
+  const table = (name: string, f: (angle: number) => number) =>
+    typed(ops.graph.constant(name, Float32Array.from({ length: positions * width }, (_, i) => f(angle(i))), [positions, width]));
+  return { cos: table('rope_cos', Math.cos), sin: table('rope_sin', Math.sin) };
+}
