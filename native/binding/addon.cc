@@ -4,6 +4,7 @@
 #include "binding/convert.h"
 #include "binding/engine_object.h"
 #include "binding/open_worker.h"
+#include "core/cuda_driver.h"
 #include "core/device.h"
 #include "core/ort_runtime.h"
 #include "kernels/gemm.h"
@@ -29,11 +30,33 @@ Napi::Value Kernels(const Napi::CallbackInfo& info) {
   return names;
 }
 
+CudaDriver OpenCudaDriver(const Napi::Value& path) {
+  return path.IsString() ? CudaDriver(path.As<Napi::String>()) : CudaDriver();
+}
+
 // checkDevice(kind, index): throws where the device's provider cannot be loaded
 void CheckDevice(const Napi::CallbackInfo& info) {
   try {
     Ort::SessionOptions options;
     AppendProvider(options, {DeviceKindOf(info[0].As<Napi::String>()), info[1].As<Napi::Number>().Int32Value()});
+  } catch (const std::exception& exception) {
+    throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
+  }
+}
+
+// cudaDevices(libraryPath?) -> the GPUs of NVIDIA's driver; throws where there is none
+Napi::Value CudaDevices(const Napi::CallbackInfo& info) {
+  try {
+    return ToJs(info.Env(), OpenCudaDriver(info[0]).Devices());
+  } catch (const std::exception& exception) {
+    throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
+  }
+}
+
+// cudaDriverVersion(libraryPath?) -> the newest CUDA that the driver serves, 13000 for 13.0; throws as cudaDevices does
+Napi::Value CudaDriverVersion(const Napi::CallbackInfo& info) {
+  try {
+    return Napi::Number::New(info.Env(), OpenCudaDriver(info[0]).Version());
   } catch (const std::exception& exception) {
     throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
   }
@@ -77,6 +100,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("openRuntime", Napi::Function::New<OpenRuntime>(env));
   exports.Set("kernels", Napi::Function::New<Kernels>(env));
   exports.Set("checkDevice", Napi::Function::New<CheckDevice>(env));
+  exports.Set("cudaDevices", Napi::Function::New<CudaDevices>(env));
+  exports.Set("cudaDriverVersion", Napi::Function::New<CudaDriverVersion>(env));
   exports.Set("openEngine", Napi::Function::New<OpenEngine>(env));
   exports.Set("drain", Napi::Function::New<Drain>(env));
   exports.Set("cancel", Napi::Function::New<Cancel>(env));

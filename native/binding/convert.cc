@@ -103,6 +103,20 @@ Napi::Object ToJs(Napi::Env env, const EngineCounters& counters) {
   return object;
 }
 
+Napi::Array ToJs(Napi::Env env, const std::vector<CudaDevice>& devices) {
+  auto array = Napi::Array::New(env);
+  for (const CudaDevice& device : devices) {
+    auto object = Napi::Object::New(env);
+    object.Set("index", device.index);
+    object.Set("name", device.name);
+    object.Set("computeCapability", std::to_string(device.compute_major) + '.' + std::to_string(device.compute_minor));
+    object.Set("totalMemory", static_cast<double>(device.total_memory));
+    if (device.free_memory) object.Set("freeMemory", static_cast<double>(*device.free_memory));
+    array.Set(array.Length(), object);
+  }
+  return array;
+}
+
 Napi::Value ToJs(Napi::Env env, const std::exception& exception) {
   const Error error = Classify(exception, ErrorCode::kInternal);
   Napi::Object object = Napi::Error::New(env, error.what()).Value();

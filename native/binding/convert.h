@@ -2,8 +2,10 @@
 
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "binding/node_api.h"
+#include "core/cuda_driver.h"
 #include "core/engine.h"
 
 namespace zrank {
@@ -12,6 +14,7 @@ namespace zrank {
 EngineSpec ToEngineSpec(Napi::Object options);
 Work ToWork(Napi::Object work);
 Napi::Object ToJs(Napi::Env env, const EngineCounters& counters);
+Napi::Array ToJs(Napi::Env env, const std::vector<CudaDevice>& devices);
 
 // A JavaScript Error with the property `code`.
 Napi::Value ToJs(Napi::Env env, const std::exception& exception);

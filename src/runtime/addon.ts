@@ -14,6 +14,15 @@ export interface Addon {
   kernels(): CpuPrecision[];
   /** Throws DEVICE_UNAVAILABLE with the loader's words where the provider of a GPU cannot be loaded. */
   checkDevice(kind: 'cuda' | 'webgpu', index: number): void;
+  /**
+   * The GPUs of NVIDIA's driver, as CUDA numbers them in this process. Throws DEVICE_UNAVAILABLE with the loader's or the
+   * driver's words where there is none.
+   *
+   * @param libraryPath the driver's library, `libcuda.so.1` by default
+   */
+  cudaDevices(libraryPath?: string): CudaDevice[];
+  /** The newest CUDA that the driver serves, 13000 for 13.0; throws as cudaDevices() does. */
+  cudaDriverVersion(libraryPath?: string): number;
   /** The engine of the process for `key`, made if there is none. */
   openEngine(options: NativeEngineOptions): Promise<NativeEngine>;
   /** Runs the next batch of an engine on this thread; false where none is left. Blocks: for worker threads. */
@@ -23,6 +32,17 @@ export interface Addon {
   /** This thread exits: ends its calls and sends its workers home. With `wholeProcess`, runs in flight are stopped too. */
   abandon(wholeProcess: boolean): void;
   errorCodes(): string[];
+}
+
+export interface CudaDevice {
+  index: number;
+  name: string;
+  /** Of the hardware's generation: '9.0' for an H100 or H200. */
+  computeCapability: string;
+  /** Bytes. */
+  totalMemory: number;
+  /** Bytes; only of a device that a session of this process uses. */
+  freeMemory?: number;
 }
 
 export interface NativeEngineOptions {

@@ -1,0 +1,111 @@
+#include "core/cuda_driver.h"
+
+#include <dlfcn.h>
+
+#include <array>
+
+#include "core/error.h"
+
+namespace zrank {
+
+namespace {
+
+// CUdevice_attribute of cuda.h.
+constexpr int kComputeCapabilityMajor = 75;
+constexpr int kComputeCapabilityMinor = 76;
+
+template <typename Function>
+void Find(void* library, const std::string& path, const char* symbol, Function*& function) {
+  function = reinterpret_cast<Function*>(dlsym(library, symbol));
+  if (function == nullptr) throw Error(ErrorCode::kDeviceUnavailable, path + " has no " + symbol);
+}
+
+}  // namespace
+
+template <typename... Parameters, typename... Arguments>
+void CudaDriver::Call(const char* name, int (*function)(Parameters...), Arguments... arguments) const {
+  const int result = function(arguments...);
+  if (result == 0) return;
+  const char* error = nullptr;
+  const char* meaning = nullptr;
+  get_error_name_(result, &error);
+  get_error_string_(result, &meaning);
+  throw Error(ErrorCode::kDeviceUnavailable, std::string(name) + ": " + (error ? error : "CUDA error") + " (" +
+                                                 std::to_string(result) + ")" + (meaning ? std::string(", ") + meaning : ""));
+}
+
+CudaDriver::CudaDriver(const std::string& library_path) {
+  void* library = dlopen(library_path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) throw Error(ErrorCode::kDeviceUnavailable, dlerror());
+  const auto find = [&](const char* symbol, auto*& function) { Find(library, library_path, symbol, function); };
+  find("cuInit", init_);
+  find("cuGetErrorName", get_error_name_);
+  find("cuGetErrorString", get_error_string_);
+  find("cuDriverGetVersion", driver_get_version_);
+  find("cuDeviceGetCount", device_get_count_);
+  find("cuDeviceGet", device_get_);
+  find("cuDeviceGetName", device_get_name_);
+  find("cuDeviceGetAttribute", device_get_attribute_);
+  find("cuDeviceTotalMem_v2", device_total_mem_);
+  find("cuDevicePrimaryCtxGetState", primary_ctx_get_state_);
+  find("cuDevicePrimaryCtxRetain", primary_ctx_retain_);
+  find("cuDevicePrimaryCtxRelease_v2", primary_ctx_release_);
+  find("cuCtxPushCurrent_v2", ctx_push_current_);
+  find("cuCtxPopCurrent_v2", ctx_pop_current_);
+  find("cuMemGetInfo_v2", mem_get_info_);
+  Call("cuInit", init_, 0u);
+}
+
+int CudaDriver::Version() const {
+  int version = 0;
+  Call("cuDriverGetVersion", driver_get_version_, &version);
+  return version;
+}
+
+int CudaDriver::DeviceCount() const {
+  int count = 0;
+  Call("cuDeviceGetCount", device_get_count_, &count);
+  return count;
+}
+
+CudaDevice CudaDriver::Describe(int index) const {
+  int device = 0;
+  Call("cuDeviceGet", device_get_, &device, index);
+  std::array<char, 256> name{};
+  CudaDevice described;
+  described.index = index;
+  Call("cuDeviceGetName", device_get_name_, name.data(), static_cast<int>(name.size()), device);
+  described.name = name.data();
+  Call("cuDeviceGetAttribute", device_get_attribute_, &described.compute_major, kComputeCapabilityMajor, device);
+  Call("cuDeviceGetAttribute", device_get_attribute_, &described.compute_minor, kComputeCapabilityMinor, device);
+  Call("cuDeviceTotalMem", device_total_mem_, &described.total_memory, device);
+  described.free_memory = FreeMemory(device);
+  return described;
+}
+
+std::vector<CudaDevice> CudaDriver::Devices() const {
+  std::vector<CudaDevice> devices;
+  for (int index = 0, count = DeviceCount(); index < count; ++index) devices.push_back(Describe(index));
+  return devices;
+}
+
+std::optional<size_t> CudaDriver::FreeMemory(int device) const {
+  unsigned flags = 0;
+  int active = 0;
+  Call("cuDevicePrimaryCtxGetState", primary_ctx_get_state_, device, &flags, &active);
+  if (!active) return std::nullopt;
+  void* context = nullptr;
+  Call("cuDevicePrimaryCtxRetain", primary_ctx_retain_, &context, device);
+  size_t free = 0;
+  size_t total = 0;
+  int result = ctx_push_current_(context);
+  if (result == 0) {
+    result = mem_get_info_(&free, &total);
+    ctx_pop_current_(&context);
+  }
+  primary_ctx_release_(device);
+  if (result != 0) return std::nullopt;
+  return free;
+}
+
+}  // namespace zrank
