@@ -86,7 +86,7 @@ async function readBert(folder: string, { device, precision }: CrossEncoderOptio
   return {
     encoder: new SequenceEncoder(new Tokenizer(tokenizer), prompt),
     model: {
-      native: { kind: 'padded-encoder', graphPath: onnxPath, pooling: [], normalize: false, padId },
+      replicas: [{ kind: 'padded-encoder', graphPath: onnxPath, pooling: [], normalize: false, padId }],
       files: [onnxPath],
     },
     work: (_, prompts, limits) => paddedWork(prompts, limits),

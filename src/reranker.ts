@@ -4,7 +4,7 @@ import { ZrankError } from './error.js';
 import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, aPositiveNumber, aString, checkOptions, oneOf } from './options.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './runtime/addon.js';
-import type { Device, Placement, Precision } from './placement.js';
+import { devicePattern, type Device, type Placement, type Precision } from './placement.js';
 import { Engine, splitThreads, throwIfAborted } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
 import { toProbability } from './scoring/probability.js';
@@ -40,7 +40,7 @@ export interface RankOptions extends CallOptions {
 }
 
 export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation' | 'specialTokens'> {
-  /** Where the model runs. @default 'auto' */
+  /** Where the model runs; `cuda:0,1` runs it on two GPUs, which share the work. @default 'auto' */
   device?: Device;
   /**
    * Precision of the matrix products. `auto` is bf16 for weights stored in bf16, as in sentence-transformers, where the
@@ -93,7 +93,7 @@ const loadRules = {
   maxLength: aPositiveInteger,
   truncation: callRules.truncation,
   specialTokens: callRules.specialTokens,
-  device: { expected: '"auto", "cpu", "webgpu", "cuda" or "cuda:N"', test: (value: unknown) => /^(auto|cpu|webgpu|cuda(:\d+)?)$/.test(String(value)) },
+  device: { expected: '"auto", "cpu", "webgpu", "cuda", "cuda:N" or "cuda:N,M"', test: (value: unknown) => devicePattern.test(String(value)) },
   precision: oneOf('auto', 'fp32', 'bf16', 'fp16'),
   cacheFolder: aString,
   onLoadProgress: aFunction,

@@ -83,10 +83,12 @@ test('CUDA that is not there is an error with the loader’s words, and auto pas
   expect(reranker.placement.passedOver).toEqual([expect.stringMatching(/^cuda: .*(cannot open shared object file|CUDA)/)]);
   await expectCode(Reranker.load(folder, { device: 'cuda' }), 'DEVICE_UNAVAILABLE', /cannot open shared object file|CUDA/);
   await expectCode(Reranker.load(folder, { device: 'cuda:3' }), 'DEVICE_UNAVAILABLE');
+  await expectCode(Reranker.load(folder, { device: 'cuda:0,1' }), 'DEVICE_UNAVAILABLE');
 });
 
 test('precisions that a device does not have', async () => {
   const { folder } = golden('causal-bf16');
   await expectCode(Reranker.load(folder, { device: 'cpu', precision: 'fp16' }), 'INVALID_ARGUMENT');
   await expectCode(Reranker.load(folder, { device: 'cuda:x' as never }), 'INVALID_ARGUMENT');
+  await expectCode(Reranker.load(folder, { device: 'cuda:1,' }), 'INVALID_ARGUMENT');
 });

@@ -28,7 +28,7 @@ test.each(goldenNames)('%s without kernels of our own, as on a processor without
   const data = golden(name);
   const graph = writeQwen3Graph(await readCheckpoint(data.folder), { compute: 'fp32', attention: 'grouped' });
   const native = { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, device: 'cpu', deviceIndex: 0 } as const;
-  const engine = await Engine.open({ native, files: graph.weightFiles }, { workers: 1, threads: 1 });
+  const engine = await Engine.open({ replicas: [native], files: graph.weightFiles }, { workers: 1, threads: 1 });
   const sequences = data.cases.map((entry) => ({ ids: entry.token_ids }));
   const logits = await engine.run(packedWork(sequences, data.cases.map((entry) => entry.query), { maxBatchTokens: 2048, maxQueueTokens: 2 ** 22 }));
   await engine.close();

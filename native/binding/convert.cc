@@ -70,9 +70,12 @@ EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads) {
 EngineSpec ToEngineSpec(Napi::Object options) {
   const auto threads = static_cast<int>(Number(options, "intraOpThreads"));
   EngineSpec spec;
-  spec.runners = static_cast<int>(Number(options, "runners"));
-  spec.own_threads = options.Get("ownThreads").As<Napi::Boolean>();
-  spec.model = ToModelFactory(options.Get("model").As<Napi::Object>(), threads);
+  spec.on_gpus = options.Get("onGpus").As<Napi::Boolean>();
+  spec.workers = static_cast<int>(Number(options, "workers"));
+  const auto replicas = options.Get("replicas").As<Napi::Array>();
+  for (uint32_t i = 0; i < replicas.Length(); ++i) {
+    spec.replicas.push_back(ToModelFactory(replicas.Get(i).As<Napi::Object>(), threads));
+  }
   if (options.Get("safer").IsObject()) spec.safer = ToModelFactory(options.Get("safer").As<Napi::Object>(), threads);
   return spec;
 }

@@ -3,33 +3,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
 #include <unordered_map>
 
 namespace zrank {
 
 namespace {
 
-// Below this, a batch is not split for the sake of an idle runner: the run's fixed cost would outweigh the gain.
-constexpr uint64_t kMinSplitTokens = 256;
+// Below this, a batch is not split for the sake of an idle core or GPU: the run's fixed cost would outweigh the gain.
+constexpr uint64_t kMinSplitTokens = 256, kMinSplitTokensOfGpu = 1024;
 
-// The engines of the process. Leaked, like the runtime: threads may still look one up while the process exits.
-struct Registry {
-  struct Slot {
-    std::mutex opening;  // held while the model loads
-    std::weak_ptr<Engine> engine;
-  };
-  std::mutex mutex;
-  std::map<std::string, std::shared_ptr<Slot>> slots;
-  std::vector<std::weak_ptr<Engine>> engines;
-  std::map<uint64_t, std::weak_ptr<Attachment>> attachments;
-  uint64_t next_attachment = 1;
-};
-
-Registry& TheRegistry() {
-  static auto* registry = new Registry;
-  return *registry;
-}
+// A GPU computes one batch at a time; a second one is planned, packed and copied to it meanwhile.
+constexpr int kRunsPerGpu = 2;
 
 std::vector<PlanItem> PlanItems(const Work& work) {
   const size_t count = work.groups.size();
@@ -88,61 +72,29 @@ struct Engine::Batch {
   std::vector<Part> parts;
 };
 
-Engine::Engine(const EngineSpec& spec) : runners_(spec.runners), model_(spec.model()), make_safer_(spec.safer) {
-  for (int i = 0; spec.own_threads && i < runners_; ++i) threads_.emplace_back([this] { Serve(); });
+Engine::Engine(const EngineSpec& spec)
+    : on_gpus_(spec.on_gpus), runs_per_replica_(spec.on_gpus ? kRunsPerGpu : spec.workers), make_safer_(spec.safer) {
+  for (const auto& make : spec.replicas) replicas_.push_back({make()});
+  const size_t threads = on_gpus_ ? replicas_.size() * kRunsPerGpu : 0;
+  for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Serve(); });
 }
 
 Engine::~Engine() {
-  {
-    const std::lock_guard lock(mutex_);
-    abandoned_ = true;
-    changed_.notify_all();
-  }
+  Abandon();
   JoinThreads();
+}
+
+void Engine::Abandon() {
+  const std::lock_guard lock(mutex_);
+  abandoned_ = true;
+  for (Ort::RunOptions* run : running_) run->SetTerminate();
+  changed_.notify_all();
 }
 
 void Engine::JoinThreads() {
   for (auto& thread : threads_) {
     if (thread.joinable()) thread.join();
   }
-}
-
-std::shared_ptr<Engine> Engine::Open(const std::string& key, const EngineSpec& spec) {
-  Registry& registry = TheRegistry();
-  std::shared_ptr<Registry::Slot> slot;
-  {
-    const std::lock_guard lock(registry.mutex);
-    auto& entry = registry.slots[key];
-    if (!entry) entry = std::make_shared<Registry::Slot>();
-    slot = entry;
-  }
-  const std::lock_guard opening(slot->opening);
-  if (auto engine = slot->engine.lock()) return engine;
-  auto engine = std::make_shared<Engine>(spec);
-  slot->engine = engine;
-  const std::lock_guard lock(registry.mutex);
-  std::erase_if(registry.engines, [](const auto& weak) { return weak.expired(); });
-  registry.engines.push_back(engine);
-  return engine;
-}
-
-void Engine::AbandonAll() {
-  Registry& registry = TheRegistry();
-  std::vector<std::shared_ptr<Engine>> engines;
-  {
-    const std::lock_guard lock(registry.mutex);
-    for (const auto& weak : registry.engines) {
-      if (auto engine = weak.lock()) engines.push_back(engine);
-    }
-  }
-  for (auto& engine : engines) {
-    const std::lock_guard lock(engine->mutex_);
-    engine->abandoned_ = true;
-    for (Ort::RunOptions* run : engine->running_) run->SetTerminate();
-    engine->changed_.notify_all();
-  }
-  // None of the engine's threads may be inside ONNX Runtime when the process takes its libraries down.
-  for (auto& engine : engines) engine->JoinThreads();
 }
 
 void Engine::Serve() {
@@ -207,25 +159,36 @@ void Engine::Wake() {
 
 bool Engine::RunNext(const std::atomic<bool>& stop) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stop || abandoned_ || queue_.empty() || active_ < runners_; });
+  Replica* replica = nullptr;
+  changed_.wait(lock, [&] { return stop || abandoned_ || queue_.empty() || (replica = FreeReplica()) != nullptr; });
   if (stop || abandoned_ || queue_.empty()) return false;
-  Batch batch = NextBatch();
-  ++active_;
+  Batch batch = NextBatch(*replica);
+  ++replica->runs;
   lock.unlock();
-  Run(std::move(batch));
-  lock.lock();
-  --active_;
-  changed_.notify_all();
+  Run(std::move(batch), *replica);
   return true;
 }
 
+// The one with the fewest runs: no batch is staged on a busy GPU while another has none.
+Engine::Replica* Engine::FreeReplica() {
+  const auto least = std::min_element(replicas_.begin(), replicas_.end(), [](const auto& a, const auto& b) { return a.runs < b.runs; });
+  return least->runs < runs_per_replica_ ? &*least : nullptr;
+}
+
+// Batches that could be computed at once now, beside those that run.
+uint64_t Engine::Idle() const {
+  uint64_t idle = 0;
+  for (const Replica& replica : replicas_) idle += std::max(0, (on_gpus_ ? 1 : runs_per_replica_) - replica.runs);
+  return idle;
+}
+
 // The oldest request goes first, so none starves; younger ones fill what room its limits leave.
-Engine::Batch Engine::NextBatch() {
+Engine::Batch Engine::NextBatch(const Replica& replica) {
   BatchLimits limits = queue_.front()->work.limits;
-  limits.max_tokens = std::min(limits.max_tokens, max_tokens_);
-  if (threads_.empty()) {
-    const auto idle = static_cast<uint64_t>(runners_ - active_);
-    limits.max_tokens = std::min(limits.max_tokens, std::max(kMinSplitTokens, (queued_tokens_ + idle - 1) / idle));
+  limits.max_tokens = std::min(limits.max_tokens, replica.max_tokens);
+  if (const uint64_t idle = Idle(); idle > 1) {
+    const uint64_t least = on_gpus_ ? kMinSplitTokensOfGpu : kMinSplitTokens;
+    limits.max_tokens = std::min(limits.max_tokens, std::max(least, (queued_tokens_ + idle - 1) / idle));
   }
 
   std::vector<PlanItem> candidates;
@@ -260,7 +223,7 @@ Engine::Batch Engine::NextBatch() {
   return batch;
 }
 
-void Engine::Run(Batch batch) {
+void Engine::Run(Batch batch, Replica& replica) {
   std::vector<Sequence> sequences;
   uint64_t tokens = 0;
   for (const auto& part : batch.parts) {
@@ -279,7 +242,7 @@ void Engine::Run(Batch batch) {
   const auto started = std::chrono::steady_clock::now();
   std::variant<RunResult, Error> outcome = RunResult{};
   try {
-    RunResult result = RunOrHalve(sequences, options);
+    RunResult result = RunOrHalve(replica, sequences, options);
     MakeFinite(sequences, options, result);
     outcome = std::move(result);
   } catch (const std::exception& exception) {
@@ -292,6 +255,9 @@ void Engine::Run(Batch batch) {
   {
     const std::lock_guard lock(mutex_);
     running_.erase(&options);
+    // Free before the outcome is out: what the caller submits next finds it so.
+    --replica.runs;
+    changed_.notify_all();
     if (const auto* result = std::get_if<RunResult>(&outcome)) {
       counters_.batches += 1;
       counters_.sequences += sequences.size();
@@ -336,9 +302,9 @@ void Engine::Run(Batch batch) {
 }
 
 // Halves a batch that the device has no memory for, and plans no larger one again.
-RunResult Engine::RunOrHalve(std::span<const Sequence> sequences, const Ort::RunOptions& options) {
+RunResult Engine::RunOrHalve(Replica& replica, std::span<const Sequence> sequences, const Ort::RunOptions& options) {
   try {
-    return model_->Run(sequences, options);
+    return replica.model->Run(sequences, options);
   } catch (const std::exception& exception) {
     const Error error = Classify(exception, ErrorCode::kRunFailed);
     if (error.code() != ErrorCode::kDeviceOutOfMemory || sequences.size() == 1) throw error;
@@ -347,12 +313,12 @@ RunResult Engine::RunOrHalve(std::span<const Sequence> sequences, const Ort::Run
   for (const Sequence& sequence : sequences) tokens += sequence.ids.size();
   {
     const std::lock_guard lock(mutex_);
-    max_tokens_ = std::min(max_tokens_, std::max<uint64_t>(tokens / 2, 1));
+    replica.max_tokens = std::min(replica.max_tokens, std::max<uint64_t>(tokens / 2, 1));
     ++counters_.out_of_memory;
   }
   const size_t half = sequences.size() / 2;
-  RunResult result = RunOrHalve(sequences.first(half), options);
-  const RunResult rest = RunOrHalve(sequences.subspan(half), options);
+  RunResult result = RunOrHalve(replica, sequences.first(half), options);
+  const RunResult rest = RunOrHalve(replica, sequences.subspan(half), options);
   result.rows.insert(result.rows.end(), rest.rows.begin(), rest.rows.end());
   result.counts.computed_tokens += rest.counts.computed_tokens;
   result.counts.padded_tokens += rest.counts.padded_tokens;
@@ -402,28 +368,6 @@ void Engine::Finish(const std::shared_ptr<Request>& request, Outcome outcome) {
     if (!Remove(*request)) return;
   }
   request->work.on_done(std::move(outcome));
-}
-
-std::shared_ptr<Attachment> Attachment::Create(std::shared_ptr<Engine> engine) {
-  Registry& registry = TheRegistry();
-  const std::lock_guard lock(registry.mutex);
-  std::erase_if(registry.attachments, [](const auto& entry) { return entry.second.expired(); });
-  const uint64_t id = registry.next_attachment++;
-  std::shared_ptr<Attachment> attachment(new Attachment(id, std::move(engine)));
-  registry.attachments[id] = attachment;
-  return attachment;
-}
-
-std::shared_ptr<Attachment> Attachment::Find(uint64_t id) {
-  Registry& registry = TheRegistry();
-  const std::lock_guard lock(registry.mutex);
-  const auto entry = registry.attachments.find(id);
-  return entry == registry.attachments.end() ? nullptr : entry->second.lock();
-}
-
-void Attachment::Stop() {
-  stop_ = true;
-  engine_->Wake();
 }
 
 }  // namespace zrank

@@ -40,7 +40,7 @@ struct EngineCounters {
   uint64_t tokens = 0;           // of all prompts
   uint64_t computed_tokens = 0;  // after sharing
   uint64_t padded_tokens = 0;
-  double run_seconds = 0;        // summed over runners
+  double run_seconds = 0;        // summed over runs
   uint64_t out_of_memory = 0;    // runs that the device had no memory for, and that were halved
   uint64_t not_finite = 0;       // sequences that were run again in a safer precision
 };
@@ -49,16 +49,17 @@ struct EngineCounters {
 struct EngineSpec {
   using ModelFactory = std::function<std::unique_ptr<Model>()>;
 
-  int runners = 1;
-  // The engine's own threads drain its queue, instead of its callers': for GPUs, where two of them keep one batch staged
-  // while another runs.
-  bool own_threads = false;
-  ModelFactory model;
+  // A replica a GPU, or the one of the CPU.
+  std::vector<ModelFactory> replicas;
+  // On GPUs the engine's own threads drain its queue, on the CPU its callers do.
+  bool on_gpus = false;
+  int workers = 1;     // batches that run side by side on the CPU
   ModelFactory safer;  // for sequences whose score is not finite; may be empty
 };
 
-// One model and the queue before it. Requests wait in order of arrival; whoever calls RunNext forms the next batch and
-// runs it on its own thread, at most `runners` at a time. Every public function may be called from any thread.
+// One model, in as many replicas as there are GPUs, and the queue before it. Requests wait in order of arrival; whoever
+// calls RunNext forms the next batch and runs it on its own thread, on the replica with the fewest runs. Every public
+// function may be called from any thread.
 class Engine {
  public:
   // The engine of the process for `key`, made from `spec` if there is none. A second caller waits for the first.
@@ -75,8 +76,8 @@ class Engine {
   uint64_t Submit(Work work);
   // Ends the request with ABORTED, if it is still there. A batch that runs already is not stopped.
   void Cancel(uint64_t ticket);
-  // Runs the next batch, once fewer than `runners` are at it. False where the queue is empty or `stop` is set. Blocks: for
-  // worker threads only.
+  // Runs the next batch, once a replica is free. False where the queue is empty or `stop` is set. Blocks: for worker
+  // threads only.
   bool RunNext(const std::atomic<bool>& stop);
   // Wakes threads that wait in RunNext so that they look at `stop` again.
   void Wake();
@@ -84,18 +85,27 @@ class Engine {
  private:
   struct Request;
   struct Batch;
+  struct Replica {
+    std::unique_ptr<Model> model;
+    int runs = 0;                      // now
+    uint64_t max_tokens = UINT64_MAX;  // lowered when the device runs out of memory
+  };
 
-  Batch NextBatch();                       // needs mutex_
+  void Abandon();                          // stops every run and refuses new requests
+  Replica* FreeReplica();                  // needs mutex_
+  uint64_t Idle() const;                   // needs mutex_
+  Batch NextBatch(const Replica& replica); // needs mutex_
   void Serve();                            // what the engine's own threads do
   void JoinThreads();                      // once abandoned_ is set
-  void Run(Batch batch);
-  RunResult RunOrHalve(std::span<const Sequence> sequences, const Ort::RunOptions& options);
+  void Run(Batch batch, Replica& replica);
+  RunResult RunOrHalve(Replica& replica, std::span<const Sequence> sequences, const Ort::RunOptions& options);
   void MakeFinite(std::span<const Sequence> sequences, const Ort::RunOptions& options, RunResult& result);
   void Finish(const std::shared_ptr<Request>& request, Outcome outcome);
   bool Remove(const Request& request);     // needs mutex_
 
-  const int runners_;
-  const std::unique_ptr<Model> model_;
+  const bool on_gpus_;
+  const int runs_per_replica_;
+  std::vector<Replica> replicas_;
   const EngineSpec::ModelFactory make_safer_;
   std::once_flag safer_made_;
   std::unique_ptr<Model> safer_;
@@ -107,9 +117,7 @@ class Engine {
   std::set<Ort::RunOptions*> running_;
   uint64_t queued_tokens_ = 0;
   uint64_t next_ticket_ = 1;
-  int active_ = 0;
   bool abandoned_ = false;
-  uint64_t max_tokens_ = UINT64_MAX;            // lowered when the device runs out of memory
   EngineCounters counters_;
   std::vector<std::thread> threads_;
 };

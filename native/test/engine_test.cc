@@ -3,6 +3,7 @@
 
 #include "core/engine.h"
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <future>
@@ -21,10 +22,12 @@ struct FakeModel : Model {
   std::mutex mutex;
   std::vector<std::vector<float>> batches;
   std::shared_future<void> gate;
+  std::atomic<int> entered{0};
   size_t memory = 1000;  // tokens a run may have
   float largest = std::numeric_limits<float>::infinity();
 
   RunResult Run(std::span<const Sequence> batch, const Ort::RunOptions&) override {
+    ++entered;
     if (gate.valid()) gate.wait();
     RunResult result;
     for (const Sequence& sequence : batch) {
@@ -41,13 +44,23 @@ struct FakeModel : Model {
 };
 
 struct Fixture {
-  FakeModel* model = new FakeModel;
+  FakeModel* model;
   std::unique_ptr<Engine> engine;
   std::atomic<bool> stop{false};
 
-  explicit Fixture(int runners = 1, EngineSpec::ModelFactory safer = {}, bool own_threads = false) {
+  explicit Fixture(int workers = 1, EngineSpec::ModelFactory safer = {}) : model(new FakeModel) {
     OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
-    engine = std::make_unique<Engine>(EngineSpec{runners, own_threads, [this] { return std::unique_ptr<Model>(model); }, safer});
+    engine = std::make_unique<Engine>(EngineSpec{.replicas = {Own(model)}, .workers = workers, .safer = safer});
+  }
+  // On as many GPUs as there are models.
+  explicit Fixture(const std::vector<FakeModel*>& models) : model(models.front()) {
+    OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
+    EngineSpec spec{.on_gpus = true};
+    for (FakeModel* each : models) spec.replicas.push_back(Own(each));
+    engine = std::make_unique<Engine>(spec);
+  }
+  static EngineSpec::ModelFactory Own(FakeModel* model) {
+    return [model] { return std::unique_ptr<Model>(model); };
   }
 
   // Sequences of one id each that repeats; a group for all.
@@ -204,16 +217,75 @@ TEST(a_score_that_is_not_finite_is_run_again_or_an_error) {
 }
 
 TEST(threads_of_its_own_serve_until_the_engine_ends) {
-  Fixture fixture(2, {}, true);
+  Fixture fixture({new FakeModel});
   std::vector<std::future<Outcome>> all;
   for (int32_t i = 0; i < 50; ++i) all.push_back(fixture.Submit({{i}}, 3, 100'000));
   for (int32_t i = 0; i < 50; ++i) CHECK_EQ(Rows(all[static_cast<size_t>(i)]), {static_cast<float>(i)});
   fixture.engine.reset();
 }
 
+// A GPU that is at a batch until the promise is kept.
+std::shared_ptr<std::promise<void>> Hold(FakeModel& model) {
+  auto gate = std::make_shared<std::promise<void>>();
+  model.gate = gate->get_future().share();
+  return gate;
+}
+
+size_t Batches(FakeModel& model) {
+  const std::lock_guard lock(model.mutex);
+  return model.batches.size();
+}
+
+bool Eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 10'000 && !condition(); ++i) std::this_thread::sleep_for(1ms);
+  return condition();
+}
+
+TEST(a_free_gpu_is_fed_before_a_batch_is_staged_on_a_busy_one) {
+  auto *busy = new FakeModel, *free = new FakeModel;
+  const auto gate = Hold(*busy);
+  Fixture fixture({busy, free});
+  auto held = fixture.Submit({{1}}, 3, 100'000);
+  CHECK(Eventually([&] { return busy->entered == 1; }));
+  for (int i = 0; i < 20; ++i) {
+    auto next = fixture.Submit({{2}}, 3, 100'000);
+    CHECK_EQ(Rows(next), {2});
+  }
+  CHECK_EQ(Batches(*free), 20);
+  gate->set_value();
+  CHECK_EQ(Rows(held), {1});
+}
+
+TEST(one_request_is_shared_out_to_the_idle_gpus) {
+  auto *first = new FakeModel, *second = new FakeModel;
+  first->memory = second->memory = 10'000;
+  const auto gates = std::array{Hold(*first), Hold(*second)};
+  Fixture fixture({first, second});
+  std::vector<std::vector<int32_t>> sequences(8);
+  for (size_t i = 0; i < sequences.size(); ++i) sequences[i].assign(500, static_cast<int32_t>(i + 1));
+  auto done = fixture.Submit(sequences, 8'000, 100'000);
+  CHECK(Eventually([&] { return first->entered == 1 && second->entered == 1; }));
+  for (const auto& gate : gates) gate->set_value();
+  CHECK_EQ(Rows(done).size(), 8);
+  CHECK_EQ(Batches(*first), 1);
+  CHECK_EQ(Batches(*second), 1);
+}
+
+TEST(a_gpu_without_memory_gets_smaller_batches_ever_after) {
+  auto* small = new FakeModel;
+  small->memory = 4;
+  Fixture fixture({small, new FakeModel});
+  const std::vector<std::vector<int32_t>> eight{{1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}};
+  for (int i = 0; i < 20; ++i) {
+    auto done = fixture.Submit(eight, 8, 100'000);
+    CHECK_EQ(Rows(done), {1, 2, 3, 4, 5, 6, 7, 8});
+  }
+  CHECK_EQ(fixture.engine->counters().out_of_memory, 1);
+}
+
 TEST(an_abandoned_engine_refuses_and_ends) {
   OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
-  auto engine = Engine::Open("abandoned", {2, true, [] { return std::make_unique<FakeModel>(); }, {}});
+  auto engine = Engine::Open("abandoned", {.replicas = {[] { return std::make_unique<FakeModel>(); }}, .on_gpus = true});
   Engine::AbandonAll();
   bool refused = false;
   try {
@@ -225,13 +297,13 @@ TEST(an_abandoned_engine_refuses_and_ends) {
   engine.reset();
 }
 
-TEST(many_runners_and_many_requests) {
+TEST(many_workers_and_many_requests) {
   Fixture fixture(3);
   std::vector<std::future<Outcome>> all;
   for (int32_t i = 0; i < 200; ++i) all.push_back(fixture.Submit({{i}, {i, i}}, 7, 100'000));
-  std::vector<std::thread> runners;
-  for (int i = 0; i < 3; ++i) runners.emplace_back([&] { fixture.Drain(); });
-  for (auto& runner : runners) runner.join();
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 3; ++i) workers.emplace_back([&] { fixture.Drain(); });
+  for (auto& worker : workers) worker.join();
   for (int32_t i = 0; i < 200; ++i) {
     const auto value = static_cast<float>(i);
     CHECK_EQ(Rows(all[static_cast<size_t>(i)]), {value, 2 * value});
@@ -239,7 +311,7 @@ TEST(many_runners_and_many_requests) {
   CHECK_EQ(fixture.engine->counters().sequences, 400);
 }
 
-TEST(a_stopped_runner_leaves_the_queue_to_others) {
+TEST(a_stopped_worker_leaves_the_queue_to_others) {
   Fixture fixture;
   auto done = fixture.Submit({{1}});
   fixture.stop = true;

@@ -5,6 +5,8 @@ import { openCacheFolder } from './convert-weights.js';
 import { readSafetensorsHeader, safetensorsHeader } from './safetensors.js';
 import { expectedTensors } from './weights.js';
 
+export const probeVocabularySize = 256;
+
 /**
  * A network of one layer with the heads of `checkpoint` and random weights, which computes something of every token: the
  * first layer of a real checkpoint may attend to a few tokens only, and hide a device that errs.
@@ -16,7 +18,7 @@ export async function probeCheckpoint(checkpoint: Checkpoint, cacheFolder: strin
     layers: 1,
     hiddenSize: 64,
     intermediateSize: 64,
-    vocabularySize: 256,
+    vocabularySize: probeVocabularySize,
     tiedEmbeddings: true,
   };
   const tensors = [...expectedTensors(config)].map(([name, shape]) => ({ name, shape }));

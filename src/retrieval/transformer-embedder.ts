@@ -31,7 +31,7 @@ export class TransformerEmbedder implements Embedder {
   static async open({ encoder, pooling }: TransformerNetwork, options: TransformerEmbedderOptions): Promise<TransformerEmbedder> {
     const { onnxPath, padId } = encoder;
     const { normalize } = options;
-    const engine = await Engine.open({ native: { kind: 'padded-encoder', graphPath: onnxPath, pooling, normalize, padId }, files: [onnxPath] }, options);
+    const engine = await Engine.open({ replicas: [{ kind: 'padded-encoder', graphPath: onnxPath, pooling, normalize, padId }], files: [onnxPath] }, options);
     const embedder = new TransformerEmbedder(new SequenceEncoder(new Tokenizer(encoder.tokenizer)), engine, options);
     try {
       // No file need say how wide a row is, and exporters leave it open: a first run shows it, and that the graph runs.

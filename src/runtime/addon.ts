@@ -47,13 +47,14 @@ export interface CudaDevice {
 
 export interface NativeEngineOptions {
   key: string;
-  /** How many threads may run a batch at once. */
-  runners: number;
-  /** Whether the engine drains its queue with threads of its own; else its callers do. */
-  ownThreads: boolean;
+  /** One a GPU, or the one of the CPU. */
+  replicas: readonly NativeModel[];
+  /** On GPUs the engine drains its queue with threads of its own, on the CPU its callers do. */
+  onGpus: boolean;
+  /** Batches that run side by side on the CPU. */
+  workers: number;
   /** Threads of one run, its own included. */
   intraOpThreads: number;
-  model: NativeModel;
   /** Runs sequences again whose score is not finite; opened when the first comes. */
   safer?: NativeModel | undefined;
 }

@@ -7,7 +7,8 @@ import { fromNative, loadAddon, type EngineCounters, type NativeEngine, type Nat
 
 /** A model to run, and the files that it is read from. */
 export interface EngineModel {
-  native: NativeModel;
+  /** One a GPU, or the one of the CPU. */
+  replicas: readonly NativeModel[];
   files: readonly string[];
   /** Runs sequences again whose score is not finite. */
   safer?: NativeModel | undefined;
@@ -39,9 +40,6 @@ let nextCall = 1;
 
 /** The id of no engine. */
 const noEngine = 0;
-
-/** On a GPU one batch runs while the next is planned, packed and copied. */
-const gpuRunners = 2;
 
 /**
  * A model that runs in this process. The native engine behind it is shared by everyone who opens the same model with
@@ -77,16 +75,16 @@ export class Engine {
   /** Opens a model. Throws SESSION_FAILED and what opening the addon throws. */
   static async open(model: EngineModel, { workers, threads }: EngineOptions): Promise<Engine> {
     try {
-      const onGpu = model.native.kind === 'packed-decoder' && model.native.device !== 'cpu';
+      const onGpus = model.replicas.some((replica) => replica.kind === 'packed-decoder' && replica.device !== 'cpu');
       const native = await loadAddon().openEngine({
         key: identity(model, workers, threads),
-        runners: onGpu ? gpuRunners : workers,
-        ownThreads: onGpu,
-        intraOpThreads: onGpu ? 1 : Math.max(1, threads - workers + 1),
-        model: model.native,
+        replicas: model.replicas,
+        onGpus,
+        workers,
+        intraOpThreads: onGpus ? 1 : Math.max(1, threads - workers + 1),
         safer: model.safer,
       });
-      return new Engine(native, onGpu ? 0 : workers);
+      return new Engine(native, onGpus ? 0 : workers);
     } catch (error) {
       throw fromNative(error);
     }
@@ -153,9 +151,12 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /** Equal for models that compute the same from the same files with the same settings. */
-function identity({ native, files }: EngineModel, workers: number, threads: number): string {
-  const { graph, ...settings } = { graph: '', ...native };
-  const hash = createHash('sha256').update(graph).update(JSON.stringify(settings));
+function identity({ replicas, files }: EngineModel, workers: number, threads: number): string {
+  const hash = createHash('sha256');
+  for (const replica of replicas) {
+    const { graph, ...settings } = { graph: '', ...replica };
+    hash.update(graph).update(JSON.stringify(settings));
+  }
   for (const path of files) {
     const { ino, dev, size, mtimeMs } = statSync(path);
     hash.update(JSON.stringify([path, ino, dev, size, mtimeMs]));
