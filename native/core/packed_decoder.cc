@@ -8,14 +8,7 @@ namespace zrank {
 
 namespace {
 
-constexpr std::array kInputs{"input_ids", "expand", "compact", "seqlens_k", "total_sequence_length", "last", "last_flat"};
-constexpr std::array kOutputs{"logits"};
-
-// A tensor over memory that outlives the run.
-Ort::Value View(std::vector<int32_t>& data, std::initializer_list<int64_t> shape) {
-  static const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-  return Ort::Value::CreateTensor<int32_t>(memory, data.data(), data.size(), shape.begin(), shape.size());
-}
+constexpr const char* kOutput = "logits";
 
 }  // namespace
 
@@ -24,38 +17,61 @@ RunResult PackedDecoder::Run(std::span<const Sequence> batch, const Ort::RunOpti
   RunResult result;
   result.counts = {static_cast<uint64_t>(packed.tokens()), static_cast<uint64_t>(packed.sequences() * packed.longest)};
   if (device_.is_gpu()) PadToBuckets(packed);
-  std::vector<int32_t> total{packed.longest};
   const int64_t tokens = packed.tokens(), sequences = packed.sequences();
   const std::array inputs{
-      View(packed.input_ids, {tokens}),    View(packed.expand, {sequences, packed.longest}),
-      View(packed.compact, {tokens}),      View(packed.seqlens_k, {sequences}),
-      View(total, {1}),                    View(packed.last, {sequences}),
-      View(packed.last_flat, {sequences}),
+      GraphInput{"input_ids", packed.input_ids, {tokens}},
+      GraphInput{"expand", packed.expand, {sequences, packed.longest}},
+      GraphInput{"compact", packed.compact, {tokens}},
+      GraphInput{"last", packed.last, {sequences}},
+      GraphInput{"last_flat", packed.last_flat, {sequences}},
+      GraphInput{"seqlens_k", packed.seqlens_k, {sequences}},
+      GraphInput{"total_sequence_length", {&packed.longest, 1}, {1}},
   };
-  const std::vector<Ort::Value> outputs =
-      device_.is_gpu() ? RunOnGpu(options, inputs) : session_.Run(options, kInputs, inputs, kOutputs);
-  const float* logits = outputs.front().GetTensorData<float>();
+  const std::vector<float> logits = device_.is_gpu() ? RunOnGpu(options, inputs, sequences) : RunOnCpu(options, inputs);
   for (uint32_t row : packed.score_row) result.rows.push_back(logits[row]);
   return result;
 }
 
-std::vector<Ort::Value> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::span<const Ort::Value> inputs) {
+std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs) {
   static const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+  std::vector<const char*> names;
+  std::vector<Ort::Value> values;
+  for (const GraphInput& input : inputs) {
+    names.push_back(input.name);
+    // ONNX Runtime reads inputs only, but its type has no const.
+    auto* data = const_cast<int32_t*>(input.data.data());
+    values.push_back(Ort::Value::CreateTensor<int32_t>(memory, data, input.data.size(), input.shape.data(), input.shape.size()));
+  }
+  const std::vector<Ort::Value> outputs = session_.Run(options, names, values, {&kOutput, 1});
+  const float* logits = outputs.front().GetTensorData<float>();
+  return {logits, logits + outputs.front().GetTensorTypeAndShapeInfo().GetElementCount()};
+}
+
+std::vector<float> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, int64_t sequences) {
   try {
     std::unique_lock lock(gpu_, std::defer_lock);
     // The WebGPU provider takes no copies while it runs.
     if (device_.kind == DeviceKind::kWebGpu) lock.lock();
-    Ort::IoBinding binding(session_.ort());
-    for (size_t i = 0; i < inputs.size(); ++i) binding.BindInput(kInputs[i], inputs[i]);  // copies to the device
-    binding.BindOutput(kOutputs.front(), memory);
-    binding.SynchronizeInputs();
+    std::unique_ptr<GpuSlot> slot = TakeSlot();
+    slot->Bind(inputs, kOutput, sequences);
     if (!lock) lock.lock();
-    session_.ort().Run(options, binding);
-    binding.SynchronizeOutputs();
-    return binding.GetOutputValues();
+    const std::span<const float> output = slot->Run(session_.ort(), options);
+    std::vector<float> logits(output.begin(), output.end());
+    const std::lock_guard slots_lock(slots_mutex_);
+    slots_.push_back(std::move(slot));
+    return logits;
   } catch (const std::exception& exception) {
+    // The slot is gone with whatever the failed run left bound.
     throw Classify(exception, ErrorCode::kRunFailed);
   }
+}
+
+std::unique_ptr<GpuSlot> PackedDecoder::TakeSlot() {
+  const std::lock_guard lock(slots_mutex_);
+  if (slots_.empty()) return std::make_unique<GpuSlot>(session_.ort(), device_);
+  std::unique_ptr<GpuSlot> slot = std::move(slots_.back());
+  slots_.pop_back();
+  return slot;
 }
 
 }  // namespace zrank

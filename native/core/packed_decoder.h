@@ -1,7 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <mutex>
+#include <vector>
 
+#include "core/gpu_slot.h"
 #include "core/model.h"
 #include "core/session.h"
 
@@ -14,12 +17,17 @@ class PackedDecoder : public Model {
   RunResult Run(std::span<const Sequence> batch, const Ort::RunOptions& options) override;
 
  private:
+  // The logits of the packed sequences.
+  std::vector<float> RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs);
   // A GPU runs one batch at a time; the next one is packed and copied to it meanwhile.
-  std::vector<Ort::Value> RunOnGpu(const Ort::RunOptions& options, std::span<const Ort::Value> inputs);
+  std::vector<float> RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, int64_t sequences);
+  std::unique_ptr<GpuSlot> TakeSlot();
 
   const Device device_;
   Session session_;
   std::mutex gpu_;
+  std::mutex slots_mutex_;
+  std::vector<std::unique_ptr<GpuSlot>> slots_;  // that no run holds
 };
 
 }  // namespace zrank
