@@ -2,10 +2,9 @@ import { readCheckpoint, type Checkpoint } from './checkpoint/checkpoint.js';
 import { readEncoderClassifier } from './checkpoint/encoder.js';
 import { checkFolder, readConfig } from './checkpoint/folder.js';
 import { ZrankError } from './error.js';
-import { place, type Placement, type PlacementOptions } from './placement.js';
+import { defaultBatchTokens, place, type Placed, type PlacementOptions } from './placement.js';
 import { PromptTemplate } from './prompt/prompt-template.js';
 import type { NativeWork } from './runtime/addon.js';
-import type { EngineModel } from './runtime/engine.js';
 import { packedWork, paddedWork, type WorkLimits } from './runtime/work.js';
 import { defaultTemperature } from './scoring/probability.js';
 import type { EncodedPrompt, Pair, PairEncoder } from './tokenization/pair-encoder.js';
@@ -14,16 +13,14 @@ import { SequenceEncoder } from './tokenization/sequence-encoder.js';
 import { Tokenizer } from './tokenization/tokenizer.js';
 
 /** A model folder made ready to score pairs: what differs between one kind of network and another. */
-export interface CrossEncoder {
+export interface CrossEncoder extends Placed {
   encoder: PairEncoder;
-  model: EngineModel;
   /** The pairs' prompts as the engine takes them. */
   work(pairs: readonly Pair[], prompts: readonly EncodedPrompt[], limits: WorkLimits): NativeWork;
   /** The longest prompt in tokens, unless the caller says otherwise. */
   maxLength: number;
   /** The longest prompt that the network has positions for. */
   maxPositions: number;
-  placement: Placement;
   /** score = sigmoid(logit / temperature). */
   temperature: number;
 }
@@ -45,12 +42,11 @@ async function readQwen3(folder: string, options: CrossEncoderOptions): Promise<
   const checkpoint = await readCheckpoint(folder);
   const { config, head } = checkpoint;
   const encoder = pairEncoder(checkpoint);
-  const { model, placement } = await place(checkpoint, { ...options, maxLength: options.maxLength ?? checkpoint.maxLength });
+  const placed = await place(checkpoint, { ...options, maxLength: options.maxLength ?? checkpoint.maxLength });
   const padTokenId = head.kind === 'classifier' ? config.padTokenId : undefined;
   return {
+    ...placed,
     encoder,
-    model,
-    placement,
     work(pairs, prompts, limits) {
       const queries = pairs.map((pair, i) => (typeof pair === 'string' ? `prompt ${i}` : `query ${pair[0]}`));
       return packedWork(prompts.map(({ ids }) => ({ ids: withoutPadding(ids, padTokenId) })), queries, limits);
@@ -93,6 +89,7 @@ async function readBert(folder: string, { device, precision }: CrossEncoderOptio
     maxLength,
     maxPositions,
     placement: { device: 'cpu', precision: 'fp32', attention: 'grouped', passedOver: [] },
+    batchTokens: () => defaultBatchTokens,
     temperature: 1,
   };
 }

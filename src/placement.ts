@@ -3,10 +3,11 @@ import { convertWeights, type ConvertOptions } from './checkpoint/convert-weight
 import { probeCheckpoint, probeVocabularySize } from './checkpoint/probe-checkpoint.js';
 import { ZrankError } from './error.js';
 import { writeQwen3Graph, type Graph, type GraphOptions } from './graph/qwen3.js';
-import { fromNative, loadAddon } from './runtime/addon.js';
+import { activationBytes } from './graph/memory.js';
+import { fromNative, loadAddon, type CudaDevice } from './runtime/addon.js';
 import { planCpu } from './runtime/cpu-precision.js';
 import { Engine, type EngineModel } from './runtime/engine.js';
-import { packedWork } from './runtime/work.js';
+import { packedWork, paddedTokensPerToken } from './runtime/work.js';
 
 /** `cuda` is the first GPU, `cuda:0,1` a pool of the two named. */
 export type Device = 'auto' | 'cpu' | 'webgpu' | 'cuda' | `cuda:${string}`;
@@ -21,6 +22,8 @@ export interface Placement {
   precision: Precision;
   /** How attention is computed (GraphOptions). */
   attention: GraphOptions['attention'];
+  /** NVIDIA's GPUs that it runs on. */
+  gpus?: Pick<CudaDevice, 'name' | 'computeCapability' | 'totalMemory'>[];
   /** Why another device, precision or attention was not taken, a line each. */
   passedOver: string[];
 }
@@ -32,11 +35,23 @@ export interface PlacementOptions extends ConvertOptions {
   maxLength: number;
 }
 
+export interface Placed {
+  model: EngineModel;
+  placement: Placement;
+  /** Tokens that a batch computes where the caller does not say, once the model is open. */
+  batchTokens(): number;
+}
+
 /** GPUs that run replicas of one model. */
 interface Gpus {
   kind: 'cuda' | 'webgpu';
   indices: readonly number[];
 }
+
+/** On the CPU, and on GPUs whose memory is not known. */
+export const defaultBatchTokens = 2048;
+const minCudaBatchTokens = 256;
+const maxCudaBatchTokens = 16_384;
 
 /** How far a logit on a GPU may lie from the CPU's in the probe, relative to 1 + its magnitude. */
 const probeTolerance: Record<Precision, number> = { fp32: 1e-3, fp16: 0.02, bf16: 0.15 };
@@ -46,7 +61,7 @@ const probeTolerance: Record<Precision, number> = { fp32: 1e-3, fp16: 0.02, bf16
  * form that has computed a small network with the heads of this checkpoint as the CPU does: ONNX Runtime 1.30's WebGPU
  * GroupQueryAttention, for one, errs beyond its first tile on some devices.
  */
-export async function place(checkpoint: Checkpoint, options: PlacementOptions): Promise<{ model: EngineModel; placement: Placement }> {
+export async function place(checkpoint: Checkpoint, options: PlacementOptions): Promise<Placed> {
   const passedOver: string[] = [];
   const gpus = requestedGpus(options.device);
   if (gpus !== undefined) {
@@ -66,17 +81,17 @@ function requestedGpus(device: Device): Gpus | undefined {
   return { kind: 'cuda', indices: [...new Set((device.split(':')[1] ?? '0').split(',').map(Number))] };
 }
 
-function placeOnCpu(checkpoint: Checkpoint, asked: 'auto' | Precision, passedOver: string[]): { model: EngineModel; placement: Placement } {
+function placeOnCpu(checkpoint: Checkpoint, asked: 'auto' | Precision, passedOver: string[]): Placed {
   if (asked === 'fp16') throw new ZrankError('INVALID_ARGUMENT', `precision 'fp16' runs on GPUs; the CPU has 'fp32' and 'bf16'`);
   const { precision, hasKernels } = planCpu(asked, checkpoint, loadAddon().kernels());
   const model = cpuModel(checkpoint, hasKernels ? precision : undefined);
-  return { model, placement: { device: 'cpu', precision, attention: 'grouped', passedOver } };
+  return { model, placement: { device: 'cpu', precision, attention: 'grouped', passedOver }, batchTokens: () => defaultBatchTokens };
 }
 
-async function placeOnGpus(checkpoint: Checkpoint, gpus: Gpus, options: PlacementOptions, passedOver: string[]) {
+async function placeOnGpus(checkpoint: Checkpoint, gpus: Gpus, options: PlacementOptions, passedOver: string[]): Promise<Placed> {
   const { kind } = gpus;
   // A device that is not there is found out before anything is computed or converted for it.
-  checkDevices(gpus);
+  checkDevices(gpus, options.precision);
   const precisions: Precision[] = options.precision === 'auto' ? (kind === 'cuda' ? ['fp16'] : ['fp16', 'fp32']) : [options.precision];
   if (kind === 'webgpu' && options.precision === 'bf16') {
     throw new ZrankError('INVALID_ARGUMENT', `WebGPU has no bf16; its precisions are 'fp32' and 'fp16'`);
@@ -92,21 +107,41 @@ async function placeOnGpus(checkpoint: Checkpoint, gpus: Gpus, options: Placemen
         continue;
       }
       const stored = compute === 'bf16' ? checkpoint.weights : await convertWeights(checkpoint.weights, compute === 'fp16' ? 'F16' : 'F32', options);
-      const model = gpuModel({ ...checkpoint, weights: stored }, { compute, attention, positions: options.maxLength }, gpus);
-      const safer = cpuModel(checkpoint).replicas[0]!;
-      const device = kind === 'cuda' ? (`cuda:${gpus.indices.join()}` as const) : 'webgpu';
-      return { model: { ...model, safer }, placement: { device, precision: compute, attention, passedOver } satisfies Placement };
+      const graph = { compute, attention, positions: options.maxLength };
+      const model = { ...gpuModel({ ...checkpoint, weights: stored }, graph, gpus), safer: cpuModel(checkpoint).replicas[0]! };
+      const placement = { precision: compute, attention, passedOver };
+      if (kind === 'webgpu') return { model, placement: { device: kind, ...placement }, batchTokens: () => defaultBatchTokens };
+      return {
+        model,
+        placement: { device: `cuda:${gpus.indices.join()}`, ...placement, gpus: cudaDevices(gpus) },
+        batchTokens: () => cudaBatchTokens(cudaDevices(gpus), activationBytes(checkpoint.config, graph, paddedTokensPerToken)),
+      };
     }
   }
   throw new ZrankError('DEVICE_UNAVAILABLE', `${kind} cannot run this model: ${passedOver.join('; ')}`);
 }
 
-function checkDevices({ kind, indices }: Gpus): void {
+function checkDevices(gpus: Gpus, precision: 'auto' | Precision): void {
   try {
-    for (const index of indices) loadAddon().checkDevice(kind, index);
+    for (const index of gpus.indices) loadAddon().checkDevice(gpus.kind, index);
+    if (gpus.kind !== 'cuda' || precision !== 'bf16') return;
+    for (const { index, name, computeCapability } of cudaDevices(gpus)) {
+      if (parseFloat(computeCapability) >= 8) continue;
+      throw new ZrankError('INVALID_ARGUMENT', `precision 'bf16' needs a GPU of compute capability 8.0 or higher; cuda:${index}, ${name}, has ${computeCapability}`);
+    }
   } catch (error) {
     throw fromNative(error);
   }
+}
+
+function cudaDevices({ indices }: Gpus): CudaDevice[] {
+  return loadAddon().cudaDevices().filter(({ index }) => indices.includes(index));
+}
+
+/** What fits four fifths of the memory that is free on the GPU with the least, up to a size that does not keep the next caller waiting. */
+export function cudaBatchTokens(devices: readonly CudaDevice[], bytesPerToken: number): number {
+  const free = Math.min(...devices.map(({ freeMemory, totalMemory }) => freeMemory ?? totalMemory));
+  return Math.max(minCudaBatchTokens, Math.min(maxCudaBatchTokens, Math.floor((0.8 * free) / bytesPerToken)));
 }
 
 function cpuModel(checkpoint: Checkpoint, kernels?: GraphOptions['kernels']): EngineModel {

@@ -57,7 +57,7 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
   workers?: number;
   /** CPU threads in all. @default the number of cores, at least `workers` */
   threads?: number;
-  /** Tokens a batch computes; what prompts share counts once. @default 2048 */
+  /** Tokens a batch computes; what prompts share counts once. @default 2048; on CUDA 16384, or what fits the free memory */
   maxBatchTokens?: number;
   /** A call that would make more tokens than this wait fails at once with QUEUE_FULL. @default 4194304 */
   maxQueueTokens?: number;
@@ -123,7 +123,7 @@ export class Reranker implements AsyncDisposable {
       truncation: options.truncation ?? 'document',
       specialTokens: options.specialTokens ?? 'parse',
       temperature: options.temperature ?? crossEncoder.temperature,
-      maxBatchTokens: options.maxBatchTokens ?? 2048,
+      maxBatchTokens: options.maxBatchTokens ?? crossEncoder.batchTokens(),
       maxQueueTokens: options.maxQueueTokens ?? 2 ** 22,
     };
   }

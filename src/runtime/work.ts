@@ -14,7 +14,7 @@ export interface WorkLimits {
 }
 
 /** How far padding to the longest sequence may exceed a batch's tokens before attention's share of the work grows. */
-const paddedTokensPerToken = 4;
+export const paddedTokensPerToken = 4;
 
 /** Sequences for the packed decoder; those with equal `prefixes` [sequences] begin alike and share that computation. */
 export function packedWork(sequences: readonly TokenSequence[], prefixes: readonly string[], { maxBatchTokens, maxQueueTokens }: WorkLimits): NativeWork {

@@ -1,0 +1,22 @@
+import type { Qwen3Config } from '../checkpoint/config.js';
+import type { GraphOptions } from './operators.js';
+
+/**
+ * Bytes that a run needs at its peak for a token of its batch, beside the weights: what is alive at once of residual and norm with
+ * either attention's tensors or the MLP's, by the shapes of src/graph. Attention is laid out over `padding` positions a token.
+ */
+export function activationBytes(config: Qwen3Config, { compute, attention }: GraphOptions, padding: number): number {
+  const { hiddenSize, intermediateSize, heads, keyValueHeads, headDim } = config;
+  const width = compute === 'fp32' ? 4 : 2;
+  const queryKeyValue = (heads + 2 * keyValueHeads) * headDim;
+  // Laid out: queries, keys and values, the keys and values that the operator gives back, what is attended.
+  const laidOut = queryKeyValue + 2 * keyValueHeads * headDim + 2 * heads * headDim;
+  const attended = 2 * hiddenSize + queryKeyValue + padding * laidOut;
+  const gated = 3 * hiddenSize + 4 * intermediateSize;
+  const bytes = width * Math.max(attended, gated);
+  // Plain operators hold every head's scores, in `compute` and three times in fp32; of this many keys a query.
+  return attention === 'plain' ? bytes + padding * heads * plainKeys * (width + 12) : bytes;
+}
+
+/** Longer sequences than this come under the budget by halving. */
+const plainKeys = 512;
