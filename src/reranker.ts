@@ -61,6 +61,8 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
   maxBatchTokens?: number;
   /** A call that would make more tokens than this wait fails at once with QUEUE_FULL. @default 4194304 */
   maxQueueTokens?: number;
+  /** ONNX Runtime writes a trace of its operators to this path, with the time added; it is complete after close(). @default none */
+  profilePrefix?: string;
 }
 
 /** A document as rank() takes it. */
@@ -102,6 +104,7 @@ const loadRules = {
   threads: aPositiveInteger,
   maxBatchTokens: aPositiveInteger,
   maxQueueTokens: aPositiveInteger,
+  profilePrefix: aString,
 };
 
 /**
@@ -143,7 +146,7 @@ export class Reranker implements AsyncDisposable {
       onProgress: options.onLoadProgress,
     });
     checkMaxLength(options.maxLength, crossEncoder);
-    return new Reranker(crossEncoder, await Engine.open(crossEncoder.model, splitThreads(options)), options);
+    return new Reranker(crossEncoder, await Engine.open(crossEncoder.model, { ...splitThreads(options), profilePrefix: options.profilePrefix }), options);
   }
 
   /** The default of maxLength. */

@@ -156,6 +156,7 @@ const wrongLoads: [option: keyof LoadOptions, value: unknown][] = [
   ['maxLength', 0],
   ['truncation', true],
   ['specialTokens', ''],
+  ['profilePrefix', true],
 ];
 test.each(wrongLoads)('load refuses %s = %s', (option, value) =>
   expectCode(Reranker.load(tinyModel, { [option]: value }), 'INVALID_ARGUMENT', new RegExp(option)),

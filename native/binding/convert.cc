@@ -25,13 +25,14 @@ std::vector<T> Copy(Napi::Object object, const char* name) {
   return std::vector<T>(array.Data(), array.Data() + array.ElementLength());
 }
 
-SessionSpec ToDecoderSpec(Napi::Object model, int threads) {
+SessionSpec ToDecoderSpec(Napi::Object model, int threads, const std::string& profile_prefix) {
   SessionSpec spec;
   const auto graph = Copy<Napi::Uint8Array, uint8_t>(model, "graph");
   spec.graph.assign(graph.begin(), graph.end());
   spec.weight_folder = Text(model, "weightFolder");
   spec.device = {DeviceKindOf(Text(model, "device")), static_cast<int>(Number(model, "deviceIndex"))};
   spec.intra_op_threads = threads;
+  spec.profile_prefix = profile_prefix;
   return spec;
 }
 
@@ -44,11 +45,12 @@ Pooling ToPooling(const std::string& mode) {
   return Pooling::kMean;
 }
 
-EncoderSpec ToEncoderSpec(Napi::Object model, int threads) {
+EncoderSpec ToEncoderSpec(Napi::Object model, int threads, const std::string& profile_prefix) {
   EncoderSpec spec;
   spec.session.graph_path = Text(model, "graphPath");
   spec.session.intra_op_threads = threads;
   spec.session.optimize = true;
+  spec.session.profile_prefix = profile_prefix;
   const auto pooling = model.Get("pooling").As<Napi::Array>();
   for (uint32_t i = 0; i < pooling.Length(); ++i) {
     spec.pooling.push_back(ToPooling(pooling.Get(i).As<Napi::String>()));
@@ -58,11 +60,11 @@ EncoderSpec ToEncoderSpec(Napi::Object model, int threads) {
   return spec;
 }
 
-EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads) {
+EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads, const std::string& profile_prefix = {}) {
   if (Text(model, "kind") == "padded-encoder") {
-    return [spec = ToEncoderSpec(model, threads)] { return std::make_unique<PaddedEncoder>(spec); };
+    return [spec = ToEncoderSpec(model, threads, profile_prefix)] { return std::make_unique<PaddedEncoder>(spec); };
   }
-  return [spec = ToDecoderSpec(model, threads)] { return std::make_unique<PackedDecoder>(spec); };
+  return [spec = ToDecoderSpec(model, threads, profile_prefix)] { return std::make_unique<PackedDecoder>(spec); };
 }
 
 }  // namespace
@@ -72,9 +74,12 @@ EngineSpec ToEngineSpec(Napi::Object options) {
   EngineSpec spec;
   spec.on_gpus = options.Get("onGpus").As<Napi::Boolean>();
   spec.workers = static_cast<int>(Number(options, "workers"));
+  const std::string profile_prefix = Text(options, "profilePrefix");
   const auto replicas = options.Get("replicas").As<Napi::Array>();
   for (uint32_t i = 0; i < replicas.Length(); ++i) {
-    spec.replicas.push_back(ToModelFactory(replicas.Get(i).As<Napi::Object>(), threads));
+    const bool is_one_of_many = !profile_prefix.empty() && replicas.Length() > 1;
+    const std::string prefix = is_one_of_many ? profile_prefix + "-" + std::to_string(i) : profile_prefix;
+    spec.replicas.push_back(ToModelFactory(replicas.Get(i).As<Napi::Object>(), threads, prefix));
   }
   if (options.Get("safer").IsObject()) spec.safer = ToModelFactory(options.Get("safer").As<Napi::Object>(), threads);
   return spec;
@@ -101,6 +106,7 @@ Napi::Object ToJs(Napi::Env env, const EngineCounters& counters) {
   object.Set("computedTokens", static_cast<double>(counters.computed_tokens));
   object.Set("paddedTokens", static_cast<double>(counters.padded_tokens));
   object.Set("runSeconds", counters.run_seconds);
+  object.Set("computeSeconds", counters.compute_seconds);
   object.Set("outOfMemory", static_cast<double>(counters.out_of_memory));
   object.Set("notFinite", static_cast<double>(counters.not_finite));
   return object;

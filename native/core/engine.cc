@@ -265,6 +265,7 @@ void Engine::Run(Batch batch, Replica& replica) {
       counters_.computed_tokens += result->counts.computed_tokens;
       counters_.padded_tokens += result->counts.padded_tokens;
       counters_.run_seconds += elapsed.count();
+      counters_.compute_seconds += result->counts.compute_seconds;
       const size_t width = result->rows.size() / sequences.size();
       const float* row = result->rows.data();
       for (const auto& part : batch.parts) {
@@ -322,6 +323,7 @@ RunResult Engine::RunOrHalve(Replica& replica, std::span<const Sequence> sequenc
   result.rows.insert(result.rows.end(), rest.rows.begin(), rest.rows.end());
   result.counts.computed_tokens += rest.counts.computed_tokens;
   result.counts.padded_tokens += rest.counts.padded_tokens;
+  result.counts.compute_seconds += rest.counts.compute_seconds;
   return result;
 }
 

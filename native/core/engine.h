@@ -41,6 +41,7 @@ struct EngineCounters {
   uint64_t computed_tokens = 0;  // after sharing
   uint64_t padded_tokens = 0;
   double run_seconds = 0;        // summed over runs
+  double compute_seconds = 0;    // of these, in ONNX Runtime; a GPU has one run there at a time and is idle between them
   uint64_t out_of_memory = 0;    // runs that the device had no memory for, and that were halved
   uint64_t not_finite = 0;       // sequences that were run again in a safer precision
 };

@@ -14,6 +14,7 @@ namespace zrank {
 struct RunCounts {
   uint64_t computed_tokens = 0;  // rows that passed through the layers
   uint64_t padded_tokens = 0;    // sequences x longest sequence, as attention saw them
+  double compute_seconds = 0;    // in ONNX Runtime's run, without packing, copies to the device and waiting for it
 };
 
 struct RunResult {

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 
 namespace zrank {
 
@@ -27,12 +28,13 @@ RunResult PackedDecoder::Run(std::span<const Sequence> batch, const Ort::RunOpti
       GraphInput{"seqlens_k", packed.seqlens_k, {sequences}},
       GraphInput{"total_sequence_length", {&packed.longest, 1}, {1}},
   };
-  const std::vector<float> logits = device_.is_gpu() ? RunOnGpu(options, inputs, sequences) : RunOnCpu(options, inputs);
+  const std::vector<float> logits = device_.is_gpu() ? RunOnGpu(options, inputs, sequences, result.counts.compute_seconds)
+                                                     : RunOnCpu(options, inputs, result.counts.compute_seconds);
   for (uint32_t row : packed.score_row) result.rows.push_back(logits[row]);
   return result;
 }
 
-std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs) {
+std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, double& compute_seconds) {
   static const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
   std::vector<const char*> names;
   std::vector<Ort::Value> values;
@@ -42,12 +44,14 @@ std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::
     auto* data = const_cast<int32_t*>(input.data.data());
     values.push_back(Ort::Value::CreateTensor<int32_t>(memory, data, input.data.size(), input.shape.data(), input.shape.size()));
   }
+  const Stopwatch stopwatch(compute_seconds);
   const std::vector<Ort::Value> outputs = session_.Run(options, names, values, {&kOutput, 1});
   const float* logits = outputs.front().GetTensorData<float>();
   return {logits, logits + outputs.front().GetTensorTypeAndShapeInfo().GetElementCount()};
 }
 
-std::vector<float> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, int64_t sequences) {
+std::vector<float> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, int64_t sequences,
+                                           double& compute_seconds) {
   try {
     std::unique_lock lock(gpu_, std::defer_lock);
     // The WebGPU provider takes no copies while it runs.
@@ -55,6 +59,7 @@ std::vector<float> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::
     std::unique_ptr<GpuSlot> slot = TakeSlot();
     slot->Bind(inputs, kOutput, sequences);
     if (!lock) lock.lock();
+    const Stopwatch stopwatch(compute_seconds);
     const std::span<const float> output = slot->Run(session_.ort(), options);
     std::vector<float> logits(output.begin(), output.end());
     const std::lock_guard slots_lock(slots_mutex_);

@@ -17,10 +17,11 @@ class PackedDecoder : public Model {
   RunResult Run(std::span<const Sequence> batch, const Ort::RunOptions& options) override;
 
  private:
-  // The logits of the packed sequences.
-  std::vector<float> RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs);
+  // The logits of the packed sequences; adds to `compute_seconds`.
+  std::vector<float> RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, double& compute_seconds);
   // A GPU runs one batch at a time; the next one is packed and copied to it meanwhile.
-  std::vector<float> RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, int64_t sequences);
+  std::vector<float> RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, int64_t sequences,
+                              double& compute_seconds);
   std::unique_ptr<GpuSlot> TakeSlot();
 
   const Device device_;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 
 namespace zrank {
 
@@ -107,7 +108,11 @@ RunResult PaddedEncoder::Run(std::span<const Sequence> batch, const Ort::RunOpti
     names.push_back(input.c_str());
   }
   const std::array output_names{output_.c_str()};
-  const std::vector<Ort::Value> outputs = session_.Run(options, names, inputs, output_names);
+  RunResult result;
+  const std::vector<Ort::Value> outputs = [&] {
+    const Stopwatch stopwatch(result.counts.compute_seconds);
+    return session_.Run(options, names, inputs, output_names);
+  }();
 
   const std::vector<int64_t> got = outputs.front().GetTensorTypeAndShapeInfo().GetShape();
   const bool fits = got.front() == shape[0] && (!pools_ || got[1] == shape[1]);
@@ -115,8 +120,7 @@ RunResult PaddedEncoder::Run(std::span<const Sequence> batch, const Ort::RunOpti
   const float* data = outputs.front().GetTensorData<float>();
   const size_t width = got.size() == 1 ? 1 : static_cast<size_t>(got.back());
 
-  RunResult result;
-  result.counts = {batch.size() * longest, batch.size() * longest};
+  result.counts.computed_tokens = result.counts.padded_tokens = batch.size() * longest;
   if (pools_) {
     const std::span tokens(data, batch.size() * longest * width);
     result.rows = PoolBatch(batch, tokens, width);

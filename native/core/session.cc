@@ -17,6 +17,7 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
   options.DisableMemPattern();
   // Busy waiting between operators would take the cores from the rest of the server.
   options.AddConfigEntry("session.intra_op.allow_spinning", "0");
+  if (!spec.profile_prefix.empty()) options.EnableProfiling(spec.profile_prefix.c_str());
   if (spec.device.is_gpu()) {
     // Weights lie outside the arena, which then holds activations alone.
     options.AddConfigEntry("session.use_device_allocator_for_initializers", "1");

@@ -55,6 +55,8 @@ export interface NativeEngineOptions {
   workers: number;
   /** Threads of one run, its own included. */
   intraOpThreads: number;
+  /** What the paths of ONNX Runtime's traces begin with; none where it is not given. */
+  profilePrefix?: string | undefined;
   /** Runs sequences again whose score is not finite; opened when the first comes. */
   safer?: NativeModel | undefined;
 }
@@ -121,6 +123,11 @@ export interface EngineCounters {
   paddedTokens: number;
   /** Seconds in runs, summed over threads. */
   runSeconds: number;
+  /**
+   * Of these, seconds in ONNX Runtime, without packing and waiting. A GPU runs one batch at a time: the rest of the time it
+   * is idle.
+   */
+  computeSeconds: number;
   /** Runs that a device had no memory for, and that were halved. */
   outOfMemory: number;
   /** Sequences whose score was not finite, and that were run again in a safer precision. */

@@ -19,6 +19,8 @@ export interface EngineOptions {
   workers: number;
   /** CPU threads in all; what the workers leave helps inside their runs. */
   threads: number;
+  /** What the path of ONNX Runtime's trace begins with. */
+  profilePrefix?: string | undefined;
 }
 
 export interface RunOptions {
@@ -73,15 +75,17 @@ export class Engine {
   }
 
   /** Opens a model. Throws SESSION_FAILED and what opening the addon throws. */
-  static async open(model: EngineModel, { workers, threads }: EngineOptions): Promise<Engine> {
+  static async open(model: EngineModel, options: EngineOptions): Promise<Engine> {
+    const { workers, threads, profilePrefix } = options;
     try {
       const onGpus = model.replicas.some((replica) => replica.kind === 'packed-decoder' && replica.device !== 'cpu');
       const native = await loadAddon().openEngine({
-        key: identity(model, workers, threads),
+        key: identity(model, options),
         replicas: model.replicas,
         onGpus,
         workers,
         intraOpThreads: onGpus ? 1 : Math.max(1, threads - workers + 1),
+        profilePrefix,
         safer: model.safer,
       });
       return new Engine(native, onGpus ? 0 : workers);
@@ -151,7 +155,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /** Equal for models that compute the same from the same files with the same settings. */
-function identity({ replicas, files }: EngineModel, workers: number, threads: number): string {
+function identity({ replicas, files }: EngineModel, { workers, threads, profilePrefix }: EngineOptions): string {
   const hash = createHash('sha256');
   for (const replica of replicas) {
     const { graph, ...settings } = { graph: '', ...replica };
@@ -161,5 +165,5 @@ function identity({ replicas, files }: EngineModel, workers: number, threads: nu
     const { ino, dev, size, mtimeMs } = statSync(path);
     hash.update(JSON.stringify([path, ino, dev, size, mtimeMs]));
   }
-  return hash.update(JSON.stringify([workers, threads])).digest('hex');
+  return hash.update(JSON.stringify([workers, threads, profilePrefix])).digest('hex');
 }
