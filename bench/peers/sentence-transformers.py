@@ -1,10 +1,11 @@
-"""Peer: sentence-transformers' CrossEncoder.predict, in fp32 or bf16.
+"""Peer: sentence-transformers' CrossEncoder.predict, in fp32, bf16 or fp16, on the CPU or a CUDA GPU.
 
 Install: pip install sentence-transformers (5.4 or later, with torch and transformers), and name the interpreter
 with --python or ZRANK_PYTHON.
 """
 
 import json
+import math
 import os
 import sys
 import time
@@ -32,10 +33,11 @@ except ImportError as error:
     sys.exit(0)
 
 torch.set_num_threads(settings["threads"])
-device = "cuda" if settings["device"].startswith("cuda") else "cpu"
-dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[settings["precision"]]
+device = settings["device"].split(",")[0] if settings["device"].startswith("cuda") else "cpu"
+dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[settings["precision"]]
+model_kwargs = {"dtype": dtype, "attn_implementation": "sdpa"}
 try:
-    model = CrossEncoder(settings["model"], device=device, model_kwargs={"dtype": dtype}, local_files_only=True)
+    model = CrossEncoder(settings["model"], device=device, model_kwargs=model_kwargs, local_files_only=True)
 except Exception as error:
     say({"unavailable": f"it cannot load the model: {error}"})
     sys.exit(0)
@@ -54,6 +56,6 @@ for line in sys.stdin:
         start = time.perf_counter()
         logits = model.predict(pairs, activation_fn=identity, show_progress_bar=False, convert_to_numpy=True)
         seconds = time.perf_counter() - start
-        say({"seconds": seconds, "logits": [float(logit) for logit in logits]})
+        say({"seconds": seconds, "logits": [float(logit) if math.isfinite(logit) else None for logit in logits]})
     except Exception as error:
         say({"error": str(error)})

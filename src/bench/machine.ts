@@ -12,25 +12,25 @@ export interface Machine {
   cpu: string;
   cores: number;
   memoryBytes: number;
-  /** Of bare matrix products in this process. */
-  gemmGflops: number;
-  gemmPrecision: GemmPeak['precision'];
+  /** Of bare matrix products in this process; null where they could not be measured. */
+  gemmGflops: number | null;
+  gemmPrecision: GemmPeak['precision'] | null;
   /** The GPU in use, null on the CPU. */
   gpu: string | null;
   /** Of this process after the run: arenas keep what they once took. null on the CPU, or where nobody tells. */
   deviceMemoryBytes: number | null;
 }
 
-export async function describeMachine(device: string, peak: GemmPeak): Promise<Machine> {
+export async function describeMachine(device: string, peak: GemmPeak | undefined): Promise<Machine> {
   const cores = cpus();
   return {
     platform: `${process.platform}-${process.arch}`,
     cpu: cores[0]?.model.trim() ?? 'unknown',
     cores: cores.length,
     memoryBytes: totalmem(),
-    gemmGflops: peak.flops / 1e9,
-    gemmPrecision: peak.precision,
-    ...(device.startsWith('cuda') ? await describeGpu(Number(device.split(':')[1] ?? 0)) : { gpu: null, deviceMemoryBytes: null }),
+    gemmGflops: peak ? peak.flops / 1e9 : null,
+    gemmPrecision: peak?.precision ?? null,
+    ...(device.startsWith('cuda') ? await describeGpu(cudaIndex(device)) : { gpu: null, deviceMemoryBytes: null }),
   };
 }
 
@@ -50,4 +50,9 @@ async function describeGpu(index: number): Promise<Pick<Machine, 'gpu' | 'device
 export async function ownVersions(): Promise<Record<string, string>> {
   const manifest = JSON.parse(await readFile(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8')) as { version: string };
   return { zrank: manifest.version, node: process.versions.node, onnxruntime: loadAddon().openRuntime(findOnnxRuntime()) };
+}
+
+/** The GPU that a device such as `cuda:1` or `cuda:0,1` names first. */
+export function cudaIndex(device: string): number {
+  return Number.parseInt(device.split(':')[1] ?? '0', 10);
 }

@@ -10,12 +10,13 @@ import type { Call } from './workload.js';
 interface Peer {
   /** A file of bench/peers. */
   script: string;
-  precision: 'fp32' | 'bf16';
+  precision: 'fp32' | 'bf16' | 'fp16';
 }
 
 const peers: Readonly<Record<string, Peer>> = {
   'sentence-transformers': { script: 'sentence-transformers.py', precision: 'fp32' },
   'sentence-transformers-bf16': { script: 'sentence-transformers.py', precision: 'bf16' },
+  'sentence-transformers-fp16': { script: 'sentence-transformers.py', precision: 'fp16' },
   'onnxruntime-node': { script: 'onnxruntime-node.mjs', precision: 'fp32' },
   'transformers.js': { script: 'transformers-js.mjs', precision: 'fp32' },
   'node-llama-cpp': { script: 'node-llama-cpp.mjs', precision: 'bf16' },
@@ -70,7 +71,8 @@ export class PeerProcess implements Contender {
         throw new ZrankError('PEER_FAILED', `${this.name} failed: ${String(reply?.['error'] ?? lastError(this.#errors))}`);
       }
       latencies.push(seconds);
-      logits.push(scores as number[]);
+      // JSON has no number for what is not finite.
+      logits.push(scores.map((score) => (score as number | null) ?? NaN));
     }
     const seconds = latencies.reduce((sum, latency) => sum + latency, 0);
     return { seconds, latencies: queued(latencies), logits };

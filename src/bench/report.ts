@@ -139,7 +139,7 @@ function details(reports: readonly RunReport[]): string {
   const entries: [string, string][] = [
     ['processor', `${machine.cpu}, ${machine.cores} cores, ${number(machine.memoryBytes / 2 ** 30)} GiB, ${machine.platform}`],
     ...(machine.gpu === null ? [] : [['GPU', machine.gpu] as [string, string]]),
-    ['GEMM peak', `${number(machine.gemmGflops)} GFLOP/s in ${machine.gemmPrecision}`],
+    ['GEMM peak', machine.gemmGflops === null ? 'not measured' : `${number(machine.gemmGflops)} GFLOP/s in ${machine.gemmPrecision}`],
     ['device, precision', `${settings.device}, ${settings.precision}; ${settings.threads} threads, workers: ${settings.workers ?? 'default'}`],
     ['calls', `${settings.calls} of ${settings.documents} documents, after ${settings.warmups} warm-ups; seed ${settings.seed}`],
     ['versions', Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')],

@@ -12,14 +12,15 @@ export interface BenchResult {
   computedTokensPerSecond: number;
   /** Of a call. */
   latencyMs: { p50: number; p95: number; p99: number };
+  /** Share of the calls' time in which the GPU, or a worker of the CPU, computed no batch; 0 to 1. */
+  idle: number;
   /** Share of padding in what attention lays out, 0 to 1. */
   paddingWaste: number;
   /** Prompt tokens that were not computed, because prompts begin alike. */
   tokensSaved: number;
-  /**
-   * Floating point operations that the computed tokens need, a second, over those of bare matrix products; 0 to 1. null
-   * for networks other than Qwen3.
-   */
+  /** Floating point operations a second that the computed tokens need; null for networks other than Qwen3. */
+  flops: number | null;
+  /** `flops` over those of bare matrix products, 0 to 1; null where one of them is not known. */
   mfu: number | null;
   /** Of the process, mapped weights and the benchmark's own texts included. */
   peakRssBytes: number;
@@ -29,7 +30,7 @@ export interface BenchResult {
   against: Comparison[];
   machine: Machine;
   versions: Record<string, string>;
-  /** As carried out: the precision is the one that `auto` chose. */
+  /** As carried out: device and precision are those that `auto` chose. */
   settings: RunSettings;
   /** With --invariance. */
   invariance?: InvarianceResult;

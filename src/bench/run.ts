@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { median, quantile } from 'simple-statistics';
 import { ZrankError } from '../error.js';
 import type { EngineCounters } from '../index.js';
+import { splitThreads } from '../runtime/engine.js';
 import type { Contender, Timing } from './contender.js';
 import { readNetwork, modelFlops } from './flops.js';
 import { GemmPeak } from './gemm-peak.js';
@@ -31,14 +32,18 @@ interface Block {
 export async function run(settings: RunSettings, secrets: Secrets, log: Log): Promise<RunReport> {
   const calls = await makeCalls(settings.model, { ...settings, calls: settings.warmups + settings.calls });
   const zrank = await ZrankContender.load(settings);
-  const { opponents, unavailable } = await openOpponents(settings, secrets, log);
+  // The others run where zrank does.
+  const { device, precision } = zrank.reranker.placement;
+  const chosen = { ...settings, device, precision };
+  const { opponents, unavailable } = await openOpponents(chosen, secrets, log);
   try {
-    return await measure(settings, calls, zrank, opponents, unavailable, log);
+    return await measure(chosen, calls, zrank, opponents, unavailable, log);
   } finally {
     await Promise.all([zrank, ...opponents].map((contender) => contender.close()));
   }
 }
 
+/** `settings` name the device and the precision that zrank chose. */
 async function measure(
   settings: RunSettings,
   calls: readonly Call[],
@@ -52,14 +57,14 @@ async function measure(
   if (warmups.length > 0) log(`${warmups.length} warm-up calls`);
   for (const contender of [zrank, ...opponents]) await contender.run(warmups, settings.concurrency);
 
-  const peak = await GemmPeak.open(settings.device, settings.threads);
-  await peak.sample(gemmSamples);
+  const peak = await openPeak(settings, log);
+  await peak?.sample(gemmSamples);
   const before = zrank.reranker.counters();
   const { blocks, delays } = await runBlocks(settings, timed, zrank, opponents, peak, log);
   const after = zrank.reranker.counters();
   const peakRssBytes = process.resourceUsage().maxRSS * 1024;
-  await peak.sample(gemmSamples);
-  await peak.close();
+  await peak?.sample(gemmSamples);
+  await peak?.close();
   const invariance = settings.invariance ? await measureInvariance(zrank.reranker, calls, settings.seed) : undefined;
 
   const seconds = sum(blocks.map((block) => block.zrank.seconds));
@@ -68,22 +73,25 @@ async function measure(
   const engine = difference(before, after);
   const sequenceTokens = timed.flatMap((call) => call.promptTokens);
   const network = await readNetwork(settings.model);
+  const flops = network && modelFlops(network, { computedTokens: engine.computedTokens, sequenceTokens }) / seconds;
   const result: BenchResult = {
     scenario: settings.scenario,
     pairsPerSecond: pairs / seconds,
     tokensPerSecond: engine.tokens / seconds,
     computedTokensPerSecond: engine.computedTokens / seconds,
     latencyMs: { p50: quantile(latenciesMs, 0.5), p95: quantile(latenciesMs, 0.95), p99: quantile(latenciesMs, 0.99) },
+    idle: Math.max(0, 1 - engine.computeSeconds / (seconds * lanes(settings))),
     paddingWaste: Math.max(0, 1 - engine.tokens / engine.paddedTokens),
     tokensSaved: Math.max(0, engine.tokens - engine.computedTokens),
-    mfu: network && modelFlops(network, { computedTokens: engine.computedTokens, sequenceTokens }) / seconds / peak.flops,
+    flops,
+    mfu: flops && peak ? flops / peak.flops : null,
     peakRssBytes,
     loadSeconds: zrank.loadSeconds,
     eventLoopDelayMs: quantile(delays, 0.99),
     against: compare(settings.against, blocks, opponents),
     machine: await describeMachine(settings.device, peak),
     versions: Object.assign({}, await ownVersions(), ...opponents.map(({ versions }) => versions)),
-    settings: { ...settings, precision: zrank.reranker.precision },
+    settings,
     ...(invariance !== undefined && { invariance }),
   };
   return {
@@ -93,6 +101,21 @@ async function measure(
     scoreDifferences: scoreDifferences(blocks, opponents),
     unavailable,
   };
+}
+
+/** undefined, and said, where the onnxruntime-node that measures it cannot use the device. */
+async function openPeak({ device, threads }: RunSettings, log: Log): Promise<GemmPeak | undefined> {
+  try {
+    return await GemmPeak.open(device, threads);
+  } catch (error) {
+    log(`the peak of matrix products is not measured: ${(error as Error).message.split('\n')[0]}`);
+    return undefined;
+  }
+}
+
+/** How many batches are computed at once: one a GPU, one a worker of the CPU. */
+function lanes({ device, workers, threads }: RunSettings): number {
+  return device === 'cpu' ? splitThreads({ threads, ...(workers !== null && { workers }) }).workers : device.split(',').length;
 }
 
 /** Opens everything that zrank is compared with; what cannot run is said and left out. */
@@ -120,7 +143,7 @@ export function isUrl(name: string): boolean {
  * once form a block, which each contender runs in turn, so that all see the machine in the same state. Who begins changes
  * from block to block.
  */
-async function runBlocks(settings: RunSettings, calls: readonly Call[], zrank: ZrankContender, opponents: readonly Contender[], peak: GemmPeak, log: Log) {
+async function runBlocks(settings: RunSettings, calls: readonly Call[], zrank: ZrankContender, opponents: readonly Contender[], peak: GemmPeak | undefined, log: Log) {
   const { concurrency } = settings;
   const size = opponents.length > 0 ? concurrency : calls.length;
   const blocks: Block[] = [];
@@ -131,7 +154,7 @@ async function runBlocks(settings: RunSettings, calls: readonly Call[], zrank: Z
     for (const contender of rotate([zrank, ...opponents], blocks.length)) {
       timings.set(contender, contender === zrank ? await watched(() => zrank.run(block, concurrency), delays) : await contender.run(block, concurrency));
     }
-    await peak.sample(1);
+    await peak?.sample(1);
     blocks.push({ calls: block, zrank: timings.get(zrank)!, others: opponents.map((opponent) => timings.get(opponent)!) });
     const rates = [...timings].map(([{ name }, { seconds }]) => `${name} ${(sum(block.map((call) => call.pairs.length)) / seconds).toFixed(2)}`);
     log(`${Math.min(start + size, calls.length)} of ${calls.length} calls: ${rates.join(', ')} pairs/s`);
@@ -182,6 +205,7 @@ function difference(before: EngineCounters, after: EngineCounters) {
     tokens: after.tokens - before.tokens,
     computedTokens: after.computedTokens - before.computedTokens,
     paddedTokens: after.paddedTokens - before.paddedTokens,
+    computeSeconds: after.computeSeconds - before.computeSeconds,
   };
 }
 

@@ -23,6 +23,8 @@ export interface RunSettings {
   /** null: the reranker's default. */
   workers: number | null;
   threads: number;
+  /** null: the reranker's default. */
+  maxBatchTokens: number | null;
   /** Peers by name, servers by URL. */
   against: string[];
   /** Wire format of the servers; null: detected. */

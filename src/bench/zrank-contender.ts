@@ -15,13 +15,14 @@ export class ZrankContender implements Contender {
     this.loadSeconds = loadSeconds;
   }
 
-  static async load({ model, device, precision, workers, threads }: RunSettings): Promise<ZrankContender> {
+  static async load({ model, device, precision, workers, threads, maxBatchTokens }: RunSettings): Promise<ZrankContender> {
     // Reranker.load() checks what the command line gave for device and precision.
     const options: LoadOptions = {
       device: device as NonNullable<LoadOptions['device']>,
       precision: precision as NonNullable<LoadOptions['precision']>,
       threads,
       ...(workers !== null && { workers }),
+      ...(maxBatchTokens !== null && { maxBatchTokens }),
     };
     const start = performance.now();
     const reranker = await Reranker.load(model, options);

@@ -23,7 +23,7 @@ describe('--json', () => {
     const [result, ...more] = await results();
     expect(more).toEqual([]);
     expect(Object.keys(result!)).toEqual([
-      'scenario', 'pairsPerSecond', 'tokensPerSecond', 'computedTokensPerSecond', 'latencyMs', 'paddingWaste', 'tokensSaved', 'mfu',
+      'scenario', 'pairsPerSecond', 'tokensPerSecond', 'computedTokensPerSecond', 'latencyMs', 'idle', 'paddingWaste', 'tokensSaved', 'flops', 'mfu',
       'peakRssBytes', 'loadSeconds', 'eventLoopDelayMs', 'against', 'machine', 'versions', 'settings',
     ]);
     expect(Object.keys(result!.latencyMs)).toEqual(['p50', 'p95', 'p99']);
@@ -33,7 +33,7 @@ describe('--json', () => {
 
   test('gives figures that fit together', async () => {
     const [result] = await results('--query', 'long', '--workers', '1');
-    const { latencyMs, pairsPerSecond, tokensPerSecond, computedTokensPerSecond, tokensSaved, paddingWaste, mfu } = result!;
+    const { latencyMs, pairsPerSecond, tokensPerSecond, computedTokensPerSecond, tokensSaved, idle, paddingWaste, flops, mfu, machine } = result!;
     expect(latencyMs.p50).toBeGreaterThan(0);
     expect(latencyMs.p95).toBeGreaterThanOrEqual(latencyMs.p50);
     expect(latencyMs.p99).toBeGreaterThanOrEqual(latencyMs.p95);
@@ -46,6 +46,9 @@ describe('--json', () => {
     expect(paddingWaste).toBeGreaterThanOrEqual(0);
     expect(paddingWaste).toBeLessThan(0.1);
     expect(mfu).toBeGreaterThan(0);
+    expect(mfu! * machine.gemmGflops! * 1e9).toBeCloseTo(flops!, -3);
+    expect(idle).toBeGreaterThan(0);
+    expect(idle).toBeLessThan(1);
     expect(result!.peakRssBytes).toBeGreaterThan(2 ** 24);
     expect(result!.loadSeconds).toBeGreaterThan(0);
     expect(result!.eventLoopDelayMs).toBeGreaterThanOrEqual(0);
@@ -63,20 +66,21 @@ describe('--json', () => {
 test('prints a summary, and says that the embedded model is measured', async () => {
   const { stdout, stderr } = await zrankBench(small);
   expect(stdout).toMatch(/^rerank: 3 documents of 12-20 tokens, short query, concurrency 1\n {2}model /);
-  for (const row of ['throughput', 'a call', 'tokens saved', 'FLOP utilisation', 'memory', 'load', 'machine', 'versions']) expect(stdout).toContain(`\n  ${row} `);
+  for (const row of ['throughput', 'a call', 'tokens saved', 'FLOP utilisation', 'idle', 'memory', 'load', 'machine', 'versions']) expect(stdout).toContain(`\n  ${row} `);
   expect(stderr).toContain('embedded demonstration model zrank-tiny');
 });
 
 test('--precision is passed on, and a result says what was chosen', async () => {
   const [[asked], [chosen]] = [await results('--precision', 'fp32'), await results()];
   expect(asked!.settings.precision).toBe('fp32');
+  expect(asked!.settings.device).not.toBe('auto');
   expect(['fp32', 'bf16']).toContain(chosen!.settings.precision);
 });
 
 test('a BERT-like model is measured too; its operations are not counted', async () => {
   const [result] = await results('--model', new URL('../fixtures/encoders/cross-encoder', import.meta.url).pathname);
   expect(result!.pairsPerSecond).toBeGreaterThan(0);
-  expect([result!.mfu, result!.tokensSaved]).toEqual([null, 0]);
+  expect([result!.flops, result!.mfu, result!.tokensSaved]).toEqual([null, null, 0]);
 });
 
 test('--invariance compares pairs alone with mixed batches', async () => {
