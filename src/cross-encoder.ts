@@ -75,9 +75,10 @@ function withoutPadding(ids: readonly number[], padTokenId: number | undefined):
 }
 
 /** A BERT-like cross-encoder, run from its ONNX file; its one logit is that of a sigmoid. */
-async function readBert(folder: string, { device, precision }: CrossEncoderOptions): Promise<CrossEncoder> {
+async function readBert(folder: string, { device, precision, attention = 'auto' }: CrossEncoderOptions): Promise<CrossEncoder> {
   if (device !== 'auto' && device !== 'cpu') throw new ZrankError('DEVICE_UNAVAILABLE', 'ONNX encoders run on the CPU only');
   if (precision === 'fp16' || precision === 'bf16') throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder runs in the precision of its file, not in ${precision}`);
+  if (attention !== 'auto') throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder has the attention of its file, not '${attention}'`);
   const { onnxPath, tokenizer, padId, maxLength, maxPositions, prompt } = await readEncoderClassifier(folder);
   return {
     encoder: new SequenceEncoder(new Tokenizer(tokenizer), prompt),

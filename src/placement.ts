@@ -15,6 +15,9 @@ export type Device = 'auto' | 'cpu' | 'webgpu' | 'cuda' | `cuda:${string}`;
 export const devicePattern = /^(auto|cpu|webgpu|cuda(:\d+(,\d+)*)?)$/;
 export type Precision = 'fp32' | 'bf16' | 'fp16';
 
+/** How attention may be computed on GPUs (GraphOptions). */
+export type GpuAttention = 'fused' | 'paged' | 'plain';
+
 /** Where a model runs and how. */
 export interface Placement {
   device: 'cpu' | 'webgpu' | `cuda:${string}`;
@@ -31,6 +34,8 @@ export interface Placement {
 export interface PlacementOptions extends ConvertOptions {
   device: Device;
   precision: 'auto' | Precision;
+  /** @default 'auto' */
+  attention?: 'auto' | GpuAttention | undefined;
   /** Positions that prompts may have. */
   maxLength: number;
 }
@@ -72,6 +77,7 @@ export async function place(checkpoint: Checkpoint, options: PlacementOptions): 
       passedOver.push(`cuda: ${error.message}`);
     }
   }
+  if ((options.attention ?? 'auto') !== 'auto') throw new ZrankError('INVALID_ARGUMENT', `attention '${options.attention}' runs on GPUs; the CPU has one kind`);
   return placeOnCpu(checkpoint, options.precision, passedOver);
 }
 
@@ -97,11 +103,11 @@ async function placeOnGpus(checkpoint: Checkpoint, gpus: Gpus, options: Placemen
     throw new ZrankError('INVALID_ARGUMENT', `WebGPU has no bf16; its precisions are 'fp32' and 'fp16'`);
   }
   const probed = await probeCheckpoint(checkpoint, options.cacheFolder);
-  const reference = await probeLogits(cpuModel(probed));
+  const length = probeLength(options.attention);
+  const reference = await probeLogits(cpuModel(probed), length);
   for (const compute of precisions) {
-    // CUDA has no GroupQueryAttention in fp32.
-    for (const attention of kind === 'cuda' && compute === 'fp32' ? (['plain'] as const) : (['fused', 'plain'] as const)) {
-      const fault = await probe(probed, gpus, { compute, attention, positions: probeLength }, reference);
+    for (const attention of attentions(kind, compute, options.attention ?? 'auto')) {
+      const fault = await probe(probed, gpus, { compute, attention, positions: length }, reference);
       if (fault !== undefined) {
         passedOver.push(`${kind} in ${compute} with ${attention} attention: ${fault}`);
         continue;
@@ -119,6 +125,13 @@ async function placeOnGpus(checkpoint: Checkpoint, gpus: Gpus, options: Placemen
     }
   }
   throw new ZrankError('DEVICE_UNAVAILABLE', `${kind} cannot run this model: ${passedOver.join('; ')}`);
+}
+
+function attentions(kind: Gpus['kind'], compute: Precision, asked: 'auto' | GpuAttention): readonly GpuAttention[] {
+  if (asked === 'paged' && kind !== 'cuda') throw new ZrankError('INVALID_ARGUMENT', `attention 'paged' runs on CUDA only`);
+  if (asked !== 'auto') return [asked];
+  // CUDA has no GroupQueryAttention in fp32.
+  return kind === 'cuda' && compute === 'fp32' ? ['plain'] : ['fused', 'plain'];
 }
 
 function checkDevices(gpus: Gpus, precision: 'auto' | Precision): void {
@@ -159,11 +172,11 @@ function packedDecoder({ model: graph, weightFolder }: Graph) {
 }
 
 /** Why this form of the graph is not to be used on these GPUs; undefined where all compute as the CPU does. */
-async function probe(checkpoint: Checkpoint, { kind, indices }: Gpus, options: GraphOptions, reference: Float32Array): Promise<string | undefined> {
+async function probe(checkpoint: Checkpoint, { kind, indices }: Gpus, options: GraphOptions & { positions: number }, reference: Float32Array): Promise<string | undefined> {
   for (const index of indices) {
     let logits: Float32Array;
     try {
-      logits = await probeLogits(gpuModel(checkpoint, options, { kind, indices: [index] }));
+      logits = await probeLogits(gpuModel(checkpoint, options, { kind, indices: [index] }), options.positions);
     } catch (error) {
       if (!(error instanceof ZrankError)) throw error;
       // The provider itself is missing: no other form of the graph will do better.
@@ -171,20 +184,21 @@ async function probe(checkpoint: Checkpoint, { kind, indices }: Gpus, options: G
       return error.message.split('\n')[0]!;
     }
     const error = Math.max(...reference.map((value, i) => Math.abs(logits[i]! - value) / (1 + Math.abs(value))));
-    if (!(error <= probeTolerance[options.compute])) return `a probe of ${probeLength} tokens is off by ${error.toPrecision(2)}, relative`;
+    if (!(error <= probeTolerance[options.compute])) return `a probe of ${options.positions} tokens is off by ${error.toPrecision(2)}, relative`;
   }
   return undefined;
 }
 
-const probeLength = 110;
+/** Tokens of the longer probe: more than any tile of attention, for `paged` more than a block of the cache. */
+const probeLength = (asked: PlacementOptions['attention']) => (asked === 'paged' ? 300 : 110);
 
-/** Logits of two sequences that begin alike and are longer than any tile. */
-async function probeLogits(model: EngineModel): Promise<Float32Array> {
+/** Logits of two sequences that begin alike. */
+async function probeLogits(model: EngineModel, length: number): Promise<Float32Array> {
   const ids = (length: number, salt: number) => Array.from({ length }, (_, i) => (i * 7919 + (i < 40 ? 0 : salt)) % probeVocabularySize);
-  const sequences = [{ ids: ids(probeLength, 0) }, { ids: ids(97, 31) }];
+  const sequences = [{ ids: ids(length, 0) }, { ids: ids(length - 13, 31) }];
   const engine = await Engine.open(model, { workers: 1, threads: 1 });
   try {
-    return await engine.run(packedWork(sequences, ['probe', 'probe'], { maxBatchTokens: 4 * probeLength, maxQueueTokens: Infinity }));
+    return await engine.run(packedWork(sequences, ['probe', 'probe'], { maxBatchTokens: 4 * length, maxQueueTokens: Infinity }));
   } finally {
     await engine.close();
   }

@@ -4,7 +4,7 @@ import { ZrankError } from './error.js';
 import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, aPositiveNumber, aString, checkOptions, oneOf } from './options.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './runtime/addon.js';
-import { devicePattern, type Device, type Placement, type Precision } from './placement.js';
+import { devicePattern, type Device, type GpuAttention, type Placement, type Precision } from './placement.js';
 import { Engine, splitThreads, throwIfAborted } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
 import { toProbability } from './scoring/probability.js';
@@ -47,6 +47,11 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
    * processor has instructions for it, else fp32. `bf16` too is fp32 where it has none. @default 'auto'
    */
   precision?: 'auto' | Precision;
+  /**
+   * How a GPU computes attention: `fused` is GroupQueryAttention over padded sequences, `paged` PagedAttention without padding (CUDA),
+   * `plain` is written from plain operators. A form that computes wrongly on the device is not taken. @default 'auto', fused else plain
+   */
+  attention?: 'auto' | GpuAttention;
   /** Where weights that a GPU takes in another precision are kept. @default zrank in XDG_CACHE_HOME, else in ~/.cache */
   cacheFolder?: string;
   /** Called while weights are converted, which happens once a model and precision; in bytes. */
@@ -97,6 +102,7 @@ const loadRules = {
   specialTokens: callRules.specialTokens,
   device: { expected: '"auto", "cpu", "webgpu", "cuda", "cuda:N" or "cuda:N,M"', test: (value: unknown) => devicePattern.test(String(value)) },
   precision: oneOf('auto', 'fp32', 'bf16', 'fp16'),
+  attention: oneOf('auto', 'fused', 'paged', 'plain'),
   cacheFolder: aString,
   onLoadProgress: aFunction,
   temperature: aPositiveNumber,
@@ -141,6 +147,7 @@ export class Reranker implements AsyncDisposable {
     const crossEncoder = await readCrossEncoder(resolve(folder), {
       device: options.device ?? 'auto',
       precision: options.precision ?? 'auto',
+      attention: options.attention,
       maxLength: options.maxLength,
       cacheFolder: options.cacheFolder,
       onProgress: options.onLoadProgress,

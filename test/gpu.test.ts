@@ -5,6 +5,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
+import { readCheckpoint } from '../dist/checkpoint/checkpoint.js';
+import { writeQwen3Graph } from '../dist/graph/qwen3.js';
+import { Engine } from '../dist/runtime/engine.js';
 import { expectCode, golden, goldenNames, root, runScript, tinyModel } from './support.js';
 
 const driver = join(root, '.cache/vulkan/vk_swiftshader_icd.json');
@@ -91,4 +94,12 @@ test('precisions that a device does not have', async () => {
   await expectCode(Reranker.load(folder, { device: 'cpu', precision: 'fp16' }), 'INVALID_ARGUMENT');
   await expectCode(Reranker.load(folder, { device: 'cuda:x' as never }), 'INVALID_ARGUMENT');
   await expectCode(Reranker.load(folder, { device: 'cuda:1,' }), 'INVALID_ARGUMENT');
+  await expectCode(Reranker.load(folder, { device: 'cpu', attention: 'plain' }), 'INVALID_ARGUMENT');
+});
+
+test('PagedAttention’s graph is well-formed: its nodes fit, and the CPU merely has no kernels for them', async () => {
+  const graph = writeQwen3Graph(await readCheckpoint(tinyModel), { compute: 'bf16', attention: 'paged', positions: 512 });
+  const native = { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, device: 'cpu', deviceIndex: 0 } as const;
+  const opened = Engine.open({ replicas: [native], files: graph.weightFiles }, { workers: 1, threads: 1 });
+  await expect(opened).rejects.toMatchObject({ code: 'SESSION_FAILED', message: expect.stringMatching(/^Could not find an implementation/) as string });
 });

@@ -35,7 +35,7 @@ void GpuSlot::Reserve(size_t bytes) {
 void GpuSlot::Bind(std::span<const GraphInput> inputs, const char* output, int64_t rows) {
   const auto output_size = static_cast<size_t>(rows);
   size_t bytes = Aligned(output_size * sizeof(float));
-  for (const GraphInput& input : inputs) bytes += Aligned(input.data.size_bytes());
+  for (const GraphInput& input : inputs) bytes += Aligned(input.bytes.size());
   Reserve(bytes);
 
   auto* next = static_cast<std::byte*>(block_.get());
@@ -45,9 +45,9 @@ void GpuSlot::Bind(std::span<const GraphInput> inputs, const char* output, int64
   binding_.BindOutput(output, Ort::Value::CreateTensor<float>(memory_, logits, output_size, output_shape.data(), output_shape.size()));
   output_ = {logits, output_size};
   for (const GraphInput& input : inputs) {
-    auto* data = reinterpret_cast<int32_t*>(take(input.data.size_bytes()));
-    std::memcpy(data, input.data.data(), input.data.size_bytes());
-    binding_.BindInput(input.name, Ort::Value::CreateTensor<int32_t>(memory_, data, input.data.size(), input.shape.data(), input.shape.size()));
+    std::byte* data = take(input.bytes.size());
+    std::memcpy(data, input.bytes.data(), input.bytes.size());
+    binding_.BindInput(input.name, input.Tensor(memory_, data));
   }
   binding_.SynchronizeInputs();
 }

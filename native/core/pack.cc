@@ -23,6 +23,9 @@ size_t RoundUp(size_t size, size_t steps) {
   return (size + step - 1) / step * step;
 }
 
+// [T] rounded up
+size_t PaddedTokens(const PackedBatch& batch) { return RoundUp(std::max<size_t>(batch.input_ids.size(), 32), 32); }
+
 }  // namespace
 
 void PadToBuckets(PackedBatch& batch) {
@@ -45,10 +48,54 @@ void PadToBuckets(PackedBatch& batch) {
   batch.seqlens_k.resize(rows, 0);
   batch.last.resize(rows, 0);
   batch.last_flat.resize(rows, 0);
-  const size_t tokens = RoundUp(std::max<size_t>(batch.input_ids.size(), 32), 32);
+  const size_t tokens = PaddedTokens(batch);
   batch.input_ids.resize(tokens, 0);
   batch.compact.resize(tokens, 0);
   batch.longest = static_cast<int32_t>(width);
+}
+
+PagedBatch LayOutPaged(const PackedBatch& batch) {
+  PagedBatch paged;
+  paged.input_ids = batch.input_ids;
+  paged.last = batch.last;
+  paged.attention_metadata.assign(2, batch.longest);
+  const auto longest = static_cast<size_t>(batch.longest);
+  const size_t width = (longest + kPagedBlockSize - 1) / kPagedBlockSize;
+
+  const auto append = [&](size_t length) {
+    paged.cumulative_sequence_length.push_back(static_cast<int32_t>(paged.expand.size()));
+    const size_t blocks = (length + kPagedBlockSize - 1) / kPagedBlockSize;
+    // Entries beyond a sequence's end name a block that exists.
+    for (size_t i = 0; i < width; ++i) paged.block_table.push_back(i < blocks ? static_cast<int32_t>(paged.blocks++) : 0);
+  };
+  std::vector<int32_t> starts;  // in E, of each packed sequence
+  for (size_t b = 0; b < batch.last.size(); ++b) {
+    const auto length = static_cast<size_t>(batch.seqlens_k[b]) + 1;
+    starts.push_back(static_cast<int32_t>(paged.expand.size()));
+    append(length);
+    const auto row = batch.expand.begin() + static_cast<std::ptrdiff_t>(b * longest);
+    paged.expand.insert(paged.expand.end(), row, row + static_cast<std::ptrdiff_t>(length));
+    paged.last_flat.push_back(static_cast<int32_t>(paged.expand.size()) - 1);
+  }
+  for (int32_t position : batch.compact) {
+    paged.compact.push_back(starts[static_cast<size_t>(position) / longest] + static_cast<int32_t>(static_cast<size_t>(position) % longest));
+  }
+
+  const size_t expanded = RoundUp(std::max<size_t>(paged.expand.size(), 32), 32);
+  while (paged.expand.size() < expanded) {
+    const size_t length = std::min(longest, expanded - paged.expand.size());
+    append(length);
+    paged.expand.resize(paged.expand.size() + length, 0);
+  }
+  paged.cumulative_sequence_length.push_back(static_cast<int32_t>(expanded));
+  paged.past_seqlens.assign(paged.cumulative_sequence_length.size() - 1, 0);
+  paged.blocks = static_cast<int64_t>(RoundUp(static_cast<size_t>(paged.blocks), 8));
+  const size_t rows = RoundUp(paged.last.size(), 8);
+  paged.last.resize(rows, 0);
+  paged.last_flat.resize(rows, 0);
+  paged.input_ids.resize(PaddedTokens(batch), 0);
+  paged.compact.resize(paged.input_ids.size(), 0);
+  return paged;
 }
 
 // In lexicographic order, all that a sequence shares with any before it, it shares with the one just before it. So the

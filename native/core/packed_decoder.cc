@@ -1,5 +1,6 @@
 #include "core/packed_decoder.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/error.h"
@@ -13,25 +14,54 @@ constexpr const char* kOutput = "logits";
 
 }  // namespace
 
+PackedDecoder::PackedDecoder(const SessionSpec& spec) : device_(spec.device), session_(spec) {
+  const std::vector<std::string> inputs = session_.ort().GetInputNames();
+  is_paged_ = std::find(inputs.begin(), inputs.end(), "block_table") != inputs.end();
+}
+
 RunResult PackedDecoder::Run(std::span<const Sequence> batch, const Ort::RunOptions& options) {
   PackedBatch packed = Pack(batch);
   RunResult result;
   result.counts = {static_cast<uint64_t>(packed.tokens()), static_cast<uint64_t>(packed.sequences() * packed.longest)};
-  if (device_.is_gpu()) PadToBuckets(packed);
-  const int64_t tokens = packed.tokens(), sequences = packed.sequences();
-  const std::array inputs{
-      GraphInput{"input_ids", packed.input_ids, {tokens}},
-      GraphInput{"expand", packed.expand, {sequences, packed.longest}},
-      GraphInput{"compact", packed.compact, {tokens}},
-      GraphInput{"last", packed.last, {sequences}},
-      GraphInput{"last_flat", packed.last_flat, {sequences}},
-      GraphInput{"seqlens_k", packed.seqlens_k, {sequences}},
-      GraphInput{"total_sequence_length", {&packed.longest, 1}, {1}},
-  };
-  const std::vector<float> logits = device_.is_gpu() ? RunOnGpu(options, inputs, sequences, result.counts.compute_seconds)
-                                                     : RunOnCpu(options, inputs, result.counts.compute_seconds);
+  const std::vector<float> logits = is_paged_ ? RunPaged(options, LayOutPaged(packed), result.counts.compute_seconds)
+                                              : RunPadded(options, packed, result.counts.compute_seconds);
   for (uint32_t row : packed.score_row) result.rows.push_back(logits[row]);
   return result;
+}
+
+std::vector<float> PackedDecoder::RunPadded(const Ort::RunOptions& options, PackedBatch& packed, double& compute_seconds) {
+  if (device_.is_gpu()) PadToBuckets(packed);
+  const int64_t tokens = packed.tokens(), sequences = packed.sequences();
+  const std::vector<int32_t> total{packed.longest};
+  const std::array inputs{
+      GraphInput("input_ids", packed.input_ids, {tokens}),
+      GraphInput("expand", packed.expand, {sequences, packed.longest}),
+      GraphInput("compact", packed.compact, {tokens}),
+      GraphInput("last", packed.last, {sequences}),
+      GraphInput("last_flat", packed.last_flat, {sequences}),
+      GraphInput("seqlens_k", packed.seqlens_k, {sequences}),
+      GraphInput("total_sequence_length", total, {1}),
+  };
+  return device_.is_gpu() ? RunOnGpu(options, inputs, sequences, compute_seconds) : RunOnCpu(options, inputs, compute_seconds);
+}
+
+std::vector<float> PackedDecoder::RunPaged(const Ort::RunOptions& options, const PagedBatch& paged, double& compute_seconds) {
+  const int64_t tokens = paged.tokens(), sequences = paged.sequences();
+  const auto expanded = static_cast<int64_t>(paged.expand.size()), last = static_cast<int64_t>(paged.last.size());
+  const std::vector<int64_t> blocks{paged.blocks, 1};
+  const std::array inputs{
+      GraphInput("input_ids", paged.input_ids, {tokens}),
+      GraphInput("expand", paged.expand, {expanded}),
+      GraphInput("compact", paged.compact, {tokens}),
+      GraphInput("last", paged.last, {last}),
+      GraphInput("last_flat", paged.last_flat, {last}),
+      GraphInput("cumulative_sequence_length", paged.cumulative_sequence_length, {sequences + 1}),
+      GraphInput("past_seqlens", paged.past_seqlens, {sequences}),
+      GraphInput("block_table", paged.block_table, {sequences, static_cast<int64_t>(paged.block_table.size()) / sequences}),
+      GraphInput("attention_metadata", paged.attention_metadata, {2}),
+      GraphInput("blocks", blocks, {2}),
+  };
+  return RunOnGpu(options, inputs, last, compute_seconds);
 }
 
 std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, double& compute_seconds) {
@@ -41,8 +71,7 @@ std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::
   for (const GraphInput& input : inputs) {
     names.push_back(input.name);
     // ONNX Runtime reads inputs only, but its type has no const.
-    auto* data = const_cast<int32_t*>(input.data.data());
-    values.push_back(Ort::Value::CreateTensor<int32_t>(memory, data, input.data.size(), input.shape.data(), input.shape.size()));
+    values.push_back(input.Tensor(memory, const_cast<std::byte*>(input.bytes.data())));
   }
   const Stopwatch stopwatch(compute_seconds);
   const std::vector<Ort::Value> outputs = session_.Run(options, names, values, {&kOutput, 1});

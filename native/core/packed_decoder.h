@@ -13,11 +13,13 @@ namespace zrank {
 // The graph of src/graph: a decoder over packed tokens that gives one logit a sequence.
 class PackedDecoder : public Model {
  public:
-  explicit PackedDecoder(const SessionSpec& spec) : device_(spec.device), session_(spec) {}
+  explicit PackedDecoder(const SessionSpec& spec);
   RunResult Run(std::span<const Sequence> batch, const Ort::RunOptions& options) override;
 
  private:
-  // The logits of the packed sequences; adds to `compute_seconds`.
+  // The logits of the packed sequences, by the layout that the graph's attention takes. All add to `compute_seconds`.
+  std::vector<float> RunPadded(const Ort::RunOptions& options, PackedBatch& packed, double& compute_seconds);
+  std::vector<float> RunPaged(const Ort::RunOptions& options, const PagedBatch& paged, double& compute_seconds);
   std::vector<float> RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, double& compute_seconds);
   // A GPU runs one batch at a time; the next one is packed and copied to it meanwhile.
   std::vector<float> RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, int64_t sequences,
@@ -26,6 +28,7 @@ class PackedDecoder : public Model {
 
   const Device device_;
   Session session_;
+  bool is_paged_;
   std::mutex gpu_;
   std::mutex slots_mutex_;
   std::vector<std::unique_ptr<GpuSlot>> slots_;  // that no run holds

@@ -120,5 +120,57 @@ void CheckLayout(bool padded) {
 TEST(any_batch_lays_out_as_it_came) { CheckLayout(false); }
 TEST(any_padded_batch_lays_out_as_it_came) { CheckLayout(true); }
 
+TEST(paged_sequences_are_the_packed_ones) {
+  std::vector<std::vector<int32_t>> texts;
+  for (int32_t length : {3, 300, 257, 256, 3, 700}) {
+    std::vector<int32_t> ids{7, 8};  // all begin alike
+    while (static_cast<int32_t>(ids.size()) < length) ids.push_back(length + static_cast<int32_t>(ids.size()));
+    texts.push_back(ids);
+  }
+  std::vector<Sequence> sequences;
+  for (const auto& ids : texts) sequences.push_back({ids, {}});
+  const PackedBatch packed = Pack(sequences);
+  const PagedBatch paged = LayOutPaged(packed);
+  const auto at = [](const std::vector<int32_t>& values, int32_t i) { return values.at(static_cast<size_t>(i)); };
+  std::set<int32_t> used;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto b = static_cast<int32_t>(packed.score_row[i]);
+    const int32_t begin = at(paged.cumulative_sequence_length, b), end = at(paged.cumulative_sequence_length, b + 1);
+    std::vector<int32_t> ids;
+    for (int32_t e = begin; e < end; ++e) ids.push_back(at(paged.input_ids, at(paged.expand, e)));
+    CHECK_EQ(ids, texts[i]);
+    CHECK_EQ(at(paged.last_flat, b), end - 1);
+    CHECK_EQ(at(paged.last, b), at(paged.expand, end - 1));
+  }
+  // What a token computes is read where a sequence holds that token.
+  for (size_t row = 0; row < packed.input_ids.size(); ++row) CHECK_EQ(at(paged.expand, paged.compact[row]), static_cast<int32_t>(row));
+  // No block serves two sequences, none lies beyond the cache, and every added sequence is as long as allowed.
+  const int64_t width = static_cast<int64_t>(paged.block_table.size()) / paged.sequences();
+  for (int64_t b = 0; b < paged.sequences(); ++b) {
+    const int32_t length = paged.cumulative_sequence_length[static_cast<size_t>(b) + 1] - paged.cumulative_sequence_length[static_cast<size_t>(b)];
+    CHECK(length > 0 && length <= packed.longest);
+    for (int64_t i = 0; i * kPagedBlockSize < length; ++i) {
+      const int32_t block = paged.block_table[static_cast<size_t>(b * width + i)];
+      CHECK(block < paged.blocks);
+      CHECK(used.insert(block).second);
+    }
+  }
+  CHECK_EQ(paged.cumulative_sequence_length.back(), static_cast<int32_t>(paged.expand.size()));
+  CHECK_EQ(paged.attention_metadata, {700, 700});
+}
+
+TEST(paged_batches_recur_in_size) {
+  std::set<size_t> sizes;
+  for (int32_t count = 1; count <= 64; ++count) {
+    std::vector<std::vector<int32_t>> texts;
+    for (int32_t i = 0; i < count; ++i) texts.emplace_back(40, i);
+    std::vector<Sequence> sequences;
+    for (const auto& ids : texts) sequences.push_back({ids, {}});
+    sizes.insert(LayOutPaged(Pack(sequences)).expand.size());
+  }
+  CHECK(sizes.size() < 64);
+  CHECK_EQ(*sizes.rbegin() <= 64 * 40 * 33 / 32, true);
+}
+
 }  // namespace
 }  // namespace zrank

@@ -1,6 +1,6 @@
 import { dataType } from './onnx.js';
 import { microsoft, own, type Operators } from './operators.js';
-import { rotaryTables } from './rotary.js';
+import { positionColumn, rotaryTables } from './rotary.js';
 
 /** Added to the scores of keys behind a query: zero after the softmax, and finite. */
 const masked = -30_000;
@@ -8,36 +8,63 @@ const masked = -30_000;
 /** Positions of the B * S laid out by `expand` whose attention is wanted: a row a token, or every sequence's last. */
 export type AttendedRows = 'compact' | 'last_flat';
 
+/** Tokens of a block of PagedAttention's cache (kPagedBlockSize in native/core/pack.h). */
+const pagedBlockSize = 256;
+
 /**
- * Causal self-attention with a norm on each head of queries and keys, over the sequences of a packed batch: the projections
- * see the T unique tokens, `expand` lays them out as B right-padded sequences of S tokens.
+ * Causal self-attention with a norm on each head of queries and keys, over the sequences of a packed batch. The projections
+ * see the T unique tokens; `expand` lays them out as B right-padded sequences of S tokens, or for PagedAttention as sequences
+ * without padding, E tokens in all.
  */
 export class Attention {
   readonly #ops: Operators;
-  /** [S, headDim / 2] */
+  /** [S or more, headDim / 2] */
   readonly #cos: string;
   readonly #sin: string;
   /** [S, S] in fp32, for attention from plain operators. */
   readonly #mask: string | undefined;
+  /** [blocks, block size, key/value heads, headDim], for PagedAttention: each layer overwrites what the one before it left. */
+  readonly #caches: readonly string[] = [];
 
   /** Declares the inputs of the graph that attention alone takes, and writes what all layers share. */
   constructor(ops: Operators) {
-    const { int32, float } = dataType;
     this.#ops = ops;
-    ops.graph.input('seqlens_k', int32, ['B']);
-    ops.graph.input('total_sequence_length', int32, [1]);
-    const integer = (name: string, value: number) => ops.graph.constant(name, Int32Array.of(value), []);
-    const total = ops.node('Reshape', ['total_sequence_length', ops.graph.constant('shape_scalar', new BigInt64Array(0), [0])]);
-    const positions = ops.node('Cast', [ops.node('Range', [integer('zero', 0), total, integer('one', 1)])], { to: { int: float } });
-    const column = ops.node('Reshape', [positions, ops.shape(-1, 1)]);
-    const { cos, sin } = rotaryTables(ops, column);
-    this.#cos = cos;
-    this.#sin = sin;
-    if (ops.options.attention !== 'plain') return;
+    const input = (name: string, shape: (string | number)[]) => ops.graph.input(name, dataType.int32, shape);
+    const { attention } = ops.options;
+    input('expand', attention === 'paged' ? ['E'] : ['B', 'S']);
+    input('compact', ['T']);
+    input('last_flat', ['B']);
+    if (attention === 'paged') {
+      input('cumulative_sequence_length', ['sequences + 1']);
+      input('past_seqlens', ['sequences']);
+      input('block_table', ['sequences', 'W']);
+      input('attention_metadata', [2]);
+      this.#caches = this.#emptyCaches();
+    } else {
+      input('seqlens_k', ['B']);
+      input('total_sequence_length', [1]);
+    }
+    ({ cos: this.#cos, sin: this.#sin } = rotaryTables(ops));
+    if (attention === 'plain') this.#mask = this.#causalMask();
+  }
+
+  /** Zeros [blocks, block size, key/value heads, headDim] for keys and values; the input `blocks` is [blocks, 1] in int64. */
+  #emptyCaches(): string[] {
+    const ops = this.#ops;
+    const { keyValueHeads, headDim } = ops.config;
+    ops.graph.input('blocks', dataType.int64, [2]);
+    const zero = ops.node('Reshape', [ops.scalar('cache_zero', 0), ops.shape(1, 1)]);
+    const block = ops.node('Expand', [zero, ops.shape(1, pagedBlockSize * keyValueHeads * headDim)]);
+    return ['keys', 'values'].map(() => ops.node('Reshape', [ops.node('Expand', [block, 'blocks']), ops.shape(-1, pagedBlockSize, keyValueHeads, headDim)]));
+  }
+
+  #causalMask(): string {
+    const ops = this.#ops;
+    const column = positionColumn(ops);
     // min(query - key, 0) is negative where the key lies behind the query.
-    const distance = ops.node('Sub', [column, ops.node('Reshape', [positions, ops.shape(1, -1)])]);
+    const distance = ops.node('Sub', [column, ops.node('Transpose', [column], { perm: { ints: [1, 0] } })]);
     const constant = (name: string, value: number) => ops.graph.constant(name, Float32Array.of(value), []);
-    this.#mask = ops.node('Mul', [ops.node('Min', [distance, constant('float_zero', 0)]), constant('mask_slope', -masked)]);
+    return ops.node('Mul', [ops.node('Min', [distance, constant('float_zero', 0)]), constant('mask_slope', -masked)]);
   }
 
   /** From [T, hidden] to [rows, heads * headDim], before the output projection. */
@@ -52,8 +79,12 @@ export class Attention {
       projected[1] = this.#headNorm(projected[1], keyValueHeads, `${prefix}k_norm.weight`);
     }
     const [queries, keys, values] = projected.map((row) => ops.gather(row, 'expand')) as [string, string, string];
-    const attended =
-      ops.options.attention === 'plain' ? this.#plain(queries, keys, values) : this.#grouped(queries, keys, values, isFused ? prefix : undefined);
+    const attended = {
+      plain: () => this.#plain(queries, keys, values),
+      paged: () => this.#paged(queries, keys, values),
+      fused: () => this.#grouped(queries, keys, values, prefix),
+      grouped: () => this.#grouped(queries, keys, values, undefined),
+    }[ops.options.attention]();
     return ops.gather(ops.node('Reshape', [attended, ops.shape(-1, heads * headDim)]), rows);
   }
 
@@ -95,6 +126,18 @@ export class Attention {
       },
     );
     return attended;
+  }
+
+  /** PagedAttention of com.microsoft: FlashAttention-2 over sequences without padding. Its norms stay outside, where shared tokens count once. */
+  #paged(queries: string, keys: string, values: string): string {
+    const { heads, keyValueHeads } = this.#ops.config;
+    const tables = ['cumulative_sequence_length', 'past_seqlens', 'block_table', this.#cos, this.#sin];
+    const unused = ['', '', '', '', '', ''];
+    return this.#ops.node(`${microsoft}:PagedAttention`, [queries, keys, values, ...this.#caches, ...tables, ...unused, 'attention_metadata'], {
+      num_heads: { int: heads },
+      kv_num_heads: { int: keyValueHeads },
+      do_rotary: { int: 1 },
+    });
   }
 
   /** softmax(q k^T / sqrt(headDim) + mask) v with the softmax in fp32, for devices whose GroupQueryAttention errs. */

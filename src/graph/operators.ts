@@ -9,9 +9,9 @@ export interface GraphOptions {
   compute: 'fp32' | 'fp16' | 'bf16';
   /**
    * How attention is written: as GroupQueryAttention behind norms of its own, with the norms inside the operator (CUDA and
-   * WebGPU), or from plain operators.
+   * WebGPU), as PagedAttention (CUDA, with `positions`), or from plain operators.
    */
-  attention: 'grouped' | 'fused' | 'plain';
+  attention: 'grouped' | 'fused' | 'paged' | 'plain';
   /**
    * Store the rotary tables of this many positions in the graph: on GPUs, whose sine and cosine are not good enough for large
    * angles. Otherwise each run computes those it needs.

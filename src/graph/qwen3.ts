@@ -24,11 +24,11 @@ const fp16Scale = 2 ** -5;
 
 /**
  * Writes a Qwen3 reranker as an ONNX graph over packed tokens (docs/architecture.md): norms, projections and the MLP see
- * the T unique tokens of a batch, attention alone sees B right-padded sequences of S tokens. The network is that of
+ * the T unique tokens of a batch, attention alone sees complete sequences. The network is that of
  * transformers' models/qwen3/modeling_qwen3.py; its initializers point into the checkpoint's safetensors.
  *
- * Inputs, all int32: input_ids [T], expand [B, S], compact [T], last [B], last_flat [B], seqlens_k [B],
- * total_sequence_length [1] (native/core/pack.h). Output: logits [B, 1] in fp32.
+ * Inputs, in int32 (native/core/pack.h): input_ids [T], expand [B, S], compact [T], last [B], last_flat [B], seqlens_k [B],
+ * total_sequence_length [1], or those of PagedBatch for PagedAttention. Output: logits [B, 1] in fp32.
  */
 export function writeQwen3Graph(checkpoint: Checkpoint, options: GraphOptions = { compute: 'fp32', attention: 'grouped' }): Graph {
   return new Qwen3Writer(checkpoint, options).write();
@@ -50,10 +50,7 @@ class Qwen3Writer {
     const { int32, float } = dataType;
     const ops = this.#ops;
     ops.graph.input('input_ids', int32, ['T']);
-    ops.graph.input('expand', int32, ['B', 'S']);
-    ops.graph.input('compact', int32, ['T']);
     ops.graph.input('last', int32, ['B']);
-    ops.graph.input('last_flat', int32, ['B']);
 
     const attention = new Attention(ops);
     let residual = ops.rowsOf(this.#embedding(), 'input_ids');

@@ -1,17 +1,25 @@
 import { dataType } from './onnx.js';
 import type { Operators } from './operators.js';
 
+/** The positions of a run's longest sequence, [S, 1] in fp32. */
+export function positionColumn(ops: Operators): string {
+  const integer = (name: string, value: number) => ops.graph.constant(name, Int32Array.of(value), []);
+  const total = ops.node('Reshape', ['total_sequence_length', ops.graph.constant('shape_scalar', new BigInt64Array(0), [0])]);
+  const positions = ops.node('Cast', [ops.node('Range', [integer('zero', 0), total, integer('one', 1)])], { to: { int: dataType.float } });
+  return ops.node('Reshape', [positions, ops.shape(-1, 1)]);
+}
+
 /**
  * cos and sin of position times frequency, [S or more, headDim / 2] in the type of the computation; the angles in fp32, as
- * transformers' Qwen3RotaryEmbedding computes them. `column` holds the positions of the run, [S, 1] in fp32.
+ * transformers' Qwen3RotaryEmbedding computes them.
  */
-export function rotaryTables(ops: Operators, column: string): { cos: string; sin: string } {
+export function rotaryTables(ops: Operators): { cos: string; sin: string } {
   const { headDim, ropeTheta, ropeScale } = ops.config;
   const width = headDim / 2;
   const frequencies = Float32Array.from({ length: width }, (_, i) => 1 / Math.fround(ropeTheta ** Math.fround((2 * i) / headDim)) / ropeScale);
   const typed = (table: string) => ops.cast(table, dataType.float, ops.compute);
   if (ops.options.positions === undefined) {
-    const angles = ops.node('Mul', [column, ops.graph.constant('rope_frequencies', frequencies, [1, width])]);
+    const angles = ops.node('Mul', [positionColumn(ops), ops.graph.constant('rope_frequencies', frequencies, [1, width])]);
     return { cos: typed(ops.node('Cos', [angles])), sin: typed(ops.node('Sin', [angles])) };
   }
   // Sequences are padded up to a size that recurs (PadToBuckets in native/core/pack.cc), at most by this much.
