@@ -6,6 +6,7 @@ import { writeQwen3Graph, type Graph, type GraphOptions } from './graph/qwen3.js
 import { activationBytes } from './graph/memory.js';
 import { fromNative, loadAddon, type CudaDevice } from './runtime/addon.js';
 import { planCpu } from './runtime/cpu-precision.js';
+import { openCudaLibraries } from './runtime/cuda-libraries.js';
 import { Engine, type EngineModel } from './runtime/engine.js';
 import { packedWork, paddedTokensPerToken } from './runtime/work.js';
 
@@ -136,6 +137,7 @@ function attentions(kind: Gpus['kind'], compute: Precision, asked: 'auto' | GpuA
 
 function checkDevices(gpus: Gpus, precision: 'auto' | Precision): void {
   try {
+    if (gpus.kind === 'cuda') openCudaLibraries(loadAddon());
     for (const index of gpus.indices) loadAddon().checkDevice(gpus.kind, index);
     if (gpus.kind !== 'cuda' || precision !== 'bf16') return;
     for (const { index, name, computeCapability } of cudaDevices(gpus)) {

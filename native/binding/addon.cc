@@ -7,19 +7,43 @@
 #include "core/cuda_driver.h"
 #include "core/device.h"
 #include "core/ort_runtime.h"
+#include "core/shared_library.h"
 #include "kernels/gemm.h"
 
 namespace zrank {
 
 namespace {
 
-// openRuntime(libraryPath) -> version
-Napi::Value OpenRuntime(const Napi::CallbackInfo& info) {
+// Native exceptions as JavaScript's, with their code.
+template <typename Body>
+auto Guarded(const Napi::CallbackInfo& info, Body body) {
   try {
-    return Napi::String::New(info.Env(), OrtRuntime::Open(info[0].As<Napi::String>()).version());
+    return body();
   } catch (const std::exception& exception) {
     throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
   }
+}
+
+// openRuntime(libraryPath) -> {path, version, providers}
+Napi::Value OpenRuntime(const Napi::CallbackInfo& info) {
+  return Guarded(info, [&] { return ToJs(info.Env(), OrtRuntime::Open(info[0].As<Napi::String>())); });
+}
+
+// runtime() -> what openRuntime() returned, once it has been opened in this process
+Napi::Value Runtime(const Napi::CallbackInfo& info) {
+  const OrtRuntime* runtime = OrtRuntime::Opened();
+  return runtime == nullptr ? info.Env().Undefined() : ToJs(info.Env(), *runtime);
+}
+
+// loadedLibrary(name) -> its path, where this process has it open
+Napi::Value FindLoadedLibrary(const Napi::CallbackInfo& info) {
+  const auto path = LoadedLibrary(info[0].As<Napi::String>());
+  return path ? Napi::String::New(info.Env(), *path) : info.Env().Undefined();
+}
+
+// openLibrary(name) -> its path; throws the loader's words
+Napi::Value OpenSharedLibrary(const Napi::CallbackInfo& info) {
+  return Guarded(info, [&] { return Napi::String::New(info.Env(), OpenLibrary(info[0].As<Napi::String>())); });
 }
 
 // kernels() -> the arithmetics of this processor's matrix kernels
@@ -30,36 +54,26 @@ Napi::Value Kernels(const Napi::CallbackInfo& info) {
   return names;
 }
 
+// checkDevice(kind, index): throws where the device's provider cannot be loaded
+void CheckDevice(const Napi::CallbackInfo& info) {
+  Guarded(info, [&] {
+    Ort::SessionOptions options;
+    AppendProvider(options, {DeviceKindOf(info[0].As<Napi::String>()), info[1].As<Napi::Number>().Int32Value()});
+  });
+}
+
 CudaDriver OpenCudaDriver(const Napi::Value& path) {
   return path.IsString() ? CudaDriver(path.As<Napi::String>()) : CudaDriver();
 }
 
-// checkDevice(kind, index): throws where the device's provider cannot be loaded
-void CheckDevice(const Napi::CallbackInfo& info) {
-  try {
-    Ort::SessionOptions options;
-    AppendProvider(options, {DeviceKindOf(info[0].As<Napi::String>()), info[1].As<Napi::Number>().Int32Value()});
-  } catch (const std::exception& exception) {
-    throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
-  }
-}
-
 // cudaDevices(libraryPath?) -> the GPUs of NVIDIA's driver; throws where there is none
 Napi::Value CudaDevices(const Napi::CallbackInfo& info) {
-  try {
-    return ToJs(info.Env(), OpenCudaDriver(info[0]).Devices());
-  } catch (const std::exception& exception) {
-    throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
-  }
+  return Guarded(info, [&] { return ToJs(info.Env(), OpenCudaDriver(info[0]).Devices()); });
 }
 
 // cudaDriverVersion(libraryPath?) -> the newest CUDA that the driver serves, 13000 for 13.0; throws as cudaDevices does
 Napi::Value CudaDriverVersion(const Napi::CallbackInfo& info) {
-  try {
-    return Napi::Number::New(info.Env(), OpenCudaDriver(info[0]).Version());
-  } catch (const std::exception& exception) {
-    throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
-  }
+  return Guarded(info, [&] { return Napi::Number::New(info.Env(), OpenCudaDriver(info[0]).Version()); });
 }
 
 // openEngine(options) -> Promise<Engine>
@@ -98,6 +112,9 @@ Napi::Value ErrorCodes(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Calls(env, EngineObject::Define(env)));
   exports.Set("openRuntime", Napi::Function::New<OpenRuntime>(env));
+  exports.Set("runtime", Napi::Function::New<Runtime>(env));
+  exports.Set("loadedLibrary", Napi::Function::New<FindLoadedLibrary>(env));
+  exports.Set("openLibrary", Napi::Function::New<OpenSharedLibrary>(env));
   exports.Set("kernels", Napi::Function::New<Kernels>(env));
   exports.Set("checkDevice", Napi::Function::New<CheckDevice>(env));
   exports.Set("cudaDevices", Napi::Function::New<CudaDevices>(env));

@@ -112,6 +112,16 @@ Napi::Object ToJs(Napi::Env env, const EngineCounters& counters) {
   return object;
 }
 
+Napi::Object ToJs(Napi::Env env, const OrtRuntime& runtime) {
+  auto object = Napi::Object::New(env);
+  object.Set("path", runtime.library_path());
+  object.Set("version", runtime.version());
+  auto providers = Napi::Array::New(env);
+  for (const std::string& name : Ort::GetAvailableProviders()) providers.Set(providers.Length(), name);
+  object.Set("providers", providers);
+  return object;
+}
+
 Napi::Array ToJs(Napi::Env env, const std::vector<CudaDevice>& devices) {
   auto array = Napi::Array::New(env);
   for (const CudaDevice& device : devices) {

@@ -7,6 +7,7 @@
 #include "binding/node_api.h"
 #include "core/cuda_driver.h"
 #include "core/engine.h"
+#include "core/ort_runtime.h"
 
 namespace zrank {
 
@@ -14,6 +15,7 @@ namespace zrank {
 EngineSpec ToEngineSpec(Napi::Object options);
 Work ToWork(Napi::Object work);
 Napi::Object ToJs(Napi::Env env, const EngineCounters& counters);
+Napi::Object ToJs(Napi::Env env, const OrtRuntime& runtime);
 Napi::Array ToJs(Napi::Env env, const std::vector<CudaDevice>& devices);
 
 // A JavaScript Error with the property `code`.

@@ -19,6 +19,15 @@ std::string_view Name(ErrorCode code) {
   return "INTERNAL";
 }
 
+namespace {
+
+// The text from `begin` to the next `end`.
+std::string Part(const std::string& text, size_t begin, std::string_view end) {
+  return text.substr(begin, text.find(end, begin) - begin);
+}
+
+}  // namespace
+
 Error Classify(const std::exception& exception, ErrorCode otherwise) {
   if (const auto* error = dynamic_cast<const Error*>(&exception)) return *error;
   const std::string text = exception.what();
@@ -27,10 +36,13 @@ Error Classify(const std::exception& exception, ErrorCode otherwise) {
     return Error(ErrorCode::kDeviceOutOfMemory, text);
   }
   if (contains("terminate flag")) return Error(ErrorCode::kAborted, text);
-  constexpr std::string_view loader = "with error: ";
-  if (const size_t at = text.find(loader); at != std::string::npos) {
-    const size_t end = text.find_last_not_of('\n');
-    return Error(ErrorCode::kDeviceUnavailable, text.substr(at + loader.size(), end + 1 - at - loader.size()));
+  // Of a device's failure the essence: the loader's words, the CUDA error, what follows the condition of an assertion.
+  if (const size_t at = text.find("with error: "); at != std::string::npos) {
+    return Error(ErrorCode::kDeviceUnavailable, Part(text, at + 12, "\n"));
+  }
+  if (otherwise == ErrorCode::kDeviceUnavailable) {
+    if (const size_t at = text.find("CUDA failure "); at != std::string::npos) return Error(otherwise, Part(text, at, " ; "));
+    if (const size_t at = text.rfind(" was false. "); at != std::string::npos) return Error(otherwise, Part(text, at + 12, "\n"));
   }
   return Error(otherwise, text);
 }

@@ -42,6 +42,8 @@ OrtRuntime& OrtRuntime::Open(const std::string& library_path) {
   return *runtime;
 }
 
+const OrtRuntime* OrtRuntime::Opened() { return runtime; }
+
 OrtRuntime& OrtRuntime::Get() {
   if (runtime == nullptr) throw Error(ErrorCode::kInternal, "ONNX Runtime was not opened");
   return *runtime;

@@ -14,6 +14,8 @@ class OrtRuntime {
   static OrtRuntime& Open(const std::string& library_path);
   // The runtime that Open made.
   static OrtRuntime& Get();
+  // The same, or null before Open.
+  static const OrtRuntime* Opened();
 
   Ort::Env& env() { return env_; }
   const std::string& version() const { return version_; }

@@ -4,7 +4,6 @@ import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadAddon } from '../runtime/addon.js';
-import { findOnnxRuntime } from '../runtime/onnxruntime-library.js';
 import type { GemmPeak } from './gemm-peak.js';
 
 export interface Machine {
@@ -49,7 +48,7 @@ async function describeGpu(index: number): Promise<Pick<Machine, 'gpu' | 'device
 
 export async function ownVersions(): Promise<Record<string, string>> {
   const manifest = JSON.parse(await readFile(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8')) as { version: string };
-  return { zrank: manifest.version, node: process.versions.node, onnxruntime: loadAddon().openRuntime(findOnnxRuntime()) };
+  return { zrank: manifest.version, node: process.versions.node, onnxruntime: loadAddon().runtime()!.version };
 }
 
 /** The GPU that a device such as `cuda:1` or `cuda:0,1` names first. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, rename, stat, type FileHandle } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { open, rename, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
+import { openCacheFolder } from './cache-folder.js';
 import { halfFromFloat, floatFromHalf } from './half.js';
 import { readSafetensorsHeader, safetensorsHeader, type TensorRef } from './safetensors.js';
 import type { Weights } from './weights.js';
@@ -31,12 +31,6 @@ export async function convertWeights(weights: Weights, dtype: 'F16' | 'F32', opt
   const total = header.length + sources.reduce((sum, tensor) => sum + elements(tensor) * bytesOf(dtype), 0);
   if ((await sizeOf(path)) !== total) await write(path, sources, dtype, header, total, options.onProgress);
   return new Map((await readSafetensorsHeader(path)).map((tensor) => [tensor.name, tensor]));
-}
-
-export async function openCacheFolder(given: string | undefined): Promise<string> {
-  const folder = given ?? join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zrank');
-  await mkdir(folder, { recursive: true });
-  return folder;
 }
 
 async function write(path: string, sources: TensorRef[], dtype: 'F16' | 'F32', header: Buffer, total: number, onProgress: ConvertOptions['onProgress']) {

@@ -1,7 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Checkpoint } from './checkpoint.js';
-import { openCacheFolder } from './convert-weights.js';
+import { openCacheFolder } from './cache-folder.js';
 import { readSafetensorsHeader, safetensorsHeader } from './safetensors.js';
 import { expectedTensors } from './weights.js';
 

@@ -1,13 +1,12 @@
 #!/usr/bin/env node
 import { writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { readCommandLine, usage, type Invocation } from '../bench/command-line.js';
 import { renderReport } from '../bench/report.js';
 import type { RunReport } from '../bench/result.js';
 import { runInProcess } from '../bench/run-process.js';
 import { shapeFolder } from '../bench/shape.js';
 import { describeRun, summarize } from '../bench/summary.js';
+import { defaultCacheFolder } from '../checkpoint/cache-folder.js';
 import { ZrankError } from '../error.js';
 import { modelFolder } from './model-folder.js';
 
@@ -40,7 +39,7 @@ async function bench(args: string[]): Promise<void> {
 
 async function benchFolder({ model, shape, seed }: Invocation): Promise<string> {
   if (shape === undefined) return modelFolder(model);
-  return shapeFolder(shape, seed, join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'zrank'), log);
+  return shapeFolder(shape, seed, defaultCacheFolder(), log);
 }
 
 async function writeReport(path: string, reports: readonly RunReport[]): Promise<void> {

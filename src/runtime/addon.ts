@@ -4,12 +4,22 @@ import { isMainThread } from 'node:worker_threads';
 import type { Pooling } from '../checkpoint/pooling.js';
 import { ZrankError, errorCodes, type ErrorCode } from '../error.js';
 import type { CpuPrecision } from './cpu-precision.js';
+import { openDriver } from './cuda-libraries.js';
 import { findOnnxRuntime } from './onnxruntime-library.js';
 
 /** The contract of the native addon (native/binding/addon.cc). Arguments are checked before they get here. */
 export interface Addon {
-  /** Opens libonnxruntime once a process and returns its version. */
-  openRuntime(libraryPath: string): string;
+  /** Opens libonnxruntime, once a process: later calls tell of the one that is open, whatever the path. */
+  openRuntime(libraryPath: string): OnnxRuntime;
+  /** The one that is open. */
+  runtime(): OnnxRuntime | undefined;
+  /** The path of a library that this process has open under a name. */
+  loadedLibrary(name: string): string | undefined;
+  /**
+   * Opens a library by path or name, for those opened after it to find under its soname, and returns its path. Throws
+   * DEVICE_UNAVAILABLE with the loader's words.
+   */
+  openLibrary(name: string): string;
   /** Arithmetics that zrank's matrix kernels have on this processor. */
   kernels(): CpuPrecision[];
   /** Throws DEVICE_UNAVAILABLE with the loader's words where the provider of a GPU cannot be loaded. */
@@ -32,6 +42,13 @@ export interface Addon {
   /** This thread exits: ends its calls and sends its workers home. With `wholeProcess`, runs in flight are stopped too. */
   abandon(wholeProcess: boolean): void;
   errorCodes(): string[];
+}
+
+export interface OnnxRuntime {
+  path: string;
+  version: string;
+  /** Execution providers that were compiled in; that of CUDA is a library of its own, which may not be there. */
+  providers: string[];
 }
 
 export interface CudaDevice {
@@ -139,19 +156,10 @@ let addon: Addon | undefined;
 /** The addon, with ONNX Runtime opened. Throws ADDON_NOT_FOUND or ONNXRUNTIME_NOT_FOUND, which say what to do. */
 export function loadAddon(): Addon {
   if (addon !== undefined) return addon;
-  const path = fileURLToPath(new URL('../../build/Release/zrank.node', import.meta.url));
-  let loaded: Addon;
+  const loaded = loadNative();
   try {
-    loaded = createRequire(import.meta.url)(path) as Addon;
-  } catch (cause) {
-    throw new ZrankError(
-      'ADDON_NOT_FOUND',
-      `zrank's native addon cannot be loaded from ${path}: ${(cause as Error).message}. It is built by "npm rebuild zrank" (in a clone: "npm ci"), which needs cmake and a C++20 compiler.`,
-      { cause },
-    );
-  }
-  try {
-    loaded.openRuntime(findOnnxRuntime());
+    // Another thread of this process may have opened it.
+    if (loaded.runtime() === undefined) loaded.openRuntime(findOnnxRuntime(() => openDriver(loaded)));
   } catch (error) {
     throw fromNative(error);
   }
@@ -159,6 +167,21 @@ export function loadAddon(): Addon {
   process.once('exit', () => loaded.abandon(isMainThread));
   addon = loaded;
   return loaded;
+}
+
+export const addonPath = fileURLToPath(new URL('../../build/Release/zrank.node', import.meta.url));
+
+/** The addon as it is. Throws ADDON_NOT_FOUND. */
+export function loadNative(): Addon {
+  try {
+    return createRequire(import.meta.url)(addonPath) as Addon;
+  } catch (cause) {
+    throw new ZrankError(
+      'ADDON_NOT_FOUND',
+      `zrank's native addon cannot be loaded from ${addonPath}: ${(cause as Error).message}. It is built by "npm rebuild zrank" (in a clone: "npm ci"), which needs cmake and a C++20 compiler.`,
+      { cause },
+    );
+  }
 }
 
 /** A native error as a ZrankError, with the stack of the caller. */
