@@ -58,8 +58,7 @@ async function readQwen3(folder: string, options: CrossEncoderOptions): Promise<
 }
 
 /** How a checkpoint's pairs become token ids: through its chat template, or as two texts. */
-export function pairEncoder(checkpoint: Checkpoint): PairEncoder {
-  const tokenizer = new Tokenizer(checkpoint.tokenizer);
+export function pairEncoder(checkpoint: Checkpoint, tokenizer = new Tokenizer(checkpoint.tokenizer)): PairEncoder {
   const template = PromptTemplate.load(checkpoint.template);
   return template === undefined ? new SequenceEncoder(tokenizer, checkpoint.template.defaultPrompt) : new PromptEncoder(tokenizer, template);
 }

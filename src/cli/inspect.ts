@@ -38,7 +38,7 @@ async function describe(checkpoint: Checkpoint) {
   const tokenizer = new Tokenizer(checkpoint.tokenizer);
   const template = PromptTemplate.load(checkpoint.template);
   const pair = ['{query}', '{document}'] as const;
-  const [encoded] = await pairEncoder(checkpoint).encode(template?.failure ? [] : [pair], {
+  const [encoded] = await pairEncoder(checkpoint, tokenizer).encode(template?.failure ? [] : [pair], {
     maxLength: checkpoint.maxLength,
     truncation: 'document',
     specialTokens: 'parse',

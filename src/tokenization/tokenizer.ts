@@ -17,14 +17,13 @@ export type TokenizerInput = string | readonly [text: string, pair: string];
 export class Tokenizer {
   readonly #parsing: HfTokenizer;
   readonly #json: string;
-  readonly #added: ReadonlyMap<number, AddedToken>;
+  #listed: ReadonlyMap<number, AddedToken> | undefined;
   #guarded: GuardedTokenizer | undefined;
 
   /** `json` is the text of tokenizer.json; truncation and padding that it may ask for are left out. */
   constructor(json: string) {
     this.#json = json;
     this.#parsing = create(json);
-    this.#added = new Map(addedTokens(JSON.parse(json) as JsonObject, this.#parsing).map((token) => [token.id, token]));
   }
 
   /** Token ids of texts; nothing is put around them. */
@@ -87,6 +86,12 @@ export class Tokenizer {
     });
     text += prompt.slice(end).join('');
     return (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds().map((id) => ids.get(id) ?? id);
+  }
+
+  /** The special tokens by id. Read when first asked for: a vocabulary's JSON takes a fifth of a second. */
+  get #added(): ReadonlyMap<number, AddedToken> {
+    this.#listed ??= new Map(addedTokens(JSON.parse(this.#json) as JsonObject, this.#parsing).map((token) => [token.id, token]));
+    return this.#listed;
   }
 
   #guard(): GuardedTokenizer {
