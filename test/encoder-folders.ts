@@ -1,9 +1,9 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { dataType, OnnxGraphWriter } from '../dist/graph/onnx.js';
+import { temporaryFolder } from './support.js';
 
 export type Fixture = 'bi-encoder' | 'cross-encoder' | 'static';
 
@@ -19,8 +19,7 @@ export async function expectedOf<T>(name: Fixture): Promise<T> {
 
 /** A copy of a fixture in which files are replaced: by an object as JSON, by text or bytes, by nothing where undefined. */
 export async function changed(name: Fixture, files: Record<string, object | string | undefined>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'zrank-encoder-'));
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  const folder = await temporaryFolder();
   await cp(fixture(name), folder, { recursive: true });
   for (const [path, content] of Object.entries(files)) {
     const target = join(folder, path);

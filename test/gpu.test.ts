@@ -2,8 +2,10 @@
 // the probe. Real: all but the GPU. tools/software-vulkan.sh fetches the driver; without it these tests skip.
 
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
 import { readCheckpoint } from '../dist/checkpoint/checkpoint.js';
 import { writeQwen3Graph } from '../dist/graph/qwen3.js';
@@ -25,11 +27,8 @@ async function onWebGpu<T>(script: string): Promise<T> {
 
 describe.skipIf(!hasDriver)('on WebGPU', () => {
   let cacheFolder: string;
-  beforeAll(async () => {
-    const { mkdtemp } = await import('node:fs/promises');
-    const { tmpdir } = await import('node:os');
-    cacheFolder = await mkdtemp(join(tmpdir(), 'zrank-gpu-'));
-  });
+  beforeAll(async () => void (cacheFolder = await mkdtemp(join(tmpdir(), 'zrank-gpu-'))));
+  afterAll(() => rm(cacheFolder, { recursive: true, force: true }));
 
   test.each(goldenNames)('%s within 2e-4 of Hugging Face, with the attention that the probe found right', { timeout: 600_000 }, async (name) => {
     const data = golden(name);
