@@ -9,6 +9,7 @@ export {
 } from './reranker.js';
 export type { Device, Placement, Precision } from './placement.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
+export { diagnose, type Diagnosis } from './doctor/diagnose.js';
 export type { EngineCounters } from './runtime/addon.js';
 export { toProbability } from './scoring/probability.js';
 export type { Pair } from './tokenization/pair-encoder.js';

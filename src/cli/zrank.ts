@@ -8,6 +8,7 @@ type Command = (args: string[]) => Promise<number>;
 const commands: Record<string, { summary: string; load: () => Promise<Command> }> = {
   rank: { summary: 'rank documents by how well they answer a query', load: async () => (await import('./rank.js')).rank },
   inspect: { summary: 'say what a model folder holds and how it would run', load: async () => (await import('./inspect.js')).inspect },
+  doctor: { summary: 'say what zrank finds on this machine, and what mends the rest', load: async () => (await import('./doctor.js')).doctor },
   eval: { summary: 'retrieve and rerank labelled datasets, and compare before with after', load: async () => (await import('./eval.js')).evaluateDatasets },
   search: { summary: 'search a folder of texts or a .jsonl file', load: async () => (await import('./search.js')).search },
   measure: { summary: 'measure a run against relevance judgements, as trec_eval does', load: async () => (await import('./measure.js')).measure },

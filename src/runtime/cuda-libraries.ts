@@ -13,7 +13,7 @@ export interface NeededLibrary {
   /** Where it was opened; null where it was not found. */
   path: string | null;
   /** The loader's words where it was not. */
-  failure?: string;
+  failure: string | null;
 }
 
 /**
@@ -65,7 +65,7 @@ export function openDriver(addon: Addon): boolean {
 /** @param file a path, or a name that the loader looks for */
 function open(addon: Addon, name: string, file: string): NeededLibrary {
   try {
-    return { name, path: addon.openLibrary(file) };
+    return { name, path: addon.openLibrary(file), failure: null };
   } catch (error) {
     return { name, path: null, failure: (error as Error).message };
   }
