@@ -16,7 +16,7 @@ Measures throughput and latency of a reranker on generated texts. Each run has a
 Model
   --model FOLDER           (default: ZRANK_MODEL, else the embedded models/zrank-tiny)
   --shape NAME             a checkpoint with random weights, kept in a cache folder: ${shapeNames.join(', ')}
-  --device NAME, --precision NAME, --workers N, --threads N, --max-batch-tokens N    as in Reranker.load()
+  --device NAME, --precision NAME, --attention NAME, --workers N, --threads N, --max-batch-tokens N    as in Reranker.load()
 Workload
   --calls N                timed calls (default: the scenario's, 32)
   --warmups N              calls before them (default: the scenario's, 3)
@@ -71,6 +71,7 @@ export function readCommandLine(args: string[], python: string): Invocation {
     seed,
     device: values.device ?? 'auto',
     precision: values.precision ?? 'auto',
+    attention: values.attention ?? 'auto',
     workers: values.workers === undefined ? null : positive('--workers', values.workers),
     maxBatchTokens: values['max-batch-tokens'] === undefined ? null : positive('--max-batch-tokens', values['max-batch-tokens']),
     threads: values.threads === undefined ? availableParallelism() : positive('--threads', values.threads),
@@ -128,6 +129,7 @@ function parse(args: string[]) {
         shape: text,
         device: text,
         precision: text,
+        attention: text,
         workers: text,
         threads: text,
         'max-batch-tokens': text,

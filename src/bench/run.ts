@@ -33,8 +33,8 @@ export async function run(settings: RunSettings, secrets: Secrets, log: Log): Pr
   const calls = await makeCalls(settings.model, { ...settings, calls: settings.warmups + settings.calls });
   const zrank = await ZrankContender.load(settings);
   // The others run where zrank does.
-  const { device, precision } = zrank.reranker.placement;
-  const chosen = { ...settings, device, precision };
+  const { device, precision, attention } = zrank.reranker.placement;
+  const chosen = { ...settings, device, precision, attention };
   const { opponents, unavailable } = await openOpponents(chosen, secrets, log);
   try {
     return await measure(chosen, calls, zrank, opponents, unavailable, log);
@@ -43,7 +43,7 @@ export async function run(settings: RunSettings, secrets: Secrets, log: Log): Pr
   }
 }
 
-/** `settings` name the device and the precision that zrank chose. */
+/** `settings` name what zrank chose. */
 async function measure(
   settings: RunSettings,
   calls: readonly Call[],

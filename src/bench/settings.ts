@@ -20,6 +20,7 @@ export interface RunSettings {
   seed: number;
   device: string;
   precision: string;
+  attention: string;
   /** null: the reranker's default. */
   workers: number | null;
   threads: number;

@@ -15,11 +15,12 @@ export class ZrankContender implements Contender {
     this.loadSeconds = loadSeconds;
   }
 
-  static async load({ model, device, precision, workers, threads, maxBatchTokens }: RunSettings): Promise<ZrankContender> {
-    // Reranker.load() checks what the command line gave for device and precision.
+  static async load({ model, device, precision, attention, workers, threads, maxBatchTokens }: RunSettings): Promise<ZrankContender> {
+    // Reranker.load() checks what the command line gave for the first three.
     const options: LoadOptions = {
       device: device as NonNullable<LoadOptions['device']>,
       precision: precision as NonNullable<LoadOptions['precision']>,
+      attention: attention as NonNullable<LoadOptions['attention']>,
       threads,
       ...(workers !== null && { workers }),
       ...(maxBatchTokens !== null && { maxBatchTokens }),
