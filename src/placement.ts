@@ -137,7 +137,7 @@ function attentions(kind: Gpus['kind'], compute: Precision, asked: 'auto' | GpuA
 
 function checkDevices(gpus: Gpus, precision: 'auto' | Precision): void {
   try {
-    if (gpus.kind === 'cuda') openCudaLibraries(loadAddon());
+    if (gpus.kind === 'cuda') prepareCuda(gpus);
     for (const index of gpus.indices) loadAddon().checkDevice(gpus.kind, index);
     if (gpus.kind !== 'cuda' || precision !== 'bf16') return;
     for (const { index, name, computeCapability } of cudaDevices(gpus)) {
@@ -147,6 +147,17 @@ function checkDevices(gpus: Gpus, precision: 'auto' | Precision): void {
   } catch (error) {
     throw fromNative(error);
   }
+}
+
+function prepareCuda({ indices }: Gpus): void {
+  // Without a driver, what else is missing would say nothing.
+  const devices = loadAddon().cudaDevices();
+  const absent = indices.find((index) => index >= devices.length);
+  if (absent !== undefined) {
+    const present = devices.map(({ index, name }) => `cuda:${index} (${name})`).join(', ');
+    throw new ZrankError('DEVICE_UNAVAILABLE', `there is no cuda:${absent}; this machine has ${present || 'no CUDA device'}`);
+  }
+  openCudaLibraries(loadAddon());
 }
 
 function cudaDevices({ indices }: Gpus): CudaDevice[] {

@@ -58,7 +58,7 @@ function cudaRows({ hardware, driver, nvidiaSmi, provider, cuda, libraries }: Cu
   const rows: string[] = [
     driver.library === null ? `no driver${module}: ${driver.failure}` : `driver${driver.cudaVersion === null ? '' : ` for CUDA ${driver.cudaVersion}`}${module}: ${driver.library}`,
     ...(driver.library === null || driver.failure === null ? [] : [driver.failure]),
-    ...(hardware === false ? ['no NVIDIA GPU on the PCI bus'] : []),
+    ...(hardware === false && driver.devices.length === 0 ? ['no NVIDIA GPU on the PCI bus'] : []),
     ...driver.devices.map(({ index, name, computeCapability, totalMemory }) => `cuda:${index} ${name}, compute capability ${computeCapability}, ${gigabytes(totalMemory)}`),
     ...(nvidiaSmi ?? []).map((gpu) => `nvidia-smi: ${gpu.name}, driver ${gpu.driver}, ${gigabytes(gpu.freeMemory)} of ${gigabytes(gpu.totalMemory)} free`),
     provider === null ? 'no CUDA provider' : `provider${cuda === null ? '' : ` for CUDA ${cuda}`}: ${provider}`,
