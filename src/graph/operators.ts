@@ -79,12 +79,15 @@ export class Operators {
     return this.cast(this.gather(this.stored(matrix), indices), storedType[matrix.dtype]!, this.compute);
   }
 
-  /** rows [T or B, in] times each of the weights, [out, in] as Hugging Face stores them, times alpha. */
+  /**
+   * rows [T or B, in] times each of the weights, [out, in] as Hugging Face stores them, times alpha. By Gemm, which every
+   * provider has; FusedMatMul would leave WebGPU for the CPU.
+   */
   project(rows: string, rowCount: RowCount, weights: readonly string[], alpha = 1): string[] {
     const { kernels } = this.options;
     if (kernels === undefined) {
       const attributes = { transB: { int: 1 }, ...(alpha !== 1 && { alpha: { float: alpha } }) };
-      return weights.map((weight) => this.node(`${microsoft}:FusedMatMul`, [rows, this.weight(weight)], attributes));
+      return weights.map((weight) => this.node('Gemm', [rows, this.weight(weight)], attributes));
     }
     const outputs = weights.map((weight) => this.product(weight, rowCount));
     const stored = weights.map((weight) => this.stored(this.tensor(weight)));

@@ -59,7 +59,7 @@ class Qwen3Writer {
     for (let layer = 0; layer < ops.config.layers; layer++) [residual, update] = this.#layer(layer, residual, update, attention);
     const last = [residual, update!].map((rows) => ops.cast(rows, ops.compute, float));
     const [hidden] = this.#norm(last[0]!, last[1], 'model.norm.weight', float);
-    ops.graph.node(`${microsoft}:FusedMatMul`, [hidden, this.#scoringRow()], ['logits'], { transB: { int: 1 } });
+    ops.graph.node('Gemm', [hidden, this.#scoringRow()], ['logits'], { transB: { int: 1 } });
     ops.graph.output('logits', float, ['B', 1]);
     const { weightFolder, weightFiles } = ops;
     return { model: ops.graph.finish('zrank', { '': 21, [microsoft]: 1, [own]: 1 }), weightFolder, weightFiles };
