@@ -30,5 +30,5 @@ test('the bytes of a token: MLP or attention, whichever is larger, by the width 
   expect(activationBytes(config, { compute: 'fp16', attention: 'fused' }, 1)).toBe(2 * 46_592);
   expect(activationBytes(config, { compute: 'fp16', attention: 'fused' }, 4)).toBe(2 * 76_800);
   expect(activationBytes(config, { compute: 'fp32', attention: 'fused' }, 4)).toBe(4 * 76_800);
-  expect(activationBytes(config, { compute: 'fp16', attention: 'plain' }, 1)).toBe(2 * 46_592 + 32 * 512 * 14);
+  expect(activationBytes(config, { compute: 'fp16', attention: 'plain' }, 1)).toBe(2 * 2 * 2560 + 4 * 22_528 + 32 * 512 * 12);
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,9 @@ import { expect, onTestFinished } from 'vitest';
 import { ZrankError, type ErrorCode } from 'zrank';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
+/** Node on top of a software Vulkan driver, whose libraries must be known before the process starts; tools/software-vulkan.sh prepares it. */
+export const vulkanNode = join(root, '.cache/vulkan/node');
+export const hasVulkanNode = existsSync(vulkanNode);
 export const tinyModel = join(root, 'models/zrank-tiny');
 
 export interface GoldenCase {
@@ -75,8 +78,8 @@ export interface ChildResult {
 }
 
 /** Runs node with a deadline. */
-export function runNode(args: string[], { input = '', env = {}, deadlineMs = 60_000 } = {}): Promise<ChildResult> {
-  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env } });
+export function runNode(args: string[], { input = '', env = {}, deadlineMs = 60_000, executable = process.execPath } = {}): Promise<ChildResult> {
+  const child = spawn(executable, args, { cwd: root, env: { ...process.env, ...env } });
   const result = { stdout: '', stderr: '', timedOut: false };
   child.stdout.on('data', (chunk: Buffer) => (result.stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (result.stderr += chunk.toString()));

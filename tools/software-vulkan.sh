@@ -1,21 +1,48 @@
 #!/usr/bin/env bash
-# Unpacks a software Vulkan driver (SwiftShader, from Debian's chromium-common) and the loader into .cache/vulkan, without
-# root, so that the WebGPU provider runs on any CPU: tools/software-vulkan.sh
-# Prints what to set before node: eval "$(tools/software-vulkan.sh)"
+# Prepares a software Vulkan driver that has fp16 in .cache/vulkan, without root: lavapipe of Mesa 25, from Debian trixie, with
+# all that it needs, libc included, so that it runs on older releases too. Takes a Debian machine with its own mirror.
+# .cache/vulkan/node is this machine's node on top of it, where the WebGPU provider finds a device on any CPU.
 set -euo pipefail
 
 folder=$(cd "$(dirname "$0")/.." && pwd)/.cache/vulkan
-if [[ ! -e $folder/libvk_swiftshader.so ]]; then
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
-  mkdir -p "$work/root"
-  (cd "$work" && apt-get -q -o APT::Sandbox::User=root download chromium-common libvulkan1) >&2
-  for package in "$work"/*.deb; do
-    dpkg --fsys-tarfile "$package" | tar -x -C "$work/root" --wildcards '*/libvk_swiftshader.so' '*/vk_swiftshader_icd.json' \
-      '*/libvulkan.so.1*' 2>/dev/null || true
-  done
-  mkdir -p "$folder"
-  find "$work/root" \( -type f -o -type l \) -exec cp -P {} "$folder/" \;
-fi
-driver=$folder/vk_swiftshader_icd.json
-echo "export VK_DRIVER_FILES='$driver' VK_ICD_FILENAMES='$driver' LD_LIBRARY_PATH='$folder'"
+[[ -x $folder/node ]] && exit
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# An apt of its own, which knows trixie alone and nothing as installed.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' "Release: $(. /etc/os-release && echo "$VERSION_CODENAME")" | head -n 1)
+mkdir -p "$work"/{state/lists/partial,cache/archives/partial,root}
+touch "$work/status"
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no Debian mirror in the apt sources of this machine} trixie main" >"$work/sources.list"
+cat >"$work/apt.conf" <<END
+Dir::State "$work/state";
+Dir::State::status "$work/status";
+Dir::Cache "$work/cache";
+Dir::Etc::SourceList "$work/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+Acquire::Languages "none";
+APT::Sandbox::User "root";
+APT::Install-Recommends "false";
+END
+export APT_CONFIG=$work/apt.conf
+apt-get -q update
+apt-get -q -y --download-only install mesa-vulkan-drivers libvulkan1
+for package in "$work"/cache/archives/*.deb; do dpkg-deb --extract "$package" "$work/root"; done
+
+rm -rf "$folder"
+mkdir -p "$folder"
+mv "$work/root/usr" "$folder/usr"
+# To node its executable is the loader; the processes that it starts from process.execPath go the same way as it did.
+echo "process.execPath = __dirname + '/node';" >"$folder/exec-path.cjs"
+cat >"$folder/node" <<'END'
+#!/bin/sh
+# Runs node with lavapipe as the only Vulkan driver, and with the libc that lavapipe is built for.
+folder=$(dirname "$(realpath "$0")")
+usr=$folder/usr
+export VK_DRIVER_FILES="$usr/share/vulkan/icd.d/lvp_icd.json"
+export VK_ICD_FILENAMES="$VK_DRIVER_FILES"
+lib=$(echo "$usr"/lib/*-linux-gnu)
+exec "$lib"/ld-linux-*.so.* --library-path "$lib" "$(node -p process.execPath)" --require "$folder/exec-path.cjs" "$@"
+END
+chmod +x "$folder/node"

@@ -1,4 +1,4 @@
-import { dataType } from './onnx.js';
+import { dataType, type DataType } from './onnx.js';
 import { microsoft, own, type Operators } from './operators.js';
 import { positionColumn, rotaryTables } from './rotary.js';
 
@@ -18,10 +18,12 @@ const pagedBlockSize = 256;
  */
 export class Attention {
   readonly #ops: Operators;
+  /** The type of the computation, but fp32 for attention from plain operators, which would round at every step. */
+  readonly #type: DataType;
   /** [S or more, headDim / 2] */
   readonly #cos: string;
   readonly #sin: string;
-  /** [S, S] in fp32, for attention from plain operators. */
+  /** [S, S], for attention from plain operators. */
   readonly #mask: string | undefined;
   /** [blocks, block size, key/value heads, headDim], for PagedAttention: each layer overwrites what the one before it left. */
   readonly #caches: readonly string[] = [];
@@ -31,6 +33,7 @@ export class Attention {
     this.#ops = ops;
     const input = (name: string, shape: (string | number)[]) => ops.graph.input(name, dataType.int32, shape);
     const { attention } = ops.options;
+    this.#type = attention === 'plain' ? dataType.float : ops.compute;
     input('expand', attention === 'paged' ? ['E'] : ['B', 'S']);
     input('compact', ['T']);
     input('last_flat', ['B']);
@@ -44,7 +47,7 @@ export class Attention {
       input('seqlens_k', ['B']);
       input('total_sequence_length', [1]);
     }
-    ({ cos: this.#cos, sin: this.#sin } = rotaryTables(ops));
+    ({ cos: this.#cos, sin: this.#sin } = rotaryTables(ops, this.#type));
     if (attention === 'plain') this.#mask = this.#causalMask();
   }
 
@@ -72,7 +75,8 @@ export class Attention {
     const ops = this.#ops;
     const { heads, keyValueHeads, headDim } = ops.config;
     const isFused = ops.options.attention === 'fused';
-    const projected = ops.project(hidden, 'T', ['q', 'k', 'v'].map((name) => `${prefix}${name}_proj.weight`)) as [string, string, string];
+    const weights = ['q', 'k', 'v'].map((name) => `${prefix}${name}_proj.weight`);
+    const projected = ops.project(hidden, 'T', weights).map((row) => ops.cast(row, ops.compute, this.#type)) as [string, string, string];
     if (this.#hasKernel()) return this.#kernel(projected, prefix, rows);
     if (!isFused) {
       projected[0] = this.#headNorm(projected[0], heads, `${prefix}q_norm.weight`);
@@ -85,7 +89,7 @@ export class Attention {
       fused: () => this.#grouped(queries, keys, values, prefix),
       grouped: () => this.#grouped(queries, keys, values, undefined),
     }[ops.options.attention]();
-    return ops.gather(ops.node('Reshape', [attended, ops.shape(-1, heads * headDim)]), rows);
+    return ops.cast(ops.gather(ops.node('Reshape', [attended, ops.shape(-1, heads * headDim)]), rows), this.#type, ops.compute);
   }
 
   /** zrank's own attention is made for heads of whole registers. */
@@ -140,7 +144,7 @@ export class Attention {
     });
   }
 
-  /** softmax(q k^T / sqrt(headDim) + mask) v with the softmax in fp32, for devices whose GroupQueryAttention errs. */
+  /** softmax(q k^T / sqrt(headDim) + mask) v, for devices whose GroupQueryAttention errs. */
   #plain(queries: string, keys: string, values: string): string {
     const ops = this.#ops;
     const { heads, keyValueHeads, headDim } = ops.config;
@@ -151,11 +155,12 @@ export class Attention {
     const groupOf = Int32Array.from({ length: heads }, (_, head) => Math.floor((head * keyValueHeads) / heads));
     const repeat = (parted: string) => (heads === keyValueHeads ? parted : ops.gather(parted, ops.graph.constant('head_group', groupOf, [heads]), 1));
 
-    const scaled = ops.node('Mul', [rotate(split(queries, heads)), ops.scalar('query_scale', headDim ** -0.5)]);
+    const scale = ops.graph.constant('query_scale', Float32Array.of(headDim ** -0.5), []);
+    const scaled = ops.node('Mul', [rotate(split(queries, heads)), scale]);
     const transposed = ops.node('Transpose', [repeat(rotate(split(keys, keyValueHeads)))], { perm: { ints: [0, 1, 3, 2] } });
-    const scores = ops.cast(ops.node('MatMul', [scaled, transposed]), ops.compute, dataType.float);
-    const weights = ops.node('Softmax', [ops.node('Add', [scores, this.#mask!])], { axis: { int: -1 } });
-    const attended = ops.node('MatMul', [ops.cast(weights, dataType.float, ops.compute), repeat(split(values, keyValueHeads))]);
+    const scores = ops.node('Add', [ops.node('MatMul', [scaled, transposed]), this.#mask!]);
+    const weights = ops.node('Softmax', [scores], { axis: { int: -1 } });
+    const attended = ops.node('MatMul', [weights, repeat(split(values, keyValueHeads))]);
     return ops.node('Transpose', [attended], { perm: { ints: [0, 2, 1, 3] } });
   }
 
@@ -163,11 +168,11 @@ export class Attention {
   #headNorm(rows: string, heads: number, weight: string): string {
     const ops = this.#ops;
     const { headDim, rmsNormEpsilon } = ops.config;
-    const normed = ops.rmsNorm(ops.node('Reshape', [rows, ops.shape(-1, headDim)]), ops.weight(weight), rmsNormEpsilon);
+    const normed = ops.rmsNorm(ops.node('Reshape', [rows, ops.shape(-1, headDim)]), ops.weight(weight, this.#type), rmsNormEpsilon);
     return ops.node('Reshape', [normed, ops.shape(-1, heads * headDim)]);
   }
 
   #headNormWeights(prefix: string): string[] {
-    return ['q', 'k'].map((name) => this.#ops.weight(`${prefix}${name}_norm.weight`));
+    return ['q', 'k'].map((name) => this.#ops.weight(`${prefix}${name}_norm.weight`, this.#type));
   }
 }

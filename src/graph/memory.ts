@@ -8,14 +8,15 @@ import type { GraphOptions } from './operators.js';
 export function activationBytes(config: Qwen3Config, { compute, attention }: GraphOptions, padding: number): number {
   const { hiddenSize, intermediateSize, heads, keyValueHeads, headDim } = config;
   const width = compute === 'fp32' ? 4 : 2;
+  const attentionWidth = attention === 'plain' ? 4 : width;
   const queryKeyValue = (heads + 2 * keyValueHeads) * headDim;
   // Laid out: queries, keys and values, the keys and values that the operator gives back, what is attended.
   const laidOut = queryKeyValue + 2 * keyValueHeads * headDim + 2 * heads * headDim;
-  const attended = 2 * hiddenSize + queryKeyValue + padding * laidOut;
-  const gated = 3 * hiddenSize + 4 * intermediateSize;
-  const bytes = width * Math.max(attended, gated);
-  // Plain operators hold every head's scores, in `compute` and three times in fp32; of this many keys a query.
-  return attention === 'plain' ? bytes + padding * heads * plainKeys * (width + 12) : bytes;
+  const attended = width * 2 * hiddenSize + attentionWidth * (queryKeyValue + padding * laidOut);
+  const gated = width * (3 * hiddenSize + 4 * intermediateSize);
+  const bytes = Math.max(attended, gated);
+  // Plain operators hold every head's scores three times in fp32; of this many keys a query.
+  return attention === 'plain' ? bytes + padding * heads * plainKeys * 12 : bytes;
 }
 
 /** Longer sequences than this come under the budget by halving. */

@@ -5,7 +5,7 @@ import type { TensorRef } from '../checkpoint/safetensors.js';
 import { dataType, OnnxGraphWriter, type Attribute, type DataType } from './onnx.js';
 
 export interface GraphOptions {
-  /** Type of weights and activations. Norms of the last rows and the head are in fp32 whatever it is. */
+  /** Type of weights and activations. Attention from plain operators, norms of the last rows and the head are in fp32 whatever it is. */
   compute: 'fp32' | 'fp16' | 'bf16';
   /**
    * How attention is written: as GroupQueryAttention behind norms of its own, with the norms inside the operator (CUDA and

@@ -1,4 +1,4 @@
-import { dataType } from './onnx.js';
+import { dataType, type DataType } from './onnx.js';
 import type { Operators } from './operators.js';
 
 /** The positions of a run's longest sequence, [S, 1] in fp32. */
@@ -10,14 +10,14 @@ export function positionColumn(ops: Operators): string {
 }
 
 /**
- * cos and sin of position times frequency, [S or more, headDim / 2] in the type of the computation; the angles in fp32, as
+ * cos and sin of position times frequency, [S or more, headDim / 2] in `type`; the angles in fp32, as
  * transformers' Qwen3RotaryEmbedding computes them.
  */
-export function rotaryTables(ops: Operators): { cos: string; sin: string } {
+export function rotaryTables(ops: Operators, type: DataType): { cos: string; sin: string } {
   const { headDim, ropeTheta, ropeScale } = ops.config;
   const width = headDim / 2;
   const frequencies = Float32Array.from({ length: width }, (_, i) => 1 / Math.fround(ropeTheta ** Math.fround((2 * i) / headDim)) / ropeScale);
-  const typed = (table: string) => ops.cast(table, dataType.float, ops.compute);
+  const typed = (table: string) => ops.cast(table, dataType.float, type);
   if (ops.options.positions === undefined) {
     const angles = ops.node('Mul', [positionColumn(ops), ops.graph.constant('rope_frequencies', frequencies, [1, width])]);
     return { cos: typed(ops.node('Cos', [angles])), sin: typed(ops.node('Sin', [angles])) };

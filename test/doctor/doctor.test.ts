@@ -1,12 +1,11 @@
 // zrank doctor as a child process, on this machine and on broken ones. Real: all but the wheels and NVIDIA's driver, which
 // are stand-ins without code (../runtime/cuda-machine.ts), and a Vulkan loader that crashes.
 
-import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { diagnose, type Diagnosis } from 'zrank';
-import { root, temporaryFolder, zrank } from '../support.js';
+import { hasVulkanNode, temporaryFolder, vulkanNode, zrank } from '../support.js';
 import { bundledVersion, cudaMachine } from '../runtime/cuda-machine.js';
 import { sharedObject } from '../runtime/shared-objects.js';
 
@@ -15,8 +14,8 @@ const options = { timeout: deadlineMs };
 const onLinux = process.platform === 'linux';
 if (!onLinux) console.log('CUDA and Vulkan are for Linux: their tests are skipped');
 
-async function doctor(env: Record<string, string>, expectedCode = 0): Promise<Diagnosis> {
-  const result = await zrank(['doctor', '--json'], { env, deadlineMs });
+async function doctor(env: Record<string, string>, { expectedCode = 0, executable = process.execPath } = {}): Promise<Diagnosis> {
+  const result = await zrank(['doctor', '--json'], { env, deadlineMs, executable });
   expect(result.code, result.stderr).toBe(expectedCode);
   return JSON.parse(result.stdout) as Diagnosis;
 }
@@ -59,7 +58,7 @@ test('diagnose() tells the same to programs, by stable keys', options, async () 
 });
 
 test('no ONNX Runtime where ZRANK_ONNXRUNTIME points: nothing runs', options, async () => {
-  const diagnosis = await doctor({ ZRANK_ONNXRUNTIME: '/no/where' }, 1);
+  const diagnosis = await doctor({ ZRANK_ONNXRUNTIME: '/no/where' }, { expectedCode: 1 });
   expect(diagnosis).toMatchObject({ ok: false, addon: { failure: null }, onnxRuntime: { from: 'ZRANK_ONNXRUNTIME', path: null, version: null } });
   expect(diagnosis.cpu.trial.failure).toMatch(/ZRANK_ONNXRUNTIME is \/no\/where/);
   expect(diagnosis.problems).toEqual([{ about: 'onnxRuntime', problem: diagnosis.onnxRuntime.failure, mend: 'unset ZRANK_ONNXRUNTIME' }]);
@@ -127,11 +126,10 @@ describe.skipIf(!onLinux)('WebGPU', () => {
     expect(diagnosis.problems).toContainEqual({ about: 'webgpu', problem: 'died of SIGABRT', mend: null });
   });
 
-  const driver = join(root, '.cache/vulkan/vk_swiftshader_icd.json');
-  if (!existsSync(driver)) console.log('no Vulkan driver: doctor is not tried on one; tools/software-vulkan.sh fetches a software driver');
-  test.skipIf(!existsSync(driver))('a driver that works', options, async () => {
-    const { webgpu, problems } = await doctor({ VK_DRIVER_FILES: driver, VK_ICD_FILENAMES: driver, LD_LIBRARY_PATH: join(root, '.cache/vulkan') });
-    expect(webgpu).toMatchObject({ drivers: [driver], trial: { runs: true, failure: null } });
+  if (!hasVulkanNode) console.log('no software Vulkan driver: doctor is not tried on one; tools/software-vulkan.sh prepares it');
+  test.skipIf(!hasVulkanNode)('a driver that works', options, async () => {
+    const { webgpu, problems } = await doctor({}, { executable: vulkanNode });
+    expect(webgpu).toMatchObject({ drivers: [expect.stringMatching(/lvp_icd\.json$/)], trial: { runs: true, precision: 'fp16', failure: null } });
     expect(problems.filter(({ about }) => about === 'webgpu')).toEqual([]);
   });
 });
