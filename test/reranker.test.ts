@@ -1,10 +1,9 @@
 // The public face on the embedded model. Real: everything.
 
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker, toProbability, type LoadOptions, type Pair, type RankOptions } from 'zrank';
 import { splitThreads } from '../dist/runtime/engine.js';
-import { expectCode, golden, tinyModel } from './support.js';
+import { expectCode, golden, tinyModel, turnsDuring } from './support.js';
 
 const query = 'how do I keep bread fresh';
 const documents = [
@@ -229,14 +228,7 @@ test('workers and threads that are not given', () => {
 test('the event loop runs on during a long call', async () => {
   await using reranker = await Reranker.load(tinyModel);
   const many = Array.from({ length: 1500 }, (_, i) => `${'bread and butter '.repeat(40)}${i}`);
-  const delay = monitorEventLoopDelay({ resolution: 5 });
-  delay.enable();
-  const started = performance.now();
-  await reranker.rank(query, many);
-  const elapsed = performance.now() - started;
-  delay.disable();
-  // A blocking call would hold the loop for all of it.
-  expect(delay.max / 1e6).toBeLessThan(elapsed / 4);
+  expect(await turnsDuring(() => reranker.rank(query, many))).toBeGreaterThan(100);
 });
 
 test('toProbability', () => {

@@ -57,6 +57,16 @@ export async function copyOfGolden(name: string): Promise<string> {
   return folder;
 }
 
+/** Turns that the event loop takes while the work goes on; a thread that is held for all of it takes a few. */
+export async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let next: NodeJS.Immediate;
+  const turn = (): void => void (next = setImmediate(() => (turns++, turn())));
+  turn();
+  await work().finally(() => clearImmediate(next));
+  return turns;
+}
+
 /** Expects a ZrankError of this code. */
 export async function expectCode(work: Promise<unknown> | (() => unknown), code: ErrorCode, message?: RegExp): Promise<void> {
   const error = await Promise.resolve(typeof work === 'function' ? new Promise((resolve) => resolve(work())) : work).then(

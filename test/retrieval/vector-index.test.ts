@@ -2,9 +2,9 @@
 import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VectorIndex, type VectorIndexOptions } from '../../dist/index.js';
+import { turnsDuring } from '../support.js';
 import { seededRandom } from '../../dist/evaluation/random.js';
 
 let folder: string;
@@ -143,11 +143,7 @@ test('changes that overlap are made one after the other', async () => {
 test('building a graph leaves the event loop its turns', async () => {
   const wide = Array.from({ length: 1500 }, () => Float32Array.from({ length: 256 }, random));
   const index = new VectorIndex({ dimensions: 256, algorithm: 'hnsw' });
-  const delay = monitorEventLoopDelay({ resolution: 5 });
-  delay.enable();
-  await index.add(wide.map((_, i) => String(i)), wide);
-  delay.disable();
-  expect(delay.percentile(50) / 1e6).toBeLessThan(100);
+  expect(await turnsDuring(() => index.add(wide.map((_, i) => String(i)), wide))).toBeGreaterThan(20);
 });
 
 test('a view searches, and refuses changes; an exact index has none', async () => {
