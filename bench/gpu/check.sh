@@ -3,13 +3,14 @@
 usage='Usage: bench/gpu/check.sh [options]
 
 Each step leaves its result in the state folder and is not run again; one that failed, or for which this machine lacks
-something, is tried again. Exit codes: 0 no step failed, 1 one failed, 2 wrong usage.
+something, is tried again. Paths are relative to the repository. Exit codes: 0 no step failed, 1 one failed, 2 wrong usage.
 
   --list          name the steps and how they stand
   --step NAME     run this step, also if it was done; may be repeated (default: all that are not done)
   --table         print the table of what was measured, run nothing
   --dry-run       on the CPU, with a tiny network: shows that every step works, its figures mean nothing
   --device NAME   (default: cuda; dry run: cpu)
+  --precision NAME[,NAME...]  of zrank, the one for throughput first (default: fp16,bf16; dry run: bf16,fp32)
   --shape NAME    of the random weights, as in zrank-bench (default: zerank-2; dry run: tiny)
   --python PATH   with torch and sentence-transformers (default: ZRANK_PYTHON, else python3)
   --state FOLDER  (default: .cache/gpu-check or .cache/gpu-check-dry-run)
@@ -23,13 +24,13 @@ steps=(checkpoint texts reference scores gemm rerank-short rerank-long attention
 say() { echo "check: $*" >&2; }
 wrong() { say "$1"; echo "$usage" >&2; exit 2; }
 
-mode=full action=run device='' shape='' state='' out='' limit=570 python=${ZRANK_PYTHON:-python3} chosen=()
+mode=full action=run device='' precision='' shape='' state='' out='' limit=570 python=${ZRANK_PYTHON:-python3} chosen=()
 while (($# > 0)); do
   case $1 in
     --dry-run) mode=dry-run ;;
     --list | --table) action=${1#--} ;;
     --help | -h) echo "$usage"; exit 0 ;;
-    --step | --device | --shape | --python | --state | --out | --limit)
+    --step | --device | --precision | --shape | --python | --state | --out | --limit)
       (($# > 1)) || wrong "$1 needs a value"
       if [[ $1 == --step ]]; then chosen+=("$2"); else printf -v "${1#--}" %s "$2"; fi
       shift ;;
@@ -46,14 +47,15 @@ state=${state:-.cache/gpu-check$suffix}
 [[ -n $out ]] || { if [[ $mode == dry-run ]]; then out=$state; else out=bench/results; fi; }
 export ZRANK_PYTHON=$python
 
-mkdir -p "$state" && node $here/settings.mjs "$state" "$mode" "$device" "$shape" || exit 2
+mkdir -p "$state" || exit 2
+[[ $action != run && -e $state/settings.json ]] || node $here/settings.mjs "$state" "$mode" "$device" "$precision" "$shape" || exit 2
 
 standing() {
   if [[ -e $state/$1.json ]]; then echo done; elif [[ -e $state/$1.status ]]; then cat "$state/$1.status"; else echo 'not run'; fi
 }
 
 # What a program that failed said last about it: Node.js ends with its version, behind the error.
-last_error() { { grep -i error "$1" || cat "$1"; } | tail -n 1; }
+last_error() { { grep -E '[Ee]rror: ' "$1" || cat "$1"; } | tail -n 1; }
 
 # run NAME COMMAND...: its stdout is the result. Exit code 3 says that this machine lacks something; the last line of stderr, what.
 run() {

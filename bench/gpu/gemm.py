@@ -48,7 +48,7 @@ def seconds(rows, inner, outer, dtype, device):
 
 
 def main():
-    device = settings["device"].split(",")[0]
+    device = settings["device"].split(",")[0] if settings["device"].startswith("cuda") else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         sys.stderr.write("torch sees no CUDA device\n")
         sys.exit(3)

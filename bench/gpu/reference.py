@@ -47,7 +47,7 @@ def main():
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.set_num_threads(settings["threads"] or torch.get_num_threads())
-    device = settings["device"].split(",")[0]
+    device = settings["device"].split(",")[0] if settings["device"].startswith("cuda") else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         sys.stderr.write("torch sees no CUDA device\n")
         sys.exit(3)

@@ -1,5 +1,5 @@
-// settings.mjs STATE full|dry-run [DEVICE] [SHAPE]: writes STATE/settings.json, what the steps read. A state folder keeps to
-// the settings that it was begun with.
+// settings.mjs STATE full|dry-run DEVICE PRECISIONS SHAPE (the last three '' for the default): writes STATE/settings.json, which the
+// steps read. A state folder keeps to the settings that it was begun with.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -52,8 +52,9 @@ const settings = {
   },
 };
 
-const [state, mode, device, shape] = process.argv.slice(2);
-const wanted = { ...settings[mode], ...(device && { device }), ...(shape && { shape }) };
+const [state, mode, device, precision, shape] = process.argv.slice(2);
+const given = { ...(device && { device }), ...(precision && { precisions: precision.split(',') }), ...(shape && { shape }) };
+const wanted = { ...settings[mode], ...given };
 const path = join(state, 'settings.json');
 const text = `${JSON.stringify(wanted, null, 2)}\n`;
 if (existsSync(path) && readFileSync(path, 'utf8') !== text) {

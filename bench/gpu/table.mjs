@@ -3,7 +3,7 @@ import { number, percent } from '../../dist/bench/summary.js';
 /** A result of check.sh as a section of docs/performance.md. */
 export function writeTable(report) {
   const { gpu, settings, steps } = report;
-  const title = settings.dryRun ? 'Dry run on the CPU: these figures mean nothing' : (gpu?.name ?? settings.device);
+  const title = settings.dryRun ? `Dry run (${settings.device}): these figures mean nothing` : (gpu?.name ?? settings.device);
   const undone = Object.entries(steps).filter(([, standing]) => standing !== 'done');
   const sections = [
     `### ${title}`,

@@ -58,7 +58,6 @@ async function measure(
   for (const contender of [zrank, ...opponents]) await contender.run(warmups, settings.concurrency);
 
   const peak = await openPeak(settings, log);
-  await peak?.sample(gemmSamples);
   const before = zrank.reranker.counters();
   const { blocks, delays } = await runBlocks(settings, timed, zrank, opponents, peak, log);
   const after = zrank.reranker.counters();
@@ -104,9 +103,11 @@ async function measure(
 }
 
 /** undefined, and said, where the onnxruntime-node that measures it cannot use the device. */
-async function openPeak({ device, threads }: RunSettings, log: Log): Promise<GemmPeak | undefined> {
+async function openPeak({ device, precision, threads }: RunSettings, log: Log): Promise<GemmPeak | undefined> {
   try {
-    return await GemmPeak.open(device, threads);
+    const peak = await GemmPeak.open(device, precision, threads);
+    await peak.sample(gemmSamples);
+    return peak;
   } catch (error) {
     log(`the peak of matrix products is not measured: ${(error as Error).message.split('\n')[0]}`);
     return undefined;
