@@ -66,6 +66,12 @@ const maxCudaBatchTokens = 16_384;
 const probeTolerance: Record<Precision, number> = { fp32: 1e-3, fp16: 0.02, bf16: 0.05 };
 
 /**
+ * What every WebGPU device binds as one buffer (the default of maxStorageBufferBindingSize). ONNX Runtime 1.30 parts a larger
+ * tensor, and its Softmax leaves zeros in all parts but the first.
+ */
+const webGpuTensorBytes = 128 * 2 ** 20;
+
+/**
  * Chooses where a checkpoint runs. `auto` takes CUDA where its provider can be loaded, else the CPU. A GPU is used only in a
  * form that has computed a small network with the heads of this checkpoint as the CPU does: ONNX Runtime 1.30's WebGPU
  * GroupQueryAttention, for one, errs beyond its first tile on some devices.
@@ -183,7 +189,8 @@ function cpuModel(checkpoint: Checkpoint, kernels?: GraphOptions['kernels']): En
 
 function gpuModel(checkpoint: Checkpoint, options: GraphOptions, { kind, indices }: Gpus): EngineModel {
   const graph = writeQwen3Graph(checkpoint, options);
-  return { replicas: indices.map((deviceIndex) => ({ ...packedDecoder(graph), device: kind, deviceIndex })), files: graph.weightFiles };
+  const maxSquares = kind === 'webgpu' && options.attention === 'plain' ? Math.floor(webGpuTensorBytes / (4 * checkpoint.config.heads)) : undefined;
+  return { replicas: indices.map((deviceIndex) => ({ ...packedDecoder(graph), device: kind, deviceIndex, maxSquares })), files: graph.weightFiles };
 }
 
 function packedDecoder({ model: graph, weightFolder }: Graph) {

@@ -107,6 +107,25 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
     expect(Math.abs(logits[0]! - expected[0]!)).toBeLessThan(1e-2);
   });
 
+  test('a batch that takes a larger tensor than the device binds is halved; one prompt that does is an error', { timeout: 600_000 }, async () => {
+    const { logits, expected, counters, code } = await onWebGpu<{ logits: number[]; expected: number[]; counters: { outOfMemory: number }; code: string }>(`
+      const text = (words, i) => Array.from({ length: words }, (_, j) => 'abcdefghij'[(i * 31 + j * 7 + ((i * j) % 11)) % 10]).join(' ');
+      const pairs = Array.from({ length: 10 }, (_, i) => ['q', text(900, i)]);
+      const open = (device) => Reranker.load(${JSON.stringify(golden('causal-fp16').folder)}, {
+        device, precision: 'fp32', maxLength: 4096, maxBatchTokens: 1e5, cacheFolder: ${JSON.stringify(cacheFolder)} });
+      const gpu = await open('webgpu');
+      const logits = [...(await gpu.predict(pairs))];
+      const counters = gpu.counters();
+      const { code } = await gpu.predict([['q', text(3000, 0)]]).catch((error) => error);
+      const expected = [...(await (await open('cpu')).predict(pairs))];
+      console.log(JSON.stringify({ logits, expected, counters, code }));
+    `);
+    expect(counters.outOfMemory).toBeGreaterThan(0);
+    expect(new Set(expected.map((logit) => logit.toFixed(2))).size).toBeGreaterThan(5);
+    logits.forEach((logit, i) => expect(Math.abs(logit - expected[i]!)).toBeLessThan(1e-3));
+    expect(code).toBe('DEVICE_OUT_OF_MEMORY');
+  });
+
   test('where the device has no fp16, fp16 is an error that says so, and auto takes fp32', { timeout: 120_000 }, async () => {
     const { code, message, placement } = await onWebGpu<{ code: string; message: string } & Pick<Scores, 'placement'>>(
       `

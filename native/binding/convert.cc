@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "core/packed_decoder.h"
 #include "core/padded_encoder.h"
@@ -64,7 +65,9 @@ EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads, const s
   if (Text(model, "kind") == "padded-encoder") {
     return [spec = ToEncoderSpec(model, threads, profile_prefix)] { return std::make_unique<PaddedEncoder>(spec); };
   }
-  return [spec = ToDecoderSpec(model, threads, profile_prefix)] { return std::make_unique<PackedDecoder>(spec); };
+  const Napi::Value squares = model.Get("maxSquares");
+  const int64_t max_squares = squares.IsNumber() ? squares.As<Napi::Number>().Int64Value() : std::numeric_limits<int64_t>::max();
+  return [spec = ToDecoderSpec(model, threads, profile_prefix), max_squares] { return std::make_unique<PackedDecoder>(spec, max_squares); };
 }
 
 }  // namespace

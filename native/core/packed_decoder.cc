@@ -14,7 +14,8 @@ constexpr const char* kOutput = "logits";
 
 }  // namespace
 
-PackedDecoder::PackedDecoder(const SessionSpec& spec) : device_(spec.device), session_(spec) {
+PackedDecoder::PackedDecoder(const SessionSpec& spec, int64_t max_squares)
+    : device_(spec.device), max_squares_(max_squares), session_(spec) {
   const std::vector<std::string> inputs = session_.ort().GetInputNames();
   is_paged_ = std::find(inputs.begin(), inputs.end(), "block_table") != inputs.end();
 }
@@ -32,6 +33,10 @@ RunResult PackedDecoder::Run(std::span<const Sequence> batch, const Ort::RunOpti
 std::vector<float> PackedDecoder::RunPadded(const Ort::RunOptions& options, PackedBatch& packed, double& compute_seconds) {
   if (device_.is_gpu()) PadToBuckets(packed);
   const int64_t tokens = packed.tokens(), sequences = packed.sequences();
+  if (sequences * packed.longest * packed.longest > max_squares_) {
+    throw Error(ErrorCode::kDeviceOutOfMemory, "the scores of attention over " + std::to_string(sequences) + " x " +
+                                                   std::to_string(packed.longest) + " tokens need a larger tensor than the device takes");
+  }
   const std::vector<int32_t> total{packed.longest};
   const std::array inputs{
       GraphInput("input_ids", packed.input_ids, {tokens}),

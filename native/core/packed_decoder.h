@@ -13,7 +13,8 @@ namespace zrank {
 // The graph of src/graph: a decoder over packed tokens that gives one logit a sequence.
 class PackedDecoder : public Model {
  public:
-  explicit PackedDecoder(const SessionSpec& spec);
+  // A padded batch of more than `max_squares`, sequences times longest sequence squared, is DEVICE_OUT_OF_MEMORY.
+  PackedDecoder(const SessionSpec& spec, int64_t max_squares);
   RunResult Run(std::span<const Sequence> batch, const Ort::RunOptions& options) override;
 
  private:
@@ -27,6 +28,7 @@ class PackedDecoder : public Model {
   std::unique_ptr<GpuSlot> TakeSlot();
 
   const Device device_;
+  const int64_t max_squares_;
   Session session_;
   bool is_paged_;
   std::mutex gpu_;

@@ -90,6 +90,8 @@ export type NativeModel =
       device: 'cpu' | 'cuda' | 'webgpu';
       /** Which GPU, for CUDA. */
       deviceIndex: number;
+      /** Sequences times longest sequence squared: a batch beyond it is taken for one that the device has no memory for. */
+      maxSquares?: number | undefined;
     }
   /** An ONNX encoder over right-padded sequences; a row is one logit, or an embedding. */
   | {
