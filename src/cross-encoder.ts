@@ -26,7 +26,7 @@ export interface CrossEncoder extends Placed {
 }
 
 /** Where a model is asked to run; `maxLength` where the caller sets one. */
-export type CrossEncoderOptions = Omit<PlacementOptions, 'maxLength'> & { maxLength?: number | undefined };
+export type CrossEncoderOptions = Omit<PlacementOptions, 'maxLength' | 'samplePrompts'> & { maxLength?: number | undefined };
 
 /** Reads a model folder. Throws FILE_NOT_FOUND where there is none, and the codes of what is wrong in it. */
 export async function readCrossEncoder(folder: string, options: CrossEncoderOptions): Promise<CrossEncoder> {
@@ -37,12 +37,20 @@ export async function readCrossEncoder(folder: string, options: CrossEncoderOpti
   return isEncoder ? readBert(folder, options) : readQwen3(folder, options);
 }
 
+/** Of which the document answers the query, and does not. */
+const samplePairs: Pair[] = [
+  ['how do I keep bread fresh', 'Keep bread fresh for days in a paper bag or a bread box, and freeze what you will not eat.'],
+  ['how do I keep bread fresh', 'The parliament debated a new tax on sugar until late in the night.'],
+];
+
 /** A Qwen3 reranker: its prompts run packed, those of one query share the query. */
 async function readQwen3(folder: string, options: CrossEncoderOptions): Promise<CrossEncoder> {
   const checkpoint = await readCheckpoint(folder);
   const { config, head } = checkpoint;
   const encoder = pairEncoder(checkpoint);
-  const placed = await place(checkpoint, { ...options, maxLength: options.maxLength ?? checkpoint.maxLength });
+  const samplePrompts = async () =>
+    (await encoder.encode(samplePairs, { maxLength: checkpoint.maxLength, truncation: 'document', specialTokens: 'text' })).map(({ ids }) => ids);
+  const placed = await place(checkpoint, { ...options, maxLength: options.maxLength ?? checkpoint.maxLength, samplePrompts });
   const padTokenId = head.kind === 'classifier' ? config.padTokenId : undefined;
   return {
     ...placed,
@@ -76,7 +84,7 @@ function withoutPadding(ids: readonly number[], padTokenId: number | undefined):
 /** A BERT-like cross-encoder, run from its ONNX file; its one logit is that of a sigmoid. */
 async function readBert(folder: string, { device, precision, attention = 'auto' }: CrossEncoderOptions): Promise<CrossEncoder> {
   if (device !== 'auto' && device !== 'cpu') throw new ZrankError('DEVICE_UNAVAILABLE', 'ONNX encoders run on the CPU only');
-  if (precision === 'fp16' || precision === 'bf16') throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder runs in the precision of its file, not in ${precision}`);
+  if (precision !== 'auto' && precision !== 'fp32') throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder runs in the precision of its file, not in ${precision}`);
   if (attention !== 'auto') throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder has the attention of its file, not '${attention}'`);
   const { onnxPath, tokenizer, padId, maxLength, maxPositions, prompt } = await readEncoderClassifier(folder);
   return {

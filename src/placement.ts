@@ -1,6 +1,8 @@
+import type { CacheOptions } from './checkpoint/cache-file.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
-import { convertWeights, type ConvertOptions } from './checkpoint/convert-weights.js';
+import { convertWeights } from './checkpoint/convert-weights.js';
 import { probeCheckpoint, probeVocabularySize } from './checkpoint/probe-checkpoint.js';
+import { quantizeWeights } from './checkpoint/quantize-weights.js';
 import { ZrankError } from './error.js';
 import { writeQwen3Graph, type Graph, type GraphOptions } from './graph/qwen3.js';
 import { activationBytes } from './graph/memory.js';
@@ -14,7 +16,8 @@ import { packedWork, paddedTokensPerToken } from './runtime/work.js';
 export type Device = 'auto' | 'cpu' | 'webgpu' | 'cuda' | `cuda:${string}`;
 /** What a Device looks like. */
 export const devicePattern = /^(auto|cpu|webgpu|cuda(:\d+(,\d+)*)?)$/;
-export type Precision = 'fp32' | 'bf16' | 'fp16';
+export type Precision = 'fp32' | 'bf16' | 'fp16' | 'int8';
+type GpuPrecision = Exclude<Precision, 'int8'>;
 
 /** How attention may be computed on GPUs (GraphOptions). */
 export type GpuAttention = 'fused' | 'paged' | 'plain';
@@ -32,13 +35,15 @@ export interface Placement {
   passedOver: string[];
 }
 
-export interface PlacementOptions extends ConvertOptions {
+export interface PlacementOptions extends CacheOptions {
   device: Device;
   precision: 'auto' | Precision;
   /** @default 'auto' */
   attention?: 'auto' | GpuAttention | undefined;
   /** Positions that prompts may have. */
   maxLength: number;
+  /** Token ids of a few prompts, to see what int8 makes of their scores. */
+  samplePrompts: () => Promise<number[][]>;
 }
 
 export interface Placed {
@@ -63,7 +68,9 @@ const maxCudaBatchTokens = 16_384;
  * How far the probe's logits on a GPU may lie from the CPU's: root mean square, relative to the logits'. Measured on a software
  * driver: fp32 1e-6 to 2e-6, fp16 0.002 to 0.006, attention that errs beyond its first tile 0.057 to 0.134.
  */
-const probeTolerance: Record<Precision, number> = { fp32: 1e-3, fp16: 0.02, bf16: 0.05 };
+const probeTolerance: Record<GpuPrecision, number> = { fp32: 1e-3, fp16: 0.02, bf16: 0.05 };
+/** How far int8 may move the logit of a sample, relative to 1 + its magnitude. */
+const int8Tolerance = 0.5;
 
 /**
  * What every WebGPU device binds as one buffer (the default of maxStorageBufferBindingSize). ONNX Runtime 1.30 parts a larger
@@ -88,7 +95,7 @@ export async function place(checkpoint: Checkpoint, options: PlacementOptions): 
     }
   }
   if ((options.attention ?? 'auto') !== 'auto') throw new ZrankError('INVALID_ARGUMENT', `attention '${options.attention}' runs on GPUs; the CPU has one kind`);
-  return placeOnCpu(checkpoint, options.precision, passedOver);
+  return placeOnCpu(checkpoint, options, passedOver);
 }
 
 function requestedGpus(device: Device): Gpus | undefined {
@@ -97,18 +104,37 @@ function requestedGpus(device: Device): Gpus | undefined {
   return { kind: 'cuda', indices: [...new Set((device.split(':')[1] ?? '0').split(',').map(Number))] };
 }
 
-function placeOnCpu(checkpoint: Checkpoint, asked: 'auto' | Precision, passedOver: string[]): Placed {
-  if (asked === 'fp16') throw new ZrankError('INVALID_ARGUMENT', `precision 'fp16' runs on GPUs; the CPU has 'fp32' and 'bf16'`);
-  const { precision, hasKernels } = planCpu(asked, checkpoint, loadAddon().kernels());
-  const model = cpuModel(checkpoint, hasKernels ? precision : undefined);
+async function placeOnCpu(checkpoint: Checkpoint, options: PlacementOptions, passedOver: string[]): Promise<Placed> {
+  if (options.precision === 'fp16') throw new ZrankError('INVALID_ARGUMENT', `precision 'fp16' runs on GPUs; the CPU has 'fp32', 'bf16' and 'int8'`);
+  const { precision, hasKernels } = planCpu(options.precision, checkpoint, loadAddon().kernels());
+  const kernels = hasKernels ? precision : undefined;
+  const weights = precision === 'int8' ? await checkedInt8(checkpoint, options, kernels) : checkpoint.weights;
+  const model = cpuModel({ ...checkpoint, weights }, kernels);
   return { model, placement: { device: 'cpu', precision, attention: 'grouped', passedOver }, batchTokens: () => defaultBatchTokens };
+}
+
+/**
+ * The weights in 8 bits. Throws where that is too little, as for the embedded zrank-tiny, whose weights were written by hand to
+ * cancel each other out: the scores of a few prompts are compared once, when the weights are quantized.
+ */
+function checkedInt8(checkpoint: Checkpoint, options: PlacementOptions, kernels: GraphOptions['kernels']): Promise<Checkpoint['weights']> {
+  const check = async (weights: Checkpoint['weights']) => {
+    const prompts = await options.samplePrompts();
+    const reference = await logitsOf(prompts, cpuModel(checkpoint));
+    const logits = await logitsOf(prompts, cpuModel({ ...checkpoint, weights }, kernels));
+    const error = Math.max(...reference.map((value, i) => Math.abs(logits[i]! - value) / (1 + Math.abs(value))));
+    if (error <= int8Tolerance) return;
+    throw new ZrankError('INVALID_ARGUMENT', `precision 'int8' is too coarse for this model: a sample's logit is off by ${error.toPrecision(2)}, relative; use 'bf16' or 'fp32'`);
+  };
+  return quantizeWeights(checkpoint.weights, { ...options, check });
 }
 
 async function placeOnGpus(checkpoint: Checkpoint, gpus: Gpus, options: PlacementOptions, passedOver: string[]): Promise<Placed> {
   const { kind } = gpus;
+  if (options.precision === 'int8') throw new ZrankError('INVALID_ARGUMENT', `precision 'int8' runs on the CPU, not on ${kind}`);
   // A device that is not there is found out before anything is computed or converted for it.
   checkDevices(gpus, options.precision);
-  const precisions: Precision[] = options.precision === 'auto' ? (kind === 'cuda' ? ['fp16'] : ['fp16', 'fp32']) : [options.precision];
+  const precisions: GpuPrecision[] = options.precision === 'auto' ? (kind === 'cuda' ? ['fp16'] : ['fp16', 'fp32']) : [options.precision];
   if (kind === 'webgpu' && options.precision === 'bf16') {
     throw new ZrankError('INVALID_ARGUMENT', `WebGPU has no bf16; its precisions are 'fp32' and 'fp16'`);
   }
@@ -193,8 +219,8 @@ function gpuModel(checkpoint: Checkpoint, options: GraphOptions, { kind, indices
   return { replicas: indices.map((deviceIndex) => ({ ...packedDecoder(graph), device: kind, deviceIndex, maxSquares })), files: graph.weightFiles };
 }
 
-function packedDecoder({ model: graph, weightFolder }: Graph) {
-  return { kind: 'packed-decoder', graph, weightFolder } as const;
+function packedDecoder({ model: graph, weightFolder, prepack }: Graph) {
+  return { kind: 'packed-decoder', graph, weightFolder, prepack } as const;
 }
 
 /** Why this form of the graph is not to be used on these GPUs; undefined where all compute as the CPU does. */
@@ -224,10 +250,16 @@ const probeLength = (asked: PlacementOptions['attention']) => (asked === 'paged'
 async function probeLogits(model: EngineModel, length: number): Promise<Float32Array> {
   // Knuth's multiplicative hash.
   const id = (seed: number) => (Math.imul(seed, 2_654_435_761) >>> 24) % probeVocabularySize;
-  const sequences = Array.from({ length: 24 }, (_, s) => ({ ids: Array.from({ length: length - 4 * s }, (_, i) => id(i < 8 ? i : 1000 * s + i)) }));
+  const sequences = Array.from({ length: 24 }, (_, s) => Array.from({ length: length - 4 * s }, (_, i) => id(i < 8 ? i : 1000 * s + i)));
+  return logitsOf(sequences, model);
+}
+
+/** Logits of sequences that begin alike, in one batch. */
+async function logitsOf(sequences: readonly number[][], model: EngineModel): Promise<Float32Array> {
   const engine = await Engine.open(model, { workers: 1, threads: 1 });
   try {
-    return await engine.run(packedWork(sequences, sequences.map(() => 'probe'), { maxBatchTokens: Infinity, maxQueueTokens: Infinity }));
+    const work = packedWork(sequences.map((ids) => ({ ids })), sequences.map(() => 'probe'), { maxBatchTokens: Infinity, maxQueueTokens: Infinity });
+    return await engine.run(work);
   } finally {
     await engine.close();
   }

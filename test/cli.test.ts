@@ -1,7 +1,7 @@
 // zrank rank and zrank inspect as child processes.
 
 import { readFileSync } from 'node:fs';
-import { symlink, writeFile } from 'node:fs/promises';
+import { readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from 'zrank';
@@ -45,6 +45,24 @@ describe('zrank rank', () => {
     expect(hits[0]!.document).toEqual({ text: lines[1], id: 'd1' });
     expect(Object.keys(hits[0]!)).toEqual(['index', 'score', 'logit', 'tokens', 'truncated', 'document']);
     expect(result.stderr).toBe('');
+  });
+
+  test('--precision int8 quantizes once, into the cache', async () => {
+    const cache = await temporaryFolder();
+    const args = ['rank', '--query', query, '--documents', '-', '--json', '--model', golden('causal-bf16').folder];
+    const run = async (...more: string[]) => {
+      const result = await zrank([...args, ...more], { input: lines.join('\n'), env: { XDG_CACHE_HOME: cache } });
+      expect(result).toMatchObject({ code: 0, stderr: '' });
+      return JSON.parse(result.stdout) as JsonHit[];
+    };
+    const [exact, int8] = [await run('--precision', 'fp32'), await run('--precision', 'int8')];
+    const differences = int8.map((hit) => Math.abs(hit.logit - exact.find(({ index }) => index === hit.index)!.logit));
+    expect(Math.max(...differences)).toBeLessThan(1);
+    expect(Math.max(...differences)).toBeGreaterThan(1e-4);
+    const files = await readdir(join(cache, 'zrank'));
+    expect(files).toHaveLength(1);
+    expect(await run('--precision', 'int8')).toEqual(int8);
+    expect(await readdir(join(cache, 'zrank'))).toEqual(files);
   });
 
   test.each([

@@ -27,16 +27,17 @@ std::unique_ptr<void, void (*)(void*)> Allocate(size_t bytes) {
 }
 
 // Best of several calls: packing of X and all blocks.
-double Gflops(const GemmKernel& kernel, int64_t rows, int64_t depth, int64_t columns) {
+double Gflops(const GemmKernel& kernel, Stored stored, int64_t rows, int64_t depth, int64_t columns) {
   std::mt19937 random(1);
   std::vector<float> x(static_cast<size_t>(rows * depth)), y(static_cast<size_t>(rows * columns));
   std::vector<uint16_t> weight(static_cast<size_t>(columns * depth));
+  const std::vector<float> scales(static_cast<size_t>(columns * (depth / kInt8Block)), 0.01f);
   for (float& value : x) value = static_cast<float>(random() % 2048) / 1024 - 1;
   for (uint16_t& value : weight) value = static_cast<uint16_t>(0x3c00 + random() % 0x300 + (random() % 2 << 15));
   GemmInput input{x.data(), nullptr, rows, depth};
   const auto packed = Allocate(kernel.packed_bytes(input)), workspace = Allocate(kGemmWorkspaceBytes);
   input.packed = static_cast<uint32_t*>(packed.get());
-  const Gemm gemm{weight.data(), nullptr, y.data(), columns, Stored::kBf16};
+  const Gemm gemm{{weight.data(), scales.data()}, {}, y.data(), columns, stored};
   const double work = 2e-9 * static_cast<double>(rows) * static_cast<double>(depth) * static_cast<double>(columns);
   double best = 1e9;
   for (int i = 0; i < std::max(5, static_cast<int>(60 / work)); ++i) {
@@ -51,7 +52,13 @@ double Gflops(const GemmKernel& kernel, int64_t rows, int64_t depth, int64_t col
 }  // namespace
 
 int main() {
-  for (const auto& [name, arithmetic] : {std::pair{"fp32", Arithmetic::kFp32}, std::pair{"bf16", Arithmetic::kBf16}}) {
+  struct Way {
+    const char* name;
+    Arithmetic arithmetic;
+    Stored stored;
+  };
+  for (const auto& [name, arithmetic, stored] : {Way{"fp32", Arithmetic::kFp32, Stored::kBf16}, Way{"bf16", Arithmetic::kBf16, Stored::kBf16},
+                                                 Way{"int8", Arithmetic::kInt8, Stored::kInt8}}) {
     const GemmKernel* kernel = FindGemmKernel(arithmetic);
     if (kernel == nullptr) {
       std::printf("%s: this processor has no instructions for it\n", name);
@@ -59,7 +66,7 @@ int main() {
     }
     for (const auto& [depth, columns] : {std::pair{1024, 3072}, std::pair{3072, 1024}, std::pair{1024, 2048}, std::pair{2048, 1024}}) {
       std::printf("%s  %4d x %4d ", name, depth, columns);
-      for (int rows : {16, 128, 512, 2048}) std::printf("  M=%d: %5.1f", rows, Gflops(*kernel, rows, depth, columns));
+      for (int rows : {16, 128, 512, 2048}) std::printf("  M=%d: %5.1f", rows, Gflops(*kernel, stored, rows, depth, columns));
       std::printf(" GFLOP/s\n");
     }
   }

@@ -35,8 +35,21 @@ def with_onnxruntime(rows, depth, columns):
         helper.make_node("Cast", ["w"], ["wide"], to=TensorProto.FLOAT),
         helper.make_node("FusedMatMul", ["x", "wide"], ["y"], domain="com.microsoft", transB=1),
     ]
+    return session_call(nodes, [weight], rows, depth)
+
+
+def with_matmul_nbits(rows, depth, columns):
+    """In int8: weights quantized in blocks of 128, activations on the way."""
+    blocks = depth // 128
+    weight = helper.make_tensor("w", TensorProto.UINT8, [columns, blocks, 128], numpy.random.randint(0, 256, columns * depth).astype(numpy.uint8).tobytes(), raw=True)
+    scales = helper.make_tensor("s", TensorProto.FLOAT, [columns, blocks], numpy.random.rand(columns * blocks).astype(numpy.float32).tobytes(), raw=True)
+    node = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=depth, N=columns, bits=8, block_size=128, accuracy_level=4)
+    return session_call([node], [weight, scales], rows, depth)
+
+
+def session_call(nodes, weights, rows, depth):
     value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-    graph = helper.make_graph(nodes, "g", [value("x")], [value("y")], [weight])
+    graph = helper.make_graph(nodes, "g", [value("x")], [value("y")], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)], ir_version=10)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -50,6 +63,7 @@ CONTENDERS = {
     "PyTorch fp32": lambda *shape: with_torch(torch.float32, *shape),
     "PyTorch bf16": lambda *shape: with_torch(torch.bfloat16, *shape),
     "ONNX Runtime, Cast + FusedMatMul": with_onnxruntime,
+    "ONNX Runtime, MatMulNBits": with_matmul_nbits,
 }
 with torch.inference_mode():
     for name, make in CONTENDERS.items():

@@ -1,6 +1,9 @@
-"""Processor time of zrank and sentence-transformers for the same pairs, in fp32 and bf16, turn by turn.
+"""Processor time of zrank and sentence-transformers for the same pairs, in fp32, bf16 and int8, turn by turn.
 
-    python bench/kernels/processor-time.py FOLDER [ROUNDS]
+    python bench/kernels/processor-time.py FOLDER [ROUNDS] [CONTENDER...]
+
+A contender is zrank or sentence-transformers with a precision, such as zrank-int8; without any, all take part. Scores are
+compared with those of the first. Ratios are to sentence-transformers in the same precision where it takes part, else to the first.
 
 For a machine that other programs keep busy: it counts work, not waiting. Needs torch and sentence-transformers; zrank is
 that of this clone, built. Every contender is a process of its own that stays, and has one call to warm up.
@@ -73,22 +76,31 @@ def ask(process, pairs):
     return json.loads(line)
 
 
-def main(folder, rounds=1):
-    contenders = {}
-    for precision, dtype in (("fp32", "float32"), ("bf16", "bfloat16")):
-        contenders["sentence-transformers", precision] = start([sys.executable, "-c", SENTENCE_TRANSFORMERS, folder, dtype])
-        contenders["zrank", precision] = start(["node", "--input-type=module", "-e", ZRANK, str(HERE.parent.parent.resolve()), folder, precision])
-    for name, pairs in workloads().items():
-        answers = {key: [ask(process, pairs)] for key, process in contenders.items()}
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
+CONTENDERS = ["sentence-transformers-fp32", "zrank-fp32", "sentence-transformers-bf16", "zrank-bf16", "zrank-int8"]
+
+
+def contender(name, folder):
+    who, precision = name.rsplit("-", 1)
+    if who == "zrank":
+        return start(["node", "--input-type=module", "-e", ZRANK, str(HERE.parent.parent.resolve()), folder, precision])
+    return start([sys.executable, "-c", SENTENCE_TRANSFORMERS, folder, DTYPES[precision]])
+
+
+def main(folder, rounds, names):
+    contenders = {name: contender(name, folder) for name in names}
+    for workload, pairs in workloads().items():
+        answers = {name: [ask(process, pairs)] for name, process in contenders.items()}
         for _ in range(rounds):
-            for key, process in contenders.items():
-                answers[key].append(ask(process, pairs))
-        least = {key: min(answer["seconds"] for answer in some[1:]) for key, some in answers.items()}
-        exact = answers["sentence-transformers", "fp32"][0]["scores"]
-        for (who, precision), seconds in least.items():
-            difference = max(abs(a - b) for a, b in zip(answers[who, precision][0]["scores"], exact))
-            ratio = least["sentence-transformers", precision] / seconds
-            print(f"{name:20} {who:22} {precision}  {seconds:8.2f} s  x {ratio:.2f}  difference {difference:.1e}", flush=True)
+            for name, process in contenders.items():
+                answers[name].append(ask(process, pairs))
+        least = {name: min(answer["seconds"] for answer in some[1:]) for name, some in answers.items()}
+        exact = answers[names[0]][0]["scores"]
+        for name, seconds in least.items():
+            difference = max(abs(a - b) for a, b in zip(answers[name][0]["scores"], exact))
+            peer = f"sentence-transformers-{name.rsplit('-', 1)[1]}"
+            ratio = least.get(peer, least[names[0]]) / seconds
+            print(f"{workload:20} {name:26}  {seconds:8.2f} s  x {ratio:.2f}  difference {difference:.1e}", flush=True)
     for process in contenders.values():
         process.stdin.close()
     for process in contenders.values():
@@ -98,4 +110,5 @@ def main(folder, rounds=1):
 
 
 if __name__ == "__main__":
-    sys.exit(main(str(Path(sys.argv[1]).resolve()), *(int(argument) for argument in sys.argv[2:3])))
+    folder, options = sys.argv[1], sys.argv[2:]
+    sys.exit(main(str(Path(folder).resolve()), int(options[0]) if options else 1, options[1:] or CONTENDERS))

@@ -51,6 +51,7 @@ Napi::Value Kernels(const Napi::CallbackInfo& info) {
   auto names = Napi::Array::New(info.Env());
   if (FindGemmKernel(Arithmetic::kFp32)) names.Set(names.Length(), "fp32");
   if (FindGemmKernel(Arithmetic::kBf16)) names.Set(names.Length(), "bf16");
+  if (FindGemmKernel(Arithmetic::kInt8)) names.Set(names.Length(), "int8");
   return names;
 }
 

@@ -31,6 +31,7 @@ SessionSpec ToDecoderSpec(Napi::Object model, int threads, const std::string& pr
   const auto graph = Copy<Napi::Uint8Array, uint8_t>(model, "graph");
   spec.graph.assign(graph.begin(), graph.end());
   spec.weight_folder = Text(model, "weightFolder");
+  spec.prepack = model.Get("prepack").As<Napi::Boolean>();
   spec.device = {DeviceKindOf(Text(model, "device")), static_cast<int>(Number(model, "deviceIndex"))};
   spec.intra_op_threads = threads;
   spec.profile_prefix = profile_prefix;

@@ -30,7 +30,7 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
   } else {
     // The graph is written fused; folding its Casts would copy the weights to the heap, prepacking once more.
     options.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
-    options.AddConfigEntry("session.disable_prepacking", "1");
+    if (!spec.prepack) options.AddConfigEntry("session.disable_prepacking", "1");
     options.Add(CustomOps());
   }
   // ONNX Runtime maps external data of a model that came as bytes from below this folder; it follows no symlink out of it.

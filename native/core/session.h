@@ -18,6 +18,7 @@ struct SessionSpec {
   int intra_op_threads = 1;         // threads of one run, the calling one included
   bool optimize = false;            // let ONNX Runtime rewrite the graph: for graphs that zrank did not write
   std::string profile_prefix;       // ONNX Runtime writes its trace here when the session ends; empty for none
+  bool prepack = false;             // let it copy weights into a layout of its own
 };
 
 // An ONNX Runtime session. Runs may be concurrent.

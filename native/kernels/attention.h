@@ -40,7 +40,7 @@ struct AttentionKernel {
 // Most positions of a task, given how many query heads share a key/value head.
 int64_t MaxTaskPositions(int64_t query_heads_each);
 
-// The kernel for this processor, null where it lacks the instructions.
+// The kernel for this processor, null where it lacks the instructions. For kInt8 it is that of kBf16, or else of kFp32.
 const AttentionKernel* FindAttentionKernel(Arithmetic arithmetic);
 
 }  // namespace zrank

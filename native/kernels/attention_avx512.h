@@ -71,7 +71,7 @@ void PackKeysAndValues(const Attention& attention, const AttentionTask& task, in
       NormAndRotate(attention, attention.k + tokens[key + i] * stride + offset, attention.k_norm, start + key + i, 1.0f, space.rows + i * dim);
     }
     uint32_t* panel = space.keys + key / kTileColumns * kTileColumns * (dim / Math::kDepth);
-    Math::PackColumns(Stored::kFp32, reinterpret_cast<const char*>(space.rows), dim, some, dim, panel + key % kTileColumns);
+    Math::PackColumns({Stored::kFp32, reinterpret_cast<const char*>(space.rows), dim, nullptr, some}, dim, panel + key % kTileColumns);
   }
   for (int64_t key = 0; key < count; key += Math::kDepth) {
     const float* rows[2] = {attention.v + tokens[key] * stride + offset, nullptr};

@@ -40,7 +40,7 @@ std::vector<AttentionTask> Tasks(const int32_t* rows, int64_t count, const Atten
 
 }  // namespace
 
-AttentionOpKernel::AttentionOpKernel(const OrtKernelInfo* info) : attention_(Kernel(FindAttentionKernel, info)) {
+AttentionOpKernel::AttentionOpKernel(const OrtKernelInfo* info) : attention_(FindAttentionKernel(ArithmeticOf(info))) {
   const Ort::ConstKernelInfo node(info);
   heads_ = node.GetAttribute<int64_t>("heads");
   key_value_heads_ = node.GetAttribute<int64_t>("key_value_heads");

@@ -11,8 +11,9 @@ namespace zrank {
 //   Attention(q, k, v, q_norm, k_norm, cos, sin, expand [B, S], rows [R]) -> out [R, heads * head_dim]
 //       causal attention of the positions `rows` in B x S, as attention.h describes; attributes heads, key_value_heads, epsilon
 //
-// X and Y are fp32; weights fp32, fp16 or bf16, used where they lie. Attribute `arithmetic`: "fp32" or "bf16" (gemm.h);
-// a session that asks for one the processor lacks fails to load.
+// X and Y are fp32; weights fp32, fp16 or bf16, used where they lie. Attribute `arithmetic`: "fp32", "bf16" or "int8" (gemm.h);
+// a session that asks for one the processor lacks fails to load. In int8 each weight is two inputs, uint8 [N, blocks, 128] and
+// its scales [N, blocks], and attention is computed in bf16, or in fp32 where the processor lacks that.
 OrtCustomOpDomain* CustomOps();
 
 }  // namespace zrank

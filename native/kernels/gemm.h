@@ -5,19 +5,28 @@
 
 namespace zrank {
 
-// How products are formed; sums are fp32 in both.
+// How products are formed; sums are fp32 in all.
 enum class Arithmetic {
   kFp32,  // fp32 times the weight, widened exactly
   kBf16,  // both factors bf16, the activations rounded to it
+  kInt8,  // 8-bit integers in blocks of kInt8Block of the depth, each with a scale; the activations are rounded so here
 };
 
-enum class Stored { kFp32, kFp16, kBf16 };
+enum class Stored { kFp32, kFp16, kBf16, kInt8 };
 
-// Y[rows, columns] = X[rows, depth] W[columns, depth]^T, the weight as Hugging Face stores it, [out, in].
-// With `up`, a second weight of the same shape: Y = silu(X W^T) * (X up^T).
+// A weight [columns, depth], as Hugging Face stores it. In int8 the depth is filled up to whole blocks: bytes
+// [columns, blocks, kInt8Block], of which 128 stands for zero, and `scales` [columns, blocks], as MatMulNBits of
+// com.microsoft takes them. Only int8 kernels take it, and they take nothing else.
+struct Weight {
+  const void* data;      // or null
+  const float* scales;   // or null
+};
+constexpr int64_t kInt8Block = 128;
+
+// Y[rows, columns] = X[rows, depth] W[columns, depth]^T. With `up`, a second weight of the same shape: Y = silu(X W^T) * (X up^T).
 struct Gemm {
-  const void* weight;
-  const void* up;  // or null
+  Weight weight;
+  Weight up;  // perhaps none
   float* y;
   int64_t columns;
   Stored stored;

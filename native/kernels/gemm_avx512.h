@@ -2,8 +2,9 @@
 
 // The blocked multiplication, over an Arithmetic type that says what a step is:
 //   kDepth                             how many elements of depth a step holds
-//   Mac(sum, x, w)                     sum + the step's products
-//   PackColumns(stored, rows, ...)     16 columns of W, transposed so that a register holds one step of all 16
+//   kPanelSteps                        room of a tile's columns of a slice of W, in steps
+//   Sum<rows>(x, w, steps, sum)        a tile's products, summed over the steps
+//   PackColumns(columns, depth, out)   16 columns of W, transposed so that a register holds one step of all 16
 //   PackRow(x, depth, out)             one row of X
 // For translation units compiled for AVX-512 alone; see avx512.h.
 
@@ -36,18 +37,11 @@ inline __m512 Silu(__m512 x) {
   return _mm512_div_ps(x, _mm512_add_ps(one, Exp(_mm512_sub_ps(_mm512_setzero_ps(), x))));
 }
 
-// Tile of kRows rows. x: [kRows, kRowSteps], w: [steps, kTileColumns], both in steps.
+// Sums of products that are formed step by step: Math::Mac(sum, x, w) is sum + the step's products.
 template <typename Math, int kRows>
-void Tile(const uint32_t* x, const uint32_t* w, int64_t steps, Finish finish, const Target& target) {
-  __m512 sum[kRows][kTileGroups];
+[[gnu::always_inline]] inline void SumSteps(const uint32_t* x, const uint32_t* w, int64_t steps, __m512 (&sum)[kRows][kTileGroups]) {
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-    for (int g = 0; g < kTileGroups; ++g) {
-      sum[r][g] = _mm512_setzero_ps();
-      _mm_prefetch(reinterpret_cast<const char*>(target.y + r * target.stride + g * kLanes), _MM_HINT_T0);
-    }
-  }
+  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
 #pragma GCC unroll 2
   for (int64_t k = 0; k < steps; ++k, w += kTileColumns) {
     const __m512i w0 = _mm512_load_si512(w), w1 = _mm512_load_si512(w + kLanes);
@@ -58,6 +52,20 @@ void Tile(const uint32_t* x, const uint32_t* w, int64_t steps, Finish finish, co
       sum[r][1] = Math::Mac(sum[r][1], xr, w1);
     }
   }
+}
+
+// Tile of kRows rows. x: [kRows, kRowSteps], w: [steps, kTileColumns], both in steps.
+template <typename Math, int kRows>
+void Tile(const uint32_t* x, const uint32_t* w, int64_t steps, Finish finish, const Target& target) {
+  __m512 sum[kRows][kTileGroups];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int g = 0; g < kTileGroups; ++g) {
+      _mm_prefetch(reinterpret_cast<const char*>(target.y + r * target.stride + g * kLanes), _MM_HINT_T0);
+    }
+  }
+  Math::template Sum<kRows>(x, w, steps, sum);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     float* y = target.y + r * target.stride;
@@ -90,10 +98,23 @@ constexpr TileFunction<Math> kTiles[kTileRows + 1] = {
     Tile<Math, 7>, Tile<Math, 8>, Tile<Math, 9>, Tile<Math, 10>, Tile<Math, 11>, Tile<Math, 12>,
 };
 
-// Row `column` of a weight, from `depth` on.
-inline const char* WeightAt(const void* weight, Stored stored, int64_t column, int64_t depth, int64_t row_depth) {
+// Up to 16 successive columns of W (rows as they are stored), from some depth on.
+struct Columns {
+  Stored stored;
+  const char* data;
+  int64_t stride;       // elements from one to the next
+  const float* scales;  // int8: of the first block of the first; the next column's lie stride / kInt8Block further
+  int64_t count;
+};
+
+inline Columns ColumnsAt(const Weight& weight, Stored stored, int64_t row_depth, int64_t column, int64_t count, int64_t depth) {
+  if (stored == Stored::kInt8) {
+    const int64_t blocks = (row_depth + kInt8Block - 1) / kInt8Block, stride = blocks * kInt8Block;
+    return {stored, static_cast<const char*>(weight.data) + column * stride + depth, stride,
+            weight.scales + column * blocks + depth / kInt8Block, count};
+  }
   const int64_t size = stored == Stored::kFp32 ? 4 : 2;
-  return static_cast<const char*>(weight) + (column * row_depth + depth) * size;
+  return {stored, static_cast<const char*>(weight.data) + (column * row_depth + depth) * size, row_depth, nullptr, count};
 }
 
 // Tiles of nearly equal height: 16 rows make 8 and 8 rather than 12 and 4.
@@ -131,9 +152,9 @@ void Pack(const GemmInput& input, int64_t tile) {
 template <typename Math>
 void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* workspace) {
   auto* packed_w = static_cast<uint32_t*>(workspace);
-  auto* partial = reinterpret_cast<float*>(packed_w + kSliceSteps * kBlockColumns);
+  auto* partial = reinterpret_cast<float*>(packed_w + Math::kPanelSteps * kBlockColumns);
 
-  const bool gated = gemm.up != nullptr;
+  const bool gated = gemm.up.data != nullptr;
   const int64_t width = gated ? kBlockColumns / 2 : kBlockColumns;  // columns of Y
   const int64_t blocks_across = (gemm.columns + width - 1) / width;
   const int64_t column = index % blocks_across * width, column_end = Min(column + width, gemm.columns);
@@ -151,9 +172,9 @@ void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* worksp
     for (int64_t t = 0; t < tiles_across; ++t) {
       for (int64_t g = 0; g < kTileGroups; ++g) {
         const int64_t from = Min(column + t * tile_width + (gated ? 0 : g * kLanes), gemm.columns);
-        const void* weight = gated && g == 1 ? gemm.up : gemm.weight;
-        Math::PackColumns(gemm.stored, WeightAt(weight, gemm.stored, from, depth, input.depth), input.depth,
-                          Min(kLanes, gemm.columns - from), length, packed_w + t * kTileColumns * kSliceSteps + g * kLanes);
+        const Weight& weight = gated && g == 1 ? gemm.up : gemm.weight;
+        Math::PackColumns(ColumnsAt(weight, gemm.stored, input.depth, from, Min(kLanes, gemm.columns - from), depth), length,
+                          packed_w + t * kTileColumns * Math::kPanelSteps + g * kLanes);
       }
     }
     for (int64_t d = tile; d < tile_end; ++d) {
@@ -173,7 +194,7 @@ void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* worksp
         target.columns[1] = FirstLanes(column_end - from - kLanes);
         if (gated && last) finish = Finish::kGate;
         if (gated && !last) target = {sums, kBlockColumns, {0xffff, 0xffff}, nullptr};
-        kTiles<Math>[rows](x, packed_w + t * kTileColumns * kSliceSteps, steps, finish, target);
+        kTiles<Math>[rows](x, packed_w + t * kTileColumns * Math::kPanelSteps, steps, finish, target);
       }
     }
   }

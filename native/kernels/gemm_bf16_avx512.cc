@@ -7,9 +7,15 @@ namespace {
 
 struct Bf16 {
   static constexpr int64_t kDepth = 2;
+  static constexpr int64_t kPanelSteps = kSliceSteps;
 
   static __m512 Mac(__m512 sum, __m512i x, __m512i w) {
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(w));
+  }
+
+  template <int kRows>
+  [[gnu::always_inline]] static void Sum(const uint32_t* x, const uint32_t* w, int64_t steps, __m512 (&sum)[kRows][kTileGroups]) {
+    SumSteps<Bf16>(x, w, steps, sum);
   }
 
   // 32 elements of a row, in bf16. A weight stored otherwise is rounded.
@@ -27,12 +33,12 @@ struct Bf16 {
   static __m512i Round(__m512 low, __m512 high) { return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)); }
 
   // bf16 pairs lie in memory as a step wants them: transposing them as 32-bit elements is all.
-  static void PackColumns(Stored stored, const char* weight, int64_t row_depth, int64_t columns, int64_t depth, uint32_t* out) {
+  static void PackColumns(const Columns& columns, int64_t depth, uint32_t* out) {
     for (int64_t k = 0; k < depth; k += 2 * kLanes) {
       __m512i rows[kLanes];
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kLanes; ++i) {
-        rows[i] = i < columns ? Load(stored, weight, i * row_depth + k, depth - k) : _mm512_setzero_si512();
+        rows[i] = i < columns.count ? Load(columns.stored, columns.data, i * columns.stride + k, depth - k) : _mm512_setzero_si512();
       }
       Transpose(rows);
 #pragma GCC unroll 16

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 
+#include "kernels/gemm.h"
+
 // How a multiplication is cut up, after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008),
-// and van Zee and van de Geijn, "BLIS" (2015). A step is 32 bits of depth: one fp32 or a pair of bf16.
+// and van Zee and van de Geijn, "BLIS" (2015). A step is 32 bits of depth: one fp32, a pair of bf16 or four int8.
 //
 //   block     256 columns of W times up to 1,024 rows of X: one thread's unit of work
 //   slice     512 steps of depth: a block's columns of W, packed, stay in L2 (512 KB) while all its rows pass
@@ -21,6 +23,11 @@ constexpr int64_t kBlockColumns = 8 * kTileColumns;
 constexpr int64_t kBlockTiles = 86;              // down: 1,032 rows
 constexpr int64_t kSliceSteps = 512;
 constexpr int64_t kRowSteps = kSliceSteps + 16;  // rows a power of two apart would share sets of the L1 cache
+
+// int8: behind each block's steps lie its scales and what corrects its sums, a step's room each.
+constexpr int64_t kInt8BlockSteps = kInt8Block / 4;
+constexpr int64_t kSliceBlocks = kSliceSteps / kInt8BlockSteps;
+constexpr int64_t kMaxPanelSteps = kSliceSteps + 2 * kSliceBlocks;  // room of a tile's columns of a slice
 
 // Attention: query rows that share the packed keys of a task.
 constexpr int64_t kMaxTaskRows = 1032;

@@ -15,8 +15,35 @@ Stored StoredAs(ONNXTensorElementDataType type) {
     case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT: return Stored::kFp32;
     case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16: return Stored::kFp16;
     case ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16: return Stored::kBf16;
-    default: throw std::invalid_argument("a weight is neither fp32 nor fp16 nor bf16");
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8: return Stored::kInt8;
+    default: throw std::invalid_argument("a weight is neither fp32 nor fp16 nor bf16 nor int8");
   }
+}
+
+struct WeightInput {
+  Weight weight;
+  Stored stored;
+  int64_t columns;
+};
+
+// The weight at input `index`; the scales of one in int8 are the input that follows.
+WeightInput ReadWeight(const Ort::KernelContext& context, size_t index, Arithmetic arithmetic, int64_t depth) {
+  const auto fits = [index](bool condition) {
+    if (!condition) throw std::invalid_argument("the weight at input " + std::to_string(index) + " does not fit");
+  };
+  const Tensor data = Input(context, index);
+  const int64_t columns = data.shape[0];
+  const Stored stored = StoredAs(data.type);
+  fits((stored == Stored::kInt8) == (arithmetic == Arithmetic::kInt8));
+  if (stored != Stored::kInt8) {
+    fits(data.shape == std::vector<int64_t>{columns, depth});
+    return {{data.data, nullptr}, stored, columns};
+  }
+  const int64_t blocks = (depth + kInt8Block - 1) / kInt8Block;
+  const Tensor scales = Input(context, index + 1);
+  fits(data.shape == std::vector<int64_t>{columns, blocks, kInt8Block} && scales.shape == std::vector<int64_t>{columns, blocks} &&
+       scales.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
+  return {{data.data, scales.floats()}, stored, columns};
 }
 
 // Several multiplications of the same X.
@@ -51,7 +78,7 @@ struct Job {
 }  // namespace
 
 MatMulKernel::MatMulKernel(const OrtKernelInfo* info, bool gated)
-    : gemm_(Kernel(FindGemmKernel, info)), gated_(gated) {}
+    : arithmetic_(ArithmeticOf(info)), gemm_(FindGemmKernel(arithmetic_)), gated_(gated) {}
 
 OrtStatusPtr MatMulKernel::ComputeV2(OrtKernelContext* context) {
   return Guarded([&] { Compute(Ort::KernelContext(context)); });
@@ -61,16 +88,15 @@ void MatMulKernel::Compute(const Ort::KernelContext& context) const {
   const Tensor x = Input(context, 0);
   Job job{gemm_, {static_cast<const float*>(x.data), nullptr, x.shape[0], x.shape[1]}, {}};
   size_t blocks = 0;
-  const size_t weights = context.GetInputCount() - 1, weights_each = gated_ ? 2 : 1;
-  for (size_t i = 0; i < weights; i += weights_each) {
-    const Tensor weight = Input(context, 1 + i), up = gated_ ? Input(context, 2 + i) : weight;
-    const Stored stored = StoredAs(weight.type);
-    if (weight.shape[1] != x.shape[1] || up.shape[1] != x.shape[1] || up.shape[0] != weight.shape[0] || up.type != weight.type) {
-      throw std::invalid_argument("weight " + std::to_string(i) + " does not fit");
-    }
-    const int64_t shape[] = {x.shape[0], weight.shape[0]};
-    Ort::UnownedValue y = context.GetOutput(i / weights_each, shape, 2);
-    job.gemms.push_back({weight.data, gated_ ? up.data : nullptr, y.GetTensorMutableData<float>(), weight.shape[0], stored});
+  const size_t inputs_each = arithmetic_ == Arithmetic::kInt8 ? 2 : 1;  // of a weight
+  const auto read = [&](size_t index) { return ReadWeight(context, index, arithmetic_, x.shape[1]); };
+  for (size_t output = 0; output < context.GetOutputCount(); ++output) {
+    const size_t index = 1 + output * inputs_each * (gated_ ? 2 : 1);
+    const WeightInput weight = read(index), up = gated_ ? read(index + inputs_each) : WeightInput{{}, weight.stored, weight.columns};
+    if (up.columns != weight.columns || up.stored != weight.stored) throw std::invalid_argument("gate and up do not fit each other");
+    const int64_t shape[] = {x.shape[0], weight.columns};
+    Ort::UnownedValue y = context.GetOutput(output, shape, 2);
+    job.gemms.push_back({weight.weight, up.weight, y.GetTensorMutableData<float>(), weight.columns, weight.stored});
     blocks += static_cast<size_t>(GemmBlocks(job.input, job.gemms.back()));
   }
   if (x.shape[0] == 0) return;

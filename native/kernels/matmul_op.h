@@ -15,7 +15,8 @@ class MatMulKernel {
  private:
   void Compute(const Ort::KernelContext& context) const;
 
-  const GemmKernel* gemm_;
+  const Arithmetic arithmetic_;
+  const GemmKernel* const gemm_;
   const bool gated_;
 };
 

@@ -26,11 +26,6 @@ Tensor Input(const Ort::KernelContext& context, size_t index);
 // The attribute `arithmetic` of a node. Throws where the processor has no kernel for it.
 Arithmetic ArithmeticOf(const OrtKernelInfo* info);
 
-template <typename Find>
-auto Kernel(Find find, const OrtKernelInfo* info) {
-  return find(ArithmeticOf(info));
-}
-
 // Scratch memory of this thread, aligned to kGemmAlignment, kept for the next call. Threads of ONNX Runtime's pool and the
 // workers live about as long as the model.
 void* Workspace(size_t bytes);

@@ -22,7 +22,7 @@ export async function probeCheckpoint(checkpoint: Checkpoint, dtype: 'F16' | 'F3
     vocabularySize: probeVocabularySize,
     tiedEmbeddings: true,
   };
-  const tensors = [...expectedTensors(config)].map(([name, shape]) => ({ name, shape }));
+  const tensors = [...expectedTensors(config)].map(([name, shape]) => ({ name, shape, dtype }));
   const { heads, keyValueHeads, headDim } = config;
   const path = join(await openCacheFolder(cacheFolder), `probe-${heads}-${keyValueHeads}-${headDim}-${dtype}.safetensors`);
   const random = uniform(1);
@@ -34,7 +34,7 @@ export async function probeCheckpoint(checkpoint: Checkpoint, dtype: 'F16' | 'F3
     return Buffer.from(dtype === 'F16' ? Uint16Array.from(values, halfFromFloat).buffer : values.buffer);
   });
   const partial = `${path}.${process.pid}`;
-  await writeFile(partial, Buffer.concat([safetensorsHeader(tensors, dtype), ...data]));
+  await writeFile(partial, Buffer.concat([safetensorsHeader(tensors), ...data]));
   await rename(partial, path);
   const weights = new Map((await readSafetensorsHeader(path)).map((tensor) => [tensor.name, tensor]));
   return { ...checkpoint, config, weights, head: { kind: 'token', trueTokenId: 1 } };

@@ -2,7 +2,7 @@ import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { ZrankError } from '../error.js';
 import { isObject, parseJsonObject } from './json.js';
 
-export type Dtype = 'F32' | 'F16' | 'BF16';
+export type Dtype = 'F32' | 'F16' | 'BF16' | 'U8';
 
 /** Where a tensor lies: `length` bytes from `offset` of the file. */
 export interface TensorRef {
@@ -97,12 +97,12 @@ function parseHeader(text: string, path: string, dataStart: number, fileSize: nu
   return tensors;
 }
 
-/** The bytes before the data of a file whose tensors, all of one dtype, stand in this order without gaps. */
-export function safetensorsHeader(tensors: readonly { name: string; shape: readonly number[] }[], dtype: Dtype): Buffer {
+/** The bytes before the data of a file whose tensors stand in this order without gaps. */
+export function safetensorsHeader(tensors: readonly { name: string; shape: readonly number[]; dtype: Dtype }[]): Buffer {
   const entries: Record<string, unknown> = {};
   let offset = 0;
-  for (const { name, shape } of tensors) {
-    const end = offset + shape.reduce((product, dim) => product * dim, dtypeBytes[dtype]!);
+  for (const { name, shape, dtype } of tensors) {
+    const end = offset + byteLength(shape, dtype);
     entries[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
@@ -112,4 +112,9 @@ export function safetensorsHeader(tensors: readonly { name: string; shape: reado
   const prefix = Buffer.alloc(8);
   prefix.writeBigUInt64LE(BigInt(padded.length));
   return Buffer.concat([prefix, Buffer.from(padded)]);
+}
+
+/** Bytes of a tensor. */
+export function byteLength(shape: readonly number[], dtype: Dtype): number {
+  return shape.reduce((product, dim) => product * dim, dtypeBytes[dtype]!);
 }

@@ -1,5 +1,6 @@
 import { ZrankError } from '../error.js';
 import type { LoadOptions } from '../reranker.js';
+import { ProgressBar } from './progress.js';
 
 /** The number that an option was given, if it was given one. */
 export function count(option: string, value: string | undefined): number | undefined {
@@ -28,8 +29,12 @@ export const loadHelp = `  --max-length N        longest prompt in tokens; the d
   --device, --precision, --workers, --threads   as Reranker.load() takes them
 `;
 
-/** The options of Reranker.load() that a command was given; it refuses a device or a precision that is none. */
+/**
+ * The options of Reranker.load() that a command was given; it refuses a device or a precision that is none. A bar shows how
+ * far a conversion of the weights is.
+ */
 export function loadOptions(values: { [name in keyof typeof loadFlags]?: string | undefined }): LoadOptions {
+  const bar = new ProgressBar('converting weights');
   return defined({
     device: values.device,
     precision: values.precision,
@@ -37,5 +42,9 @@ export function loadOptions(values: { [name in keyof typeof loadFlags]?: string 
     maxLength: count('--max-length', values['max-length']),
     workers: count('--workers', values.workers),
     threads: count('--threads', values.threads),
+    onLoadProgress: (progress: { completed: number; total: number }) => {
+      bar.update(progress);
+      if (progress.completed === progress.total) bar.done();
+    },
   }) as LoadOptions;
 }

@@ -66,7 +66,7 @@ export async function diagnose(): Promise<Diagnosis> {
 
 /** Those of which zrank's kernels have a form of their own; without any, ONNX Runtime multiplies. */
 function instructionSets(addon: Addon | undefined): string[] {
-  const names = { fp32: 'AVX-512 (F, BW, VL, DQ)', bf16: 'AVX512_BF16' };
+  const names = { fp32: 'AVX-512 (F, BW, VL, DQ)', bf16: 'AVX512_BF16', int8: 'AVX512_VNNI' };
   return (addon?.kernels() ?? []).map((kernel) => names[kernel]);
 }
 

@@ -4,7 +4,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
  * Writes ONNX models. Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto);
  * only what zrank's graphs use is here.
  */
-export const dataType = { float: 1, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;
+export const dataType = { float: 1, uint8: 2, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;
 export type DataType = (typeof dataType)[keyof typeof dataType];
 
 export type Attribute = { int: number } | { float: number } | { string: string } | { ints: readonly number[] };

@@ -1,6 +1,7 @@
 import { dirname, join, relative, sep } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Qwen3Config } from '../checkpoint/config.js';
+import { int8Block, int8Parts } from '../checkpoint/quantize-weights.js';
 import type { TensorRef } from '../checkpoint/safetensors.js';
 import { dataType, OnnxGraphWriter, type Attribute, type DataType } from './onnx.js';
 
@@ -17,8 +18,11 @@ export interface GraphOptions {
    * angles. Otherwise each run computes those it needs.
    */
   positions?: number;
-  /** Multiply by zrank's own operators (native/kernels/custom_ops.h), in this arithmetic, where `compute` is fp32. */
-  kernels?: 'fp32' | 'bf16';
+  /**
+   * Multiply by zrank's own operators (native/kernels/custom_ops.h), in this arithmetic, where `compute` is fp32. In int8 the
+   * checkpoint's weights are quantized (quantizeWeights); without kernels MatMulNBits multiplies those.
+   */
+  kernels?: 'fp32' | 'bf16' | 'int8';
 }
 
 /** Rows that a projection is applied to: of every token, or of every sequence's last. */
@@ -28,7 +32,7 @@ export type RowCount = 'T' | 'B';
 export const microsoft = 'com.microsoft';
 /** The domain of zrank's own operators. */
 export const own = 'zrank';
-const storedType: Record<string, DataType> = { F32: dataType.float, F16: dataType.float16, BF16: dataType.bfloat16 };
+const storedType: Record<string, DataType> = { U8: dataType.uint8, F32: dataType.float, F16: dataType.float16, BF16: dataType.bfloat16 };
 const computeType = { fp32: dataType.float, fp16: dataType.float16, bf16: dataType.bfloat16 } as const;
 
 /** What the parts of a network are written with: nodes, the checkpoint's weights as they are stored, projections. */
@@ -42,6 +46,8 @@ export class Operators {
   readonly weightFolder: string;
   /** Type of weights and activations. */
   readonly compute: DataType;
+  /** Whether the graph has MatMulNBits, which without a layout of its own widens its weights and multiplies in fp32. */
+  prepack = false;
   readonly #weights: Checkpoint['weights'];
   readonly #scalars = new Set<string>();
   #count = 0;
@@ -79,20 +85,38 @@ export class Operators {
     return this.cast(this.gather(this.stored(matrix), indices), storedType[matrix.dtype]!, this.compute);
   }
 
-  /**
-   * rows [T or B, in] times each of the weights, [out, in] as Hugging Face stores them, times alpha. By Gemm, which every
-   * provider has; FusedMatMul would leave WebGPU for the CPU.
-   */
+  /** What zrank's own operators take for a weight: the weight as it is stored, or its bytes and scales where it is quantized. */
+  factor(name: string): string[] {
+    return (this.#isQuantized(name) ? int8Parts(name) : [name]).map((part) => this.stored(this.tensor(part)));
+  }
+
+  #isQuantized(name: string): boolean {
+    return this.#weights.has(int8Parts(name)[0]);
+  }
+
+  /** rows [T or B, in] times each of the weights, [out, in] as Hugging Face stores them, times alpha. */
   project(rows: string, rowCount: RowCount, weights: readonly string[], alpha = 1): string[] {
     const { kernels } = this.options;
-    if (kernels === undefined) {
-      const attributes = { transB: { int: 1 }, ...(alpha !== 1 && { alpha: { float: alpha } }) };
-      return weights.map((weight) => this.node('Gemm', [rows, this.weight(weight)], attributes));
-    }
+    if (kernels === undefined) return weights.map((weight) => this.#multiply(rows, weight, alpha));
     const outputs = weights.map((weight) => this.product(weight, rowCount));
-    const stored = weights.map((weight) => this.stored(this.tensor(weight)));
-    this.graph.node(`${own}:MatMul`, [rows, ...stored], outputs, { arithmetic: { string: kernels } });
+    this.graph.node(`${own}:MatMul`, [rows, ...weights.flatMap((weight) => this.factor(weight))], outputs, { arithmetic: { string: kernels } });
     return outputs;
+  }
+
+  /** rows times a weight, by Gemm, which every provider has; FusedMatMul would leave WebGPU for the CPU. Quantized, by MatMulNBits. */
+  #multiply(rows: string, weight: string, alpha: number): string {
+    if (!this.#isQuantized(weight)) {
+      return this.node('Gemm', [rows, this.weight(weight)], { transB: { int: 1 }, ...(alpha !== 1 && { alpha: { float: alpha } }) });
+    }
+    this.prepack = true;
+    const [columns, depth] = this.tensor(weight).shape as [number, number];
+    return this.node(`${microsoft}:MatMulNBits`, [rows, ...this.factor(weight)], {
+      K: { int: depth },
+      N: { int: columns },
+      bits: { int: 8 },
+      block_size: { int: int8Block },
+      accuracy_level: { int: 4 }, // activations in int8 too
+    });
   }
 
   /**

@@ -14,6 +14,8 @@ export interface Graph {
   weightFolder: string;
   /** Paths of the files that hold the weights. */
   weightFiles: string[];
+  /** Whether ONNX Runtime must copy weights into a layout of its own to multiply in int8. */
+  prepack: boolean;
 }
 
 /**
@@ -61,8 +63,8 @@ class Qwen3Writer {
     const [hidden] = this.#norm(last[0]!, last[1], 'model.norm.weight', float);
     ops.graph.node('Gemm', [hidden, this.#scoringRow()], ['logits'], { transB: { int: 1 } });
     ops.graph.output('logits', float, ['B', 1]);
-    const { weightFolder, weightFiles } = ops;
-    return { model: ops.graph.finish('zrank', { '': 21, [microsoft]: 1, [own]: 1 }), weightFolder, weightFiles };
+    const { weightFolder, weightFiles, prepack } = ops;
+    return { model: ops.graph.finish('zrank', { '': 21, [microsoft]: 1, [own]: 1 }), weightFolder, weightFiles, prepack };
   }
 
   /** One decoder layer. `update` is the last layer's MLP output, added to the residual by the norm that follows. */
@@ -89,7 +91,7 @@ class Qwen3Writer {
     const names = [`${prefix}gate_proj.weight`, `${prefix}up_proj.weight`] as const;
     const { kernels } = ops.options;
     if (kernels !== undefined) {
-      const weights = names.map((name) => ops.stored(ops.tensor(name)));
+      const weights = names.flatMap((name) => ops.factor(name));
       const units = ops.product(names[0], rowCount);
       ops.graph.node(`${own}:GatedMatMul`, [hidden, ...weights], [units], { arithmetic: { string: kernels } });
       return units;

@@ -87,6 +87,8 @@ export type NativeModel =
       graph: Uint8Array;
       /** What the locations of its external data are relative to. */
       weightFolder: string;
+      /** Let ONNX Runtime copy weights into a layout of its own. */
+      prepack: boolean;
       device: 'cpu' | 'cuda' | 'webgpu';
       /** Which GPU, for CUDA. */
       deviceIndex: number;

@@ -1,23 +1,23 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 
 /** Arithmetic of the matrix products. Everything else is in fp32. */
-export type CpuPrecision = 'fp32' | 'bf16';
+export type CpuPrecision = 'fp32' | 'bf16' | 'int8';
 
 export interface CpuPlan {
   precision: CpuPrecision;
-  /** Whether zrank's kernels multiply (native/kernels); ONNX Runtime does where the processor has no AVX-512. */
+  /** Whether zrank's kernels multiply (native/kernels); ONNX Runtime does where the processor lacks their instructions. */
   hasKernels: boolean;
   /** Why, in a few words. */
   reason: string;
 }
 
 /**
- * What the CPU computes in. `auto` takes bf16 for layers stored in bf16 where the processor multiplies it: the products
+ * What the CPU computes in. int8 is taken only where it is asked for, since it costs accuracy. `auto` takes bf16 for layers stored in bf16 where the processor multiplies it: the products
  * are as sentence-transformers forms them by default, the rest is more accurate. `kernels` says what the processor has.
  */
 export function planCpu(asked: 'auto' | CpuPrecision, checkpoint: Checkpoint, kernels: readonly CpuPrecision[]): CpuPlan {
   const plan = (precision: CpuPrecision, reason: string): CpuPlan => ({ precision, hasKernels: kernels.includes(precision), reason });
-  if (asked === 'fp32') return plan('fp32', 'as asked');
+  if (asked === 'fp32' || asked === 'int8') return plan(asked, 'as asked');
   if (!kernels.includes('bf16')) return plan('fp32', 'this processor has no AVX512_BF16');
   if (asked === 'bf16') return plan('bf16', 'as asked');
   const layers = [...checkpoint.weights.values()].filter((tensor) => tensor.shape.length === 2 && tensor.name.startsWith('model.layers.'));

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BenchResult } from '../../dist/bench/result.js';
+import { golden } from '../support.js';
 import { small, zrankBench } from './command.js';
 
 let folder: string;
@@ -75,6 +76,8 @@ test('--precision is passed on, and a result says what was chosen', async () => 
   expect(asked!.settings.precision).toBe('fp32');
   expect(asked!.settings.device).not.toBe('auto');
   expect(['fp32', 'bf16']).toContain(chosen!.settings.precision);
+  const [int8] = await results('--precision', 'int8', '--model', golden('causal-bf16').folder);
+  expect(int8!.settings.precision).toBe('int8');
 });
 
 test('a BERT-like model is measured too; its operations are not counted', async () => {

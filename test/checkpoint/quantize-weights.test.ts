@@ -1,0 +1,161 @@
+// Quantization for int8: within half a step, once, and again where the cache file is not what it must be. Real: everything.
+
+import { open, readFile, readdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { Reranker } from 'zrank';
+import { readCheckpoint } from '../../dist/checkpoint/checkpoint.js';
+import { int8Parts, quantizeWeights } from '../../dist/checkpoint/quantize-weights.js';
+import type { TensorRef } from '../../dist/checkpoint/safetensors.js';
+import { readTensor } from '../../dist/checkpoint/tensor.js';
+import type { Weights } from '../../dist/checkpoint/weights.js';
+import { copyOfGolden, expectCode, golden, goldenNames, runScript, temporaryFolder } from '../support.js';
+
+const weightsOf = async (name: string) => (await readCheckpoint(golden(name).folder)).weights;
+
+async function bytesOf({ path, offset, length }: TensorRef): Promise<Buffer> {
+  return (await readFile(path)).subarray(offset, offset + length);
+}
+
+/** A cache folder with the one file that quantizing causal-bf16 makes. */
+async function quantizedOnce() {
+  const weights = await weightsOf('causal-bf16');
+  const cacheFolder = await temporaryFolder();
+  const progress: number[] = [];
+  const quantize = () => quantizeWeights(weights, { cacheFolder, onProgress: ({ completed }) => progress.push(completed) });
+  await quantize();
+  const path = join(cacheFolder, (await readdir(cacheFolder))[0]!);
+  return { quantize, cacheFolder, path, progress, complete: await readFile(path) };
+}
+
+test.each(goldenNames)('%s: every weight within half a step, blocks filled up with zeros', async (name) => {
+  const weights = await weightsOf(name);
+  const quantized = await quantizeWeights(weights, { cacheFolder: await temporaryFolder() });
+  const projections = [...weights.keys()].filter((key) => key.endsWith('_proj.weight'));
+  expect(quantized.size).toBe(weights.size + 2 * projections.length);
+  for (const [key, tensor] of weights) expect(quantized.get(key)).toBe(tensor);
+  for (const key of projections) {
+    const [rows, depth] = weights.get(key)!.shape as [number, number];
+    const blocks = Math.ceil(depth / 128);
+    const [bytesRef, scalesRef] = int8Parts(key).map((part) => quantized.get(part)!) as [TensorRef, TensorRef];
+    expect([bytesRef, scalesRef]).toMatchObject([{ dtype: 'U8', shape: [rows, blocks, 128] }, { dtype: 'F32', shape: [rows, blocks] }]);
+    const [values, bytes, scales] = [await readTensor(weights.get(key)!), await bytesOf(bytesRef), await readTensor(scalesRef)];
+    let [worst, least, most, padding] = [0, 255, 0, 0];
+    for (let row = 0; row < rows; row++) {
+      for (let k = 0; k < blocks * 128; k++) {
+        const byte = bytes[row * blocks * 128 + k]!;
+        if (k >= depth) {
+          padding += Math.abs(byte - 128);
+          continue;
+        }
+        const scale = scales[row * blocks + (k >> 7)]!;
+        worst = Math.max(worst, Math.abs((byte - 128) * scale - values[row * depth + k]!) / scale);
+        least = Math.min(least, byte);
+        most = Math.max(most, byte);
+      }
+    }
+    expect(padding, key).toBe(0);
+    expect(worst, key).toBeLessThan(0.5001);
+    // The scales use what a byte has, and the largest magnitudes are kept whole.
+    expect(Math.min(least - 1, 255 - most), key).toBe(0);
+  }
+});
+
+test('weights are quantized once, and go on where they were interrupted', async () => {
+  const { quantize, path, progress, complete } = await quantizedOnce();
+  const first = progress.length;
+  expect(first).toBeGreaterThan(20);
+  expect(progress.at(-1)).toBe(complete.length);
+  const { mtimeMs, ino } = await stat(path);
+  await quantize();
+  expect(progress).toHaveLength(first);
+  expect(await stat(path)).toMatchObject({ mtimeMs, ino });
+
+  await rename(path, `${path}.partial`);
+  for (const size of [complete.length, complete.length - 1001, 90_000, 10, 0]) {
+    await truncate(`${path}.partial`, size);
+    progress.length = 0;
+    await quantize();
+    expect(progress.length, `from ${size} bytes`).toBeLessThan(size < 1000 ? first + 1 : size < complete.length ? first : 1);
+    expect((await readFile(path)).equals(complete), `from ${size} bytes`).toBe(true);
+    await rename(path, `${path}.partial`);
+  }
+});
+
+describe('a file that is not what it must be is written anew', () => {
+  test.each<[string, (path: string, complete: Buffer) => Promise<void>]>([
+    ['too short', (path, { length }) => truncate(path, length - 1)],
+    ['empty', (path) => truncate(path, 0)],
+    ['too long', (path, { length }) => truncate(path, length + 1)],
+    ['of a damaged header', async (path, complete) => writeFile(path, Buffer.concat([Buffer.alloc(20), complete.subarray(20)]))],
+    ['of a changed byte', async (path, complete) => {
+      const file = await open(path, 'r+');
+      await file.write(Buffer.of(complete.at(-1000)! ^ 1), 0, 1, complete.length - 1000);
+      await file.close();
+    }],
+    ['beside a partial one of other bytes', async (path, complete) => {
+      await truncate(path, 100);
+      await writeFile(`${path}.partial`, Buffer.alloc(complete.length - 5, 1));
+    }],
+    ['beside a partial one that is too long', async (path, complete) => {
+      await truncate(path, 100);
+      await writeFile(`${path}.partial`, Buffer.concat([complete, complete]));
+    }],
+  ])('%s', async (_, damage) => {
+    const { quantize, cacheFolder, path, complete } = await quantizedOnce();
+    await damage(path, complete);
+    await quantize();
+    expect((await readFile(path)).equals(complete)).toBe(true);
+    expect(await readdir(cacheFolder)).toHaveLength(1);
+  });
+});
+
+test('processes that quantize the same weights at once do not disturb each other', async () => {
+  const { complete } = await quantizedOnce();
+  const cacheFolder = await temporaryFolder();
+  const script = `
+    import { readCheckpoint } from './dist/checkpoint/checkpoint.js';
+    import { quantizeWeights } from './dist/checkpoint/quantize-weights.js';
+    const { weights } = await readCheckpoint(${JSON.stringify(golden('causal-bf16').folder)});
+    await Promise.all([1, 2, 3].map(() => quantizeWeights(weights, { cacheFolder: ${JSON.stringify(cacheFolder)} })));
+  `;
+  for (const { code, stderr } of await Promise.all([1, 2, 3].map(() => runScript(script)))) expect(code, stderr).toBe(0);
+  const files = await readdir(cacheFolder);
+  expect(files).toHaveLength(1);
+  expect((await readFile(join(cacheFolder, files[0]!))).equals(complete)).toBe(true);
+});
+
+test('a changed checkpoint is quantized anew', async () => {
+  const folder = await copyOfGolden('causal-bf16');
+  const cacheFolder = await temporaryFolder();
+  const quantize = async () => quantizeWeights((await readCheckpoint(folder)).weights, { cacheFolder });
+  const scale = async (weights: Weights) => (await readTensor(weights.get(int8Parts('model.layers.0.mlp.up_proj.weight')[1])!))[0]!;
+  const before = await scale(await quantize());
+  await spoil(folder, 0x4000); // 2 in bf16
+  expect(await scale(await quantize())).toBeCloseTo(2 / 127, 6);
+  expect(before).toBeLessThan(2 / 127);
+  expect(await readdir(cacheFolder)).toHaveLength(2);
+});
+
+test('a weight that is not finite is an error', async () => {
+  for (const bits of [0x7f80, 0x7fc0]) {
+    const folder = await copyOfGolden('causal-bf16');
+    await spoil(folder, bits);
+    const load = Reranker.load(folder, { precision: 'int8', cacheFolder: await temporaryFolder() });
+    await expectCode(load, 'TENSOR_DTYPE_UNSUPPORTED', /model\.layers\.0\.mlp\.up_proj\.weight holds .* not finite/);
+  }
+});
+
+/** Overwrites the first element of a projection with a bf16. */
+async function spoil(folder: string, bits: number): Promise<void> {
+  const { path, offset } = (await readCheckpoint(folder)).weights.get('model.layers.0.mlp.up_proj.weight')!;
+  const file = await open(path, 'r+');
+  await file.write(Buffer.from(Uint16Array.of(bits).buffer), 0, 2, offset);
+  await file.close();
+}
+
+test('a cache folder that cannot be written is an error', async () => {
+  const file = join(await temporaryFolder(), 'file');
+  await writeFile(file, '');
+  await expectCode(Reranker.load(golden('causal-bf16').folder, { precision: 'int8', cacheFolder: join(file, 'cache') }), 'FILE_UNWRITABLE', /ENOTDIR/);
+});
