@@ -163,7 +163,7 @@ test('precisions that a device does not have', async () => {
 
 test('PagedAttention’s graph is well-formed: its nodes fit, and the CPU merely has no kernels for them', async () => {
   const graph = writeQwen3Graph(await readCheckpoint(tinyModel), { compute: 'bf16', attention: 'paged', positions: 512 });
-  const native = { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, device: 'cpu', deviceIndex: 0 } as const;
+  const native = { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, prepack: graph.prepack, device: 'cpu', deviceIndex: 0 } as const;
   const opened = Engine.open({ replicas: [native], files: graph.weightFiles }, { workers: 1, threads: 1 });
   await expect(opened).rejects.toMatchObject({ code: 'SESSION_FAILED', message: expect.stringMatching(/^Could not find an implementation/) as string });
 });

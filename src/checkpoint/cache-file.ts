@@ -55,24 +55,31 @@ export async function cachedTensors(content: CacheContent, { cacheFolder, onProg
   const { key, youngest } = await identify(content);
   const expected: Expected = { header, size, seal: youngest };
   const path = join(await openCacheFolder(cacheFolder), `${key}.safetensors`);
-  if (!(await isComplete(path, expected))) {
-    await writing(path, async () => {
-      await write(`${path}.partial`, expected, content.pieces, onProgress);
-      try {
-        await content.check?.(await readSafetensorsHeader(`${path}.partial`));
-        await rename(`${path}.partial`, path);
-      } catch (error) {
-        // Another process that wrote the same file may have been the first to name it.
-        if (await isComplete(path, expected)) return;
-        await rm(`${path}.partial`, { force: true });
-        throw error;
-      }
-    });
-  }
+  if (!(await isComplete(path, expected))) await writing(path, () => make(path, expected, content, onProgress));
   return readSafetensorsHeader(path);
 }
 
-async function write(path: string, { header, size, seal }: Expected, pieces: Iterable<Piece>, onProgress: CacheOptions['onProgress']): Promise<void> {
+async function make(path: string, expected: Expected, { pieces, check }: CacheContent, onProgress: CacheOptions['onProgress']): Promise<void> {
+  const partial = `${path}.partial`;
+  const inode = await write(partial, expected, pieces, onProgress);
+  try {
+    await check?.(await readSafetensorsHeader(partial));
+    // What now has this name may be another process's, which has named ours and begun anew.
+    if ((await inodeOf(partial)) === inode) await rename(partial, path);
+  } catch (error) {
+    // Another process that wrote the same file was the first to name it.
+    if ((await inodeOf(path)) === inode) return;
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
+
+function inodeOf(path: string): Promise<number | undefined> {
+  return stat(path).then(({ ino }) => ino, () => undefined);
+}
+
+/** Returns the file's inode. */
+async function write(path: string, { header, size, seal }: Expected, pieces: Iterable<Piece>, onProgress: CacheOptions['onProgress']): Promise<number> {
   const file = await open(path, constants.O_RDWR | constants.O_CREAT);
   try {
     let done = (await file.stat()).size;
@@ -92,6 +99,7 @@ async function write(path: string, { header, size, seal }: Expected, pieces: Ite
     }
     await file.sync();
     await file.utimes(seal, seal);
+    return (await file.stat()).ino;
   } finally {
     await file.close();
   }
