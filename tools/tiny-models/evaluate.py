@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from sentence_transformers import CrossEncoder, SentenceTransformer
+from sentence_transformers import SentenceTransformer
 
 from benchmarks import Benchmark, load_beir, load_packages
 from metrics import accuracy_at_1, interval, ndcg_at_10, order
@@ -35,14 +37,33 @@ def main() -> None:
     if options.near_misses:
         near_misses([load_beir(f.parent.name, f.parent, judged_only=True) for f in sorted(options.near_misses.glob("*/qrels"))], models)
     candidate_lists(load_packages(options.cache), models)
+    models.reranker.close()
+
+
+class Reranker:
+    """The reranker as zrank runs it, in fp32: a process of score.mjs, which needs the built repository around it."""
+
+    def __init__(self, folder: Path) -> None:
+        command = ["node", Path(__file__).with_name("score.mjs"), folder]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+
+    def score(self, query: str, documents: list[str]) -> list[float]:
+        """One logit a document."""
+        print(json.dumps({"query": query, "documents": documents}), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        if self.process.wait() != 0:
+            raise RuntimeError("score.mjs failed")
 
 
 class Models:
-    """The two models as sentence-transformers loads them, in fp32, and the teacher."""
+    """The retriever as sentence-transformers loads it, in fp32, the reranker, and the teacher."""
 
     def __init__(self, folder: Path) -> None:
         self.retriever = SentenceTransformer(str(folder / "zrank-tiny-retriever"), device="cpu").float()
-        self.reranker = CrossEncoder(str(folder / "zrank-tiny"), device="cpu", model_kwargs={"dtype": torch.float32})
+        self.reranker = Reranker(folder / "zrank-tiny")
         self.teacher = Teacher()
 
     def retrieve(self, benchmark: Benchmark) -> Scores:
@@ -59,8 +80,8 @@ class Models:
         def score(query: int, candidates: list[int]) -> np.ndarray:
             new = [d for d in candidates if (query, d) not in known]
             if new:
-                pairs = [(benchmark.queries[query], benchmark.documents[d]) for d in new]
-                known.update(zip([(query, d) for d in new], self.reranker.predict(pairs, show_progress_bar=False)))
+                logits = self.reranker.score(benchmark.queries[query], [benchmark.documents[d] for d in new])
+                known.update(zip([(query, d) for d in new], logits))
             return np.array([known[query, d] for d in candidates])
 
         return score

@@ -25,9 +25,9 @@ from retriever import unit
 class Settings:
     """The constants of the formula; the defaults are those of the shipped model."""
 
-    gain: float = 10.0
+    gain: float = 14.0
     offset: float = 9.0
-    share: float = 0.03
+    share: float = 0.015
     sharpness: float = 15.0
     sink: float = 0.02
     length: float = 1000.0  # L0
