@@ -302,21 +302,23 @@ void Engine::Run(Batch batch, Replica& replica) {
   }
 }
 
-// Halves a batch that the device has no memory for, and plans no larger one again.
+// Halves a batch that the device has no memory for, and plans no larger one for it again. A sequence that is too long alone
+// runs on the safer model.
 RunResult Engine::RunOrHalve(Replica& replica, std::span<const Sequence> sequences, const Ort::RunOptions& options) {
   try {
     return replica.model->Run(sequences, options);
   } catch (const std::exception& exception) {
     const Error error = Classify(exception, ErrorCode::kRunFailed);
-    if (error.code() != ErrorCode::kDeviceOutOfMemory || sequences.size() == 1) throw error;
+    if (error.code() != ErrorCode::kDeviceOutOfMemory || (sequences.size() == 1 && !make_safer_)) throw error;
   }
   uint64_t tokens = 0;
   for (const Sequence& sequence : sequences) tokens += sequence.ids.size();
   {
     const std::lock_guard lock(mutex_);
-    replica.max_tokens = std::min(replica.max_tokens, std::max<uint64_t>(tokens / 2, 1));
     ++counters_.out_of_memory;
+    if (sequences.size() > 1) replica.max_tokens = std::min(replica.max_tokens, std::max<uint64_t>(tokens / 2, 1));
   }
+  if (sequences.size() == 1) return Safer().Run(sequences, options);
   const size_t half = sequences.size() / 2;
   RunResult result = RunOrHalve(replica, sequences.first(half), options);
   const RunResult rest = RunOrHalve(replica, sequences.subspan(half), options);
@@ -325,6 +327,11 @@ RunResult Engine::RunOrHalve(Replica& replica, std::span<const Sequence> sequenc
   result.counts.padded_tokens += rest.counts.padded_tokens;
   result.counts.compute_seconds += rest.counts.compute_seconds;
   return result;
+}
+
+Model& Engine::Safer() {
+  std::call_once(safer_made_, [&] { safer_ = make_safer_(); });
+  return *safer_;
 }
 
 // Runs the sequences whose row is not finite again on the safer model, where there is one.
@@ -340,8 +347,7 @@ void Engine::MakeFinite(std::span<const Sequence> sequences, const Ort::RunOptio
     again.push_back(sequences[i]);
   }
   if (again.empty()) return;
-  std::call_once(safer_made_, [&] { safer_ = make_safer_(); });
-  const RunResult safer = safer_->Run(again, options);
+  const RunResult safer = Safer().Run(again, options);
   for (size_t i = 0; i < indices.size(); ++i) {
     std::copy_n(safer.rows.data() + i * width, width, result.rows.data() + indices[i] * width);
   }

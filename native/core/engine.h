@@ -42,7 +42,7 @@ struct EngineCounters {
   uint64_t padded_tokens = 0;
   double run_seconds = 0;        // summed over runs
   double compute_seconds = 0;    // of these, in ONNX Runtime; a GPU has one run there at a time and is idle between them
-  uint64_t out_of_memory = 0;    // runs that the device had no memory for, and that were halved
+  uint64_t out_of_memory = 0;    // runs that the device had no memory for: halved, or a sequence run on the safer model
   uint64_t not_finite = 0;       // sequences that were run again in a safer precision
 };
 
@@ -55,7 +55,7 @@ struct EngineSpec {
   // On GPUs the engine's own threads drain its queue, on the CPU its callers do.
   bool on_gpus = false;
   int workers = 1;     // batches that run side by side on the CPU
-  ModelFactory safer;  // for sequences whose score is not finite; may be empty
+  ModelFactory safer;  // for sequences whose score is not finite or that a GPU has no memory for; may be empty
 };
 
 // One model, in as many replicas as there are GPUs, and the queue before it. Requests wait in order of arrival; whoever
@@ -100,6 +100,7 @@ class Engine {
   void JoinThreads();                      // once abandoned_ is set
   void Run(Batch batch, Replica& replica);
   RunResult RunOrHalve(Replica& replica, std::span<const Sequence> sequences, const Ort::RunOptions& options);
+  Model& Safer();                          // made when first asked for
   void MakeFinite(std::span<const Sequence> sequences, const Ort::RunOptions& options, RunResult& result);
   void Finish(const std::shared_ptr<Request>& request, Outcome outcome);
   bool Remove(const Request& request);     // needs mutex_

@@ -190,7 +190,15 @@ TEST(a_batch_without_memory_is_halved_and_not_tried_again) {
   CHECK_EQ(fixture.engine->counters().out_of_memory, 1);
 }
 
-TEST(a_sequence_without_memory_is_an_error) {
+TEST(a_sequence_without_memory_runs_on_the_safer_model_or_is_an_error) {
+  Fixture guarded(1, [] { return std::make_unique<FakeModel>(); });
+  guarded.model->memory = 2;
+  auto safe = guarded.Submit({{1, 1, 1}, {2}, {3}});
+  guarded.Drain();
+  CHECK_EQ(Rows(safe), {3, 2, 3});
+  // The three together, and the long one.
+  CHECK_EQ(guarded.engine->counters().out_of_memory, 2);
+
   Fixture fixture;
   fixture.model->memory = 1;
   auto done = fixture.Submit({{1, 1}});

@@ -74,7 +74,7 @@ export interface NativeEngineOptions {
   intraOpThreads: number;
   /** What the paths of ONNX Runtime's traces begin with; none where it is not given. */
   profilePrefix?: string | undefined;
-  /** Runs sequences again whose score is not finite; opened when the first comes. */
+  /** Runs sequences whose score is not finite, or that a GPU has no memory for; opened when the first comes. */
   safer?: NativeModel | undefined;
 }
 
@@ -149,7 +149,7 @@ export interface EngineCounters {
    * is idle.
    */
   computeSeconds: number;
-  /** Runs that a device had no memory for, and that were halved. */
+  /** Runs that a device had no memory for: halved, or a single sequence run on the CPU. */
   outOfMemory: number;
   /** Sequences whose score was not finite, and that were run again in a safer precision. */
   notFinite: number;

@@ -10,7 +10,7 @@ export interface EngineModel {
   /** One a GPU, or the one of the CPU. */
   replicas: readonly NativeModel[];
   files: readonly string[];
-  /** Runs sequences again whose score is not finite. */
+  /** Runs sequences whose score is not finite, or that a GPU has no memory for. */
   safer?: NativeModel | undefined;
 }
 
