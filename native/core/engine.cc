@@ -9,8 +9,11 @@ namespace zrank {
 
 namespace {
 
-// Below this, a batch is not split for the sake of an idle core or GPU: the run's fixed cost would outweigh the gain.
+// Below this, a batch is not split for the sake of balance: the run's fixed cost would outweigh the gain.
 constexpr uint64_t kMinSplitTokens = 256, kMinSplitTokensOfGpu = 1024;
+
+// Nor, unless a core or GPU would stay idle, below this many times what the next batch would compute again.
+constexpr uint64_t kMinSplitPrefixes = 8;
 
 // A GPU computes one batch at a time; a second one is planned, packed and copied to it meanwhile.
 constexpr int kRunsPerGpu = 2;
@@ -178,18 +181,25 @@ Engine::Replica* Engine::FreeReplica() {
 // Batches that could be computed at once now, beside those that run.
 uint64_t Engine::Idle() const {
   uint64_t idle = 0;
-  for (const Replica& replica : replicas_) idle += std::max(0, (on_gpus_ ? 1 : runs_per_replica_) - replica.runs);
+  for (const Replica& replica : replicas_) idle += static_cast<uint64_t>(std::max(0, AtOnce() - replica.runs));
   return idle;
+}
+
+// Tokens that balance batches over cores or GPUs: guided self-scheduling (Polychronopoulos and Kuck, IEEE Transactions on
+// Computers 36(12), 1987), where each takes its share of what is left, so that all end at about the same time.
+uint64_t Engine::BalancedTokens() const {
+  const auto share = [this](uint64_t count) { return (queued_tokens_ + count - 1) / count; };
+  const std::span<const PlanItem> waiting = queue_.front()->waiting();
+  const bool repeats = waiting.size() > 1 && waiting[0].group == waiting[1].group;
+  const uint64_t guided = std::max(share(replicas_.size() * static_cast<size_t>(AtOnce())), repeats ? kMinSplitPrefixes * waiting[0].prefix : 0);
+  const uint64_t tokens = std::min(guided, share(std::max<uint64_t>(Idle(), 1)));
+  return std::max(tokens, on_gpus_ ? kMinSplitTokensOfGpu : kMinSplitTokens);
 }
 
 // The oldest request goes first, so none starves; younger ones fill what room its limits leave.
 Engine::Batch Engine::NextBatch(const Replica& replica) {
   BatchLimits limits = queue_.front()->work.limits;
-  limits.max_tokens = std::min(limits.max_tokens, replica.max_tokens);
-  if (const uint64_t idle = Idle(); idle > 1) {
-    const uint64_t least = on_gpus_ ? kMinSplitTokensOfGpu : kMinSplitTokens;
-    limits.max_tokens = std::min(limits.max_tokens, std::max(least, (queued_tokens_ + idle - 1) / idle));
-  }
+  limits.max_tokens = std::min({limits.max_tokens, replica.max_tokens, BalancedTokens()});
 
   std::vector<PlanItem> candidates;
   uint64_t tokens = 0;

@@ -94,7 +94,9 @@ class Engine {
 
   void Abandon();                          // stops every run and refuses new requests
   Replica* FreeReplica();                  // needs mutex_
+  int AtOnce() const { return on_gpus_ ? 1 : runs_per_replica_; }  // batches that a replica computes side by side
   uint64_t Idle() const;                   // needs mutex_
+  uint64_t BalancedTokens() const;         // needs mutex_
   Batch NextBatch(const Replica& replica); // needs mutex_
   void Serve();                            // what the engine's own threads do
   void JoinThreads();                      // once abandoned_ is set

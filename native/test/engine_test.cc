@@ -3,6 +3,7 @@
 
 #include "core/engine.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -272,11 +273,10 @@ TEST(one_request_is_shared_out_to_the_idle_gpus) {
   std::vector<std::vector<int32_t>> sequences(8);
   for (size_t i = 0; i < sequences.size(); ++i) sequences[i].assign(500, static_cast<int32_t>(i + 1));
   auto done = fixture.Submit(sequences, 8'000, 100'000);
-  CHECK(Eventually([&] { return first->entered == 1 && second->entered == 1; }));
+  CHECK(Eventually([&] { return first->entered > 0 && second->entered > 0; }));
   for (const auto& gate : gates) gate->set_value();
   CHECK_EQ(Rows(done).size(), 8);
-  CHECK_EQ(Batches(*first), 1);
-  CHECK_EQ(Batches(*second), 1);
+  CHECK(Batches(*first) > 0 && Batches(*second) > 0);
 }
 
 TEST(a_gpu_without_memory_gets_smaller_batches_ever_after) {
@@ -303,6 +303,53 @@ TEST(an_abandoned_engine_refuses_and_ends) {
   }
   CHECK(refused);
   engine.reset();
+}
+
+std::vector<size_t> Sizes(const FakeModel& model) {
+  std::vector<size_t> sizes;
+  for (const auto& batch : model.batches) sizes.push_back(batch.size());
+  return sizes;
+}
+
+std::vector<std::vector<int32_t>> Distinct(size_t count, size_t prefix, size_t length) {
+  std::vector<std::vector<int32_t>> sequences;
+  for (size_t i = 0; i < count; ++i) {
+    sequences.emplace_back(prefix, 0);
+    sequences.back().resize(length, static_cast<int32_t>(i + 1));
+  }
+  return sequences;
+}
+
+TEST(batches_shrink_towards_the_end_so_that_workers_end_together) {
+  Fixture fixture(2);
+  fixture.model->memory = 10'000;
+  auto done = fixture.Submit(Distinct(16, 0, 100), 10'000, 10'000);
+  fixture.Drain();
+  CHECK_EQ(Sizes(*fixture.model), {8, 4, 2, 2});
+  Fixture alone(1);
+  alone.model->memory = 10'000;
+  auto whole = alone.Submit(Distinct(16, 0, 100), 10'000, 10'000);
+  alone.Drain();
+  CHECK_EQ(Sizes(*alone.model), {16});
+}
+
+TEST(what_sequences_share_is_not_computed_again_for_balance_alone) {
+  for (const size_t prefix : {0, 300}) {
+    Fixture fixture(2);
+    fixture.model->memory = 10'000;
+    const auto gate = Hold(*fixture.model);
+    auto held = fixture.Submit({{1}}, 10'000, 10'000);
+    std::thread other([&] { fixture.engine->RunNext(fixture.stop); });
+    CHECK(Eventually([&] { return fixture.model->entered == 1; }));
+    auto done = fixture.Submit(Distinct(8, prefix, prefix + 100), 10'000, 10'000);
+    std::thread self([&] { fixture.Drain(); });
+    CHECK(Eventually([&] { return fixture.model->entered == 2; }));
+    gate->set_value();
+    other.join();
+    self.join();
+    const std::vector<size_t> sizes = Sizes(*fixture.model);
+    CHECK_EQ(*std::max_element(sizes.begin(), sizes.end()), prefix ? 8 : 4);
+  }
 }
 
 TEST(many_workers_and_many_requests) {
