@@ -1,15 +1,11 @@
-// Runs the embedded model on the device that is named, and prints what came of it as JSON: Trial of trial.ts.
+// Runs the embedded model on the device that is named, its cache in the folder that is named, and prints what came of it as JSON: Trial of trial.ts.
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ZrankError } from '../error.js';
 import { Reranker, type LoadOptions } from '../reranker.js';
 import { embeddedModel } from './models.js';
 import type { Trial } from './trial.js';
 
-async function run(device: LoadOptions['device']): Promise<Trial> {
-  const cacheFolder = await mkdtemp(join(tmpdir(), 'zrank-doctor-'));
+async function run({ device, cacheFolder }: Pick<LoadOptions, 'device' | 'cacheFolder'>): Promise<Trial> {
   try {
     await using reranker = await Reranker.load(embeddedModel, { device, cacheFolder });
     await reranker.predict([['how do I keep bread fresh', 'Keep bread fresh in a paper bag.']]);
@@ -18,9 +14,8 @@ async function run(device: LoadOptions['device']): Promise<Trial> {
   } catch (error) {
     if (!(error instanceof ZrankError)) throw error;
     return { runs: false, precision: null, attention: null, failure: error.message };
-  } finally {
-    await rm(cacheFolder, { recursive: true, force: true });
   }
 }
 
-process.stdout.write(JSON.stringify(await run(process.argv[2] as LoadOptions['device'])));
+const [device, cacheFolder] = process.argv.slice(2) as [NonNullable<LoadOptions['device']>, string];
+process.stdout.write(JSON.stringify(await run({ device, cacheFolder })));

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Placement } from '../placement.js';
 import { runChild } from './child.js';
 
@@ -11,9 +14,13 @@ export interface Trial {
 }
 
 export async function tryDevice(device: 'cpu' | 'cuda' | 'webgpu'): Promise<Trial> {
+  // Made here: a process that crashes leaves its folder behind.
+  const cacheFolder = await mkdtemp(join(tmpdir(), 'zrank-doctor-'));
   try {
-    return await runChild<Trial>('trial-process.js', device);
+    return await runChild<Trial>('trial-process.js', device, cacheFolder);
   } catch (error) {
     return { runs: false, precision: null, attention: null, failure: (error as Error).message };
+  } finally {
+    await rm(cacheFolder, { recursive: true, force: true });
   }
 }
