@@ -11,9 +11,9 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Runs the built command in a process of its own. */
-export function zrankBench(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const child = spawn(process.execPath, [command, ...args], { env: { ...process.env, ...env } });
+/** Runs a command to its end; `env` is added to this process's. */
+export function execute(path: string, args: readonly string[], { cwd, env }: { cwd?: string; env?: Record<string, string> } = {}): Promise<Outcome> {
+  const child = spawn(path, args, { cwd, env: { ...process.env, ...env } });
   const outcome: Outcome = { code: null, stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => (outcome.stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (outcome.stderr += chunk.toString()));
@@ -22,3 +22,6 @@ export function zrankBench(args: readonly string[], env: Record<string, string> 
     child.once('close', (code) => resolve({ ...outcome, code }));
   });
 }
+
+/** Runs the built command in a process of its own. */
+export const zrankBench = (args: readonly string[], env?: Record<string, string>): Promise<Outcome> => execute(process.execPath, [command, ...args], env && { env });

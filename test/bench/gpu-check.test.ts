@@ -1,12 +1,11 @@
 // bench/gpu/check.sh --dry-run: every step on the CPU with a tiny network. Real: zrank, zrank-bench, ONNX Runtime's trace. Absent:
 // PyTorch, unless ZRANK_PYTHON names an interpreter that has sentence-transformers; its steps then say that they are missing.
-import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Outcome } from './command.js';
+import { execute, type Outcome } from './command.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const steps = ['checkpoint', 'texts', 'reference', 'scores', 'gemm', 'rerank-short', 'rerank-long', 'attention', 'batch-tokens', 'latency', 'trace', 'kernels'];
@@ -20,20 +19,12 @@ beforeAll(async () => {
 }, 500_000);
 afterAll(() => rm(folder, { recursive: true }));
 
-function execute(command: string, args: readonly string[]): Promise<Outcome> {
-  const child = spawn(command, args, { cwd: root, env: { ...process.env, XDG_CACHE_HOME: join(folder, 'cache') } });
-  const outcome: Outcome = { code: null, stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => (outcome.stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (outcome.stderr += chunk.toString()));
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ ...outcome, code }));
-  });
-}
+/** With a cache folder of the tests' own. */
+const run = (path: string, args: readonly string[]): Promise<Outcome> => execute(path, args, { cwd: root, env: { XDG_CACHE_HOME: join(folder, 'cache') } });
 
 /** A dry run with a state folder of this name. */
 function check(state: string, ...args: string[]): Promise<Outcome> {
-  return execute('bench/gpu/check.sh', ['--dry-run', '--state', join(folder, state), ...args]);
+  return run('bench/gpu/check.sh', ['--dry-run', '--state', join(folder, state), ...args]);
 }
 
 async function report(state: string) {
@@ -106,7 +97,7 @@ describe('the dry run', () => {
     // The same results as if they came from a GPU: the targets are judged.
     const settings = JSON.parse(await readFile(join(state, 'settings.json'), 'utf8'));
     await writeFile(join(state, 'settings.json'), JSON.stringify({ ...settings, dryRun: false }));
-    const { stdout } = await execute(process.execPath, ['bench/gpu/report.mjs', state, ...steps]);
+    const { stdout } = await run(process.execPath, ['bench/gpu/report.mjs', state, ...steps]);
     expect(stdout).toContain('| short query: times sentence-transformers bf16, at least | 2.3 | – | not measured |');
     expect(stdout).toMatch(/\| short query: share of the GEMM ceiling on computed tokens, at least \| 0.65 \| 0.25 \| \*\*no\*\* \|/);
   });
