@@ -114,8 +114,8 @@ async function placeOnCpu(checkpoint: Checkpoint, options: PlacementOptions, pas
 }
 
 /**
- * The weights in 8 bits. Throws where that is too little, as for the embedded zrank-tiny, whose weights were written by hand to
- * cancel each other out: the scores of a few prompts are compared once, when the weights are quantized.
+ * The weights in 8 bits. Throws where that is too little, as for the embedded zrank-tiny, some of whose weights were written by
+ * hand to cancel each other out: the scores of a few prompts are compared once, when the weights are quantized.
  */
 function checkedInt8(checkpoint: Checkpoint, options: PlacementOptions, kernels: GraphOptions['kernels']): Promise<Checkpoint['weights']> {
   const check = async (weights: Checkpoint['weights']) => {

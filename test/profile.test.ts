@@ -36,5 +36,5 @@ test('profilePrefix: the trace has every operator of every run', async () => {
   const events = JSON.parse(await readFile(join(folder, file!), 'utf8')) as { cat: string; name: string; args: { op_name?: string } }[];
   expect(events.filter(({ name }) => name === 'model_run')).toHaveLength(2);
   const operators = events.filter(({ cat }) => cat === 'Node').map(({ args }) => args.op_name);
-  expect(operators.filter((name) => name === 'SkipSimplifiedLayerNormalization')).toHaveLength(2 * 6);
+  expect(operators.filter((name) => name === 'SkipSimplifiedLayerNormalization')).toHaveLength(2 * 8);
 });

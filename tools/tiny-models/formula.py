@@ -1,7 +1,7 @@
 """What the constructed reranker computes, in numpy: the specification of reranker.py and the quick way to try settings.
 
     logit   = gain * (cosine + share * lexical) - offset
-    cosine  = of the mean token vectors of query and document
+    cosine  = of the encoder's vectors of query and document
     lexical = sum over document tokens i of  p_i * 4 m_i / D_i^2 * (L0 + 200) / (L0 + sum p)
       w(a, b) = exp(sharpness * (cos(a, b) - 1)) over the first `columns` columns: 1 for equal tokens, a little for near ones
       m_i = sum over query tokens j of idf_j w(i, j)
@@ -18,19 +18,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retriever import unit
-
-
 @dataclass(frozen=True)
 class Settings:
     """The constants of the formula; the defaults are those of the shipped model."""
 
     gain: float = 14.0
     offset: float = 9.0
-    share: float = 0.015
+    share: float = 0.0125
     sharpness: float = 15.0
     sink: float = 0.02
-    length: float = 1000.0  # L0
+    length: float = 2000.0  # L0
     early: float = 0.7
     reach: float = 15.0
     columns: int = 80
@@ -46,14 +43,13 @@ def token_weights(table: np.ndarray, frequency: np.ndarray, documents: int, is_w
     return weights * (idf * norm).mean() / weights.mean()
 
 
-def score(table: np.ndarray, directions: np.ndarray, weights: np.ndarray, query: np.ndarray, document: np.ndarray, settings: Settings) -> tuple[float, float]:
-    """Cosine and lexical part for token ids. `directions` are the unit rows of the table's first columns."""
+def lexical(directions: np.ndarray, weights: np.ndarray, query: np.ndarray, document: np.ndarray, settings: Settings) -> float:
+    """The lexical part for token ids. `directions` are the unit rows of the table's first columns."""
     if not len(query) or not len(document):
-        return 0.0, 0.0
-    cosine = float(unit(table[query].mean(0)) @ unit(table[document].mean(0)))
+        return 0.0
     near_query = np.exp(settings.sharpness * (directions[document] @ directions[query].T - 1))
     near_self = np.tril(np.exp(settings.sharpness * (directions[document] @ directions[document].T - 1)))
     total = near_query.sum(1) + near_self.sum(1) + settings.sink
     place = np.exp(settings.early * settings.reach / (settings.reach + 2 + np.arange(len(document))))
     matched = place * 4 * (near_query @ weights[query]) / total**2
-    return cosine, float(matched.sum() * (settings.length + 200) / (settings.length + place.sum()))
+    return float(matched.sum() * (settings.length + 200) / (settings.length + place.sum()))

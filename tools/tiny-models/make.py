@@ -16,9 +16,12 @@ from tokenizers import Tokenizer
 import formula
 import reranker
 from corpus import load_corpus
+from encoder import Encoder
+from groups import load_groups
 from layout import reranker_tokenizer, write_reranker, write_retriever
 from retriever import Fit, fit, initial_table, projection, token_ids
 from teacher import Teacher
+from training import Taught, TaughtGroups, Training, train
 from vocabulary import build_vocabulary, count_words, make_tokenizer_json
 
 SEED = 1
@@ -39,6 +42,8 @@ class Recipe:
 # from whole words and a target that is the teacher's alone (figures in README.md).
 RETRIEVER = Recipe(15_500, 0.6, 4_000, Fit(sif=1e-4, steps=1800, imitation=1.0, lexical=0.3))
 RERANKER = Recipe(15_500, None, 0, Fit(sif=1e-3, steps=900, imitation=0.3, lexical=0.0))
+HEADS, POOLING_HEADS, ENCODER_UNITS = 2, 3, reranker.UNITS - reranker.PRODUCT_UNITS
+THREADS = 2  # of the encoder's training; the number decides the order of summation
 
 
 class Lessons:
@@ -77,13 +82,38 @@ def make_table(lessons: Lessons, recipe: Recipe) -> Table:
     return Table(spec, vectors.astype(np.float16), frequency)
 
 
-def make_reranker(table: Table, passages: int, folder: Path) -> None:
+def make_encoder(lessons: Lessons, table: Table, cache: Path) -> Encoder:
+    """The encoder on the table, trained."""
+    tokenizer = Tokenizer.from_str(json.dumps(table.tokenizer))
+    basis = projection(lessons.text_vectors, table.vectors.shape[1])
+    silent = np.zeros(len(table.vectors), bool)
+    silent[[tokenizer.token_to_id(word) for word in reranker.TEMPLATE_WORDS]] = True
+    groups = [g for g in load_groups() if not g.held_out]
+    settings = Training()
+
+    def taught(texts: list[str], vectors: np.ndarray, most_tokens: int) -> Taught:
+        return Taught.of(token_ids(tokenizer, texts), vectors @ basis, most_tokens)
+
+    def encoded(texts: list[str]) -> Taught:
+        return taught(texts, lessons.teacher.encode_cached(texts, TEXT_TOKENS, cache).astype(np.float32), TEXT_TOKENS)
+
+    titles = taught(lessons.titles, lessons.title_vectors, settings.title_tokens)
+    texts = taught(lessons.texts, lessons.text_vectors, settings.passage_tokens)
+    questions, passages = encoded([q for g in groups for q in g.questions]), encoded([p for g in groups for p in g.passages])
+    torch.manual_seed(SEED)
+    encoder = Encoder(table.vectors.astype(np.float32), silent, HEADS, POOLING_HEADS, ENCODER_UNITS)
+    torch.set_num_threads(THREADS)
+    train(encoder, titles, texts, TaughtGroups(questions, passages, [len(g.questions) for g in groups], [g.symmetric for g in groups]), settings)
+    return encoder
+
+
+def make_reranker(table: Table, encoder: Encoder, passages: int, folder: Path) -> None:
     constants = formula.Settings()
     tokenizer = reranker_tokenizer(table.tokenizer)
     vocabulary = tokenizer["model"]["vocab"]
     is_word = np.array([entry.removeprefix("##").isalnum() for entry in vocabulary])
     weights = formula.token_weights(table.vectors.astype(np.float32), table.frequency, passages, is_word, constants)
-    named, shape = reranker.construct(table.vectors, weights, vocabulary, constants)
+    named, shape = reranker.construct(encoder, weights, vocabulary, constants)
     write_reranker(folder, tokenizer, named, shape)
 
 
@@ -101,7 +131,9 @@ def main() -> None:
     table = make_table(lessons, RETRIEVER)
     write_retriever(retriever, table.tokenizer, table.vectors)
     print("fitting the reranker's table", flush=True)
-    make_reranker(make_table(lessons, RERANKER), len(lessons.texts), matcher)
+    table = make_table(lessons, RERANKER)
+    print("training the reranker's encoder", flush=True)
+    make_reranker(table, make_encoder(lessons, table, options.cache), len(lessons.texts), matcher)
     for folder in (retriever, matcher):
         shutil.copy(Path(__file__).with_name("NOTICE.txt"), folder)
         for file in sorted(folder.rglob("*")):
