@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from tokenizers import Tokenizer
 
-from corpus import Passage
 from teacher import Teacher
 
 
