@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from tokenizers import Tokenizer
 
+from fitting import batches, divergence, geometry, rate
 from teacher import Teacher
 
 
@@ -83,16 +84,12 @@ def fit(
     targets = torch.tensor(unit(title_vectors)), torch.tensor(unit(text_vectors))
     lexical = _tf_idf(titles, idf), _tf_idf(texts, idf)
     usable = np.array([i for i, text in enumerate(texts) if len(text)])
-    queue = np.zeros(0, np.int64)
-    for step in range(settings.steps):
-        if len(queue) < settings.batch:
-            queue = shuffle.permutation(usable)
-        batch, queue = queue[: settings.batch], queue[settings.batch :]
+    for step, batch in zip(range(settings.steps), batches(usable, settings.batch, shuffle)):
         titled = [i for i in range(len(batch)) if len(titles[batch[i]])]
         bags = [titles[batch[i]] for i in titled], [texts[i] for i in batch]
         overlap = torch.from_numpy((lexical[0][batch[titled]] @ lexical[1][batch].T).toarray().astype(np.float32))
         loss = _loss(weights, bags, (targets[0][batch[titled]], targets[1][batch]), torch.tensor(titled), overlap, settings)
-        optimizer.param_groups[0]["lr"] = settings.rate * min(1, (step + 1) / 30) * max(0.02, 1 - step / settings.steps)
+        optimizer.param_groups[0]["lr"] = settings.rate * rate(step, settings.steps, warm_up=30)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -119,8 +116,6 @@ def _loss(weights, bags, targets, titled: torch.Tensor, overlap: torch.Tensor, s
     title, text = _bag(weights, bags[0]), _bag(weights, bags[1])
     loss = (1 - (title * targets[0]).sum(-1)).mean() + (1 - (text * targets[1]).sum(-1)).mean()
     similarity = title @ text.T / settings.temperature
-    with torch.no_grad():
-        wanted = F.softmax((targets[0] @ targets[1].T + settings.lexical * overlap) / settings.temperature, -1)
-    kl = F.kl_div(F.log_softmax(similarity, -1), wanted, reduction="batchmean")
-    geometry = ((text @ text.T - targets[1] @ targets[1].T) ** 2).mean()
-    return loss + settings.imitation * kl + settings.contrast * F.cross_entropy(similarity, titled) + settings.geometry * geometry
+    kl = divergence(similarity, targets[0] @ targets[1].T + settings.lexical * overlap, settings.temperature)
+    error = geometry(text, targets[1])
+    return loss + settings.imitation * kl + settings.contrast * F.cross_entropy(similarity, titled) + settings.geometry * error

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from encoder import Encoder
+from fitting import batches, divergence, geometry, rate
 from retriever import unit
 
 
@@ -72,7 +73,7 @@ def train(encoder: Encoder, titles: Taught, texts: Taught, groups: TaughtGroups,
     optimizer = torch.optim.Adam(_rates(encoder, settings), betas=(0.9, 0.98))
     passages = _batches_of_like_length(np.array([len(ids) for ids in texts.ids]), settings.passages, shuffle)
     starts = np.cumsum([0, *groups.sizes])
-    chosen = _batches(np.arange(len(groups.sizes)), settings.groups, shuffle)
+    chosen = batches(np.arange(len(groups.sizes)), settings.groups, shuffle)
     trained = [p for name, p in encoder.named_parameters() if name != "table"]
     for step in range(settings.steps):
         batch = next(passages)
@@ -82,7 +83,7 @@ def train(encoder: Encoder, titles: Taught, texts: Taught, groups: TaughtGroups,
         rows = np.concatenate([np.arange(starts[g], starts[g + 1]) for g in members])
         loss = loss + _choice(groups.questions.encode(encoder, rows, True), groups.passages.encode(encoder, rows, False), members, groups, settings)
         for group in optimizer.param_groups:
-            group["lr"] = group["highest"] * min(1, (step + 1) / 40) * max(0.02, 1 - step / settings.steps)
+            group["lr"] = group["highest"] * rate(step, settings.steps, warm_up=40)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -102,15 +103,9 @@ def _rates(encoder: Encoder, settings: Training) -> list[dict]:
     return rates
 
 
-def _batches(rows: np.ndarray, size: int, shuffle: np.random.Generator) -> Iterator[np.ndarray]:
-    while True:
-        order = shuffle.permutation(rows)
-        yield from (order[start : start + size] for start in range(0, len(order) - size + 1, size))
-
-
 def _batches_of_like_length(lengths: np.ndarray, size: int, shuffle: np.random.Generator, pool: int = 16) -> Iterator[np.ndarray]:
     """Batches cut from `pool` batches' worth of rows in the order of their lengths, so that little is padding. Empty rows are left out."""
-    for rows in _batches(np.flatnonzero(lengths), size * pool, shuffle):
+    for rows in batches(np.flatnonzero(lengths), size * pool, shuffle):
         ordered = rows[np.argsort(lengths[rows], kind="stable")].reshape(pool, size)
         yield from ordered[shuffle.permutation(pool)]
 
@@ -121,10 +116,9 @@ def _distance(ours: torch.Tensor, teachers: torch.Tensor) -> torch.Tensor:
 
 def _imitation(titles: tuple[torch.Tensor, torch.Tensor], texts: tuple[torch.Tensor, torch.Tensor], settings: Training) -> torch.Tensor:
     (title, wanted_title), (text, wanted_text) = titles, texts
-    wanted = F.softmax(wanted_title @ wanted_text.T / settings.temperature, -1)
-    kl = F.kl_div(F.log_softmax(title @ text.T / settings.temperature, -1), wanted, reduction="batchmean")
-    geometry = ((text @ text.T - wanted_text @ wanted_text.T) ** 2).mean()
-    return _distance(*titles) + _distance(*texts) + settings.imitation * kl + settings.geometry * geometry
+    kl = divergence(title @ text.T / settings.temperature, wanted_title @ wanted_text.T, settings.temperature)
+    error = geometry(text, wanted_text)
+    return _distance(*titles) + _distance(*texts) + settings.imitation * kl + settings.geometry * error
 
 
 def _choice(questions, passages, members: np.ndarray, groups: TaughtGroups, settings: Training) -> torch.Tensor:
