@@ -10,7 +10,11 @@ await using reranker = await Reranker.load(model);
 
 for (const name of ['finance', 'legal', 'code']) {
   const dataset = await openBeir(`data/domains/${name}`);
-  const { before, after } = await benchmark(dataset, { retriever: new DenseRetriever({ encoder }), reranker, candidates: 10 });
+  const { before, after } = await benchmark(dataset, {
+    retriever: new DenseRetriever({ encoder }),
+    reranker,
+    candidates: 10,
+  });
   const result = compare(evaluate(dataset.qrels, before, options), evaluate(dataset.qrels, after, options), 'ndcg@10');
   const { low, high } = result.interval;
   console.log(

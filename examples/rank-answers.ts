@@ -15,4 +15,6 @@ await using reranker = await Reranker.load(model);
 const hits = await reranker.rank(query, answers, { returnDocuments: true });
 
 console.log(query);
-hits.forEach(({ score, index, document }, i) => console.log(`${i + 1}. ${score.toFixed(4)}  (answer ${index + 1})  ${document}`));
+hits.forEach(({ score, index, document }, i) =>
+  console.log(`${i + 1}. ${score.toFixed(4)}  (answer ${index + 1})  ${document}`),
+);

@@ -13,8 +13,10 @@ const dataset = await openBeir('data/domains/code');
 const indexed = await pipeline.index(dataset.documents());
 const hits = await pipeline.search(query);
 
-const show = (position: number, score: number, text: string) => console.log(`${String(position).padStart(2)}. ${score.toFixed(4)}  ${text.slice(0, 90)}…`);
+const show = (position: number, score: number, text: string) =>
+  console.log(`${String(position).padStart(2)}. ${score.toFixed(4)}  ${text.slice(0, 90)}…`);
 console.log(`${indexed} documents, query: ${query}\n\nbefore, by the bi-encoder`);
-for (const hit of hits.toSorted((a, b) => a.retrievalRank - b.retrievalRank)) show(hit.retrievalRank, hit.retrievalScore, hit.document.text);
+for (const hit of hits.toSorted((a, b) => a.retrievalRank - b.retrievalRank))
+  show(hit.retrievalRank, hit.retrievalScore, hit.document.text);
 console.log('\nafter, by the reranker');
 for (const hit of hits) show(hit.rank, hit.score, hit.document.text);

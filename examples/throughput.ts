@@ -15,7 +15,9 @@ async function measure(name: string, run: () => Promise<unknown>): Promise<void>
   const start = performance.now();
   await run();
   const seconds = (performance.now() - start) / 1000;
-  console.log(`${name.padEnd(16)} ${pairs.length} pairs in ${seconds.toFixed(2)} s: ${(pairs.length / seconds).toFixed(0)} pairs/s`);
+  console.log(
+    `${name.padEnd(16)} ${pairs.length} pairs in ${seconds.toFixed(2)} s: ${(pairs.length / seconds).toFixed(0)} pairs/s`,
+  );
 }
 
 await measure('one by one', async () => {

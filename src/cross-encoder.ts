@@ -26,20 +26,27 @@ export interface CrossEncoder extends Placed {
 }
 
 /** Where a model is asked to run; `maxLength` where the caller sets one. */
-export type CrossEncoderOptions = Omit<PlacementOptions, 'maxLength' | 'samplePrompts'> & { maxLength?: number | undefined };
+export type CrossEncoderOptions = Omit<PlacementOptions, 'maxLength' | 'samplePrompts'> & {
+  maxLength?: number | undefined;
+};
 
 /** Reads a model folder. Throws FILE_NOT_FOUND where there is none, and the codes of what is wrong in it. */
 export async function readCrossEncoder(folder: string, options: CrossEncoderOptions): Promise<CrossEncoder> {
   await checkFolder(folder);
   const { architectures } = await readConfig(folder);
   const names: unknown[] = Array.isArray(architectures) ? architectures : [];
-  const isEncoder = names.some((name) => typeof name === 'string' && /^(?!Qwen3).*ForSequenceClassification$/.test(name));
+  const isEncoder = names.some(
+    (name) => typeof name === 'string' && /^(?!Qwen3).*ForSequenceClassification$/.test(name),
+  );
   return isEncoder ? readBert(folder, options) : readQwen3(folder, options);
 }
 
 /** Of which the document answers the query, and does not. */
 const samplePairs: Pair[] = [
-  ['how do I keep bread fresh', 'Keep bread fresh for days in a paper bag or a bread box, and freeze what you will not eat.'],
+  [
+    'how do I keep bread fresh',
+    'Keep bread fresh for days in a paper bag or a bread box, and freeze what you will not eat.',
+  ],
   ['how do I keep bread fresh', 'The parliament debated a new tax on sugar until late in the night.'],
 ];
 
@@ -49,15 +56,29 @@ async function readQwen3(folder: string, options: CrossEncoderOptions): Promise<
   const { config, head } = checkpoint;
   const encoder = pairEncoder(checkpoint);
   const samplePrompts = async () =>
-    (await encoder.encode(samplePairs, { maxLength: checkpoint.maxLength, truncation: 'document', specialTokens: 'text' })).map(({ ids }) => ids);
-  const placed = await place(checkpoint, { ...options, maxLength: options.maxLength ?? checkpoint.maxLength, samplePrompts });
+    (
+      await encoder.encode(samplePairs, {
+        maxLength: checkpoint.maxLength,
+        truncation: 'document',
+        specialTokens: 'text',
+      })
+    ).map(({ ids }) => ids);
+  const placed = await place(checkpoint, {
+    ...options,
+    maxLength: options.maxLength ?? checkpoint.maxLength,
+    samplePrompts,
+  });
   const padTokenId = head.kind === 'classifier' ? config.padTokenId : undefined;
   return {
     ...placed,
     encoder,
     work(pairs, prompts, limits) {
       const queries = pairs.map((pair, i) => (typeof pair === 'string' ? `prompt ${i}` : `query ${pair[0]}`));
-      return packedWork(prompts.map(({ ids }) => ({ ids: withoutPadding(ids, padTokenId) })), queries, limits);
+      return packedWork(
+        prompts.map(({ ids }) => ({ ids: withoutPadding(ids, padTokenId) })),
+        queries,
+        limits,
+      );
     },
     maxLength: checkpoint.maxLength,
     maxPositions: config.maxPositions,
@@ -68,7 +89,9 @@ async function readQwen3(folder: string, options: CrossEncoderOptions): Promise<
 /** How a checkpoint's pairs become token ids: through its chat template, or as two texts. */
 export function pairEncoder(checkpoint: Checkpoint, tokenizer = new Tokenizer(checkpoint.tokenizer)): PairEncoder {
   const template = PromptTemplate.load(checkpoint.template);
-  return template === undefined ? new SequenceEncoder(tokenizer, checkpoint.template.defaultPrompt) : new PromptEncoder(tokenizer, template);
+  return template === undefined
+    ? new SequenceEncoder(tokenizer, checkpoint.template.defaultPrompt)
+    : new PromptEncoder(tokenizer, template);
 }
 
 /**
@@ -82,10 +105,16 @@ function withoutPadding(ids: readonly number[], padTokenId: number | undefined):
 }
 
 /** A BERT-like cross-encoder, run from its ONNX file; its one logit is that of a sigmoid. */
-async function readBert(folder: string, { device, precision, attention = 'auto' }: CrossEncoderOptions): Promise<CrossEncoder> {
-  if (device !== 'auto' && device !== 'cpu') throw new ZrankError('DEVICE_UNAVAILABLE', 'ONNX encoders run on the CPU only');
-  if (precision !== 'auto' && precision !== 'fp32') throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder runs in the precision of its file, not in ${precision}`);
-  if (attention !== 'auto') throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder has the attention of its file, not '${attention}'`);
+async function readBert(
+  folder: string,
+  { device, precision, attention = 'auto' }: CrossEncoderOptions,
+): Promise<CrossEncoder> {
+  if (device !== 'auto' && device !== 'cpu')
+    throw new ZrankError('DEVICE_UNAVAILABLE', 'ONNX encoders run on the CPU only');
+  if (precision !== 'auto' && precision !== 'fp32')
+    throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder runs in the precision of its file, not in ${precision}`);
+  if (attention !== 'auto')
+    throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder has the attention of its file, not '${attention}'`);
   const { onnxPath, tokenizer, padId, maxLength, maxPositions, prompt } = await readEncoderClassifier(folder);
   return {
     encoder: new SequenceEncoder(new Tokenizer(tokenizer), prompt),

@@ -94,7 +94,8 @@ export async function place(checkpoint: Checkpoint, options: PlacementOptions): 
       passedOver.push(`cuda: ${error.message}`);
     }
   }
-  if ((options.attention ?? 'auto') !== 'auto') throw new ZrankError('INVALID_ARGUMENT', `attention '${options.attention}' runs on GPUs; the CPU has one kind`);
+  if ((options.attention ?? 'auto') !== 'auto')
+    throw new ZrankError('INVALID_ARGUMENT', `attention '${options.attention}' runs on GPUs; the CPU has one kind`);
   return placeOnCpu(checkpoint, options, passedOver);
 }
 
@@ -105,36 +106,55 @@ function requestedGpus(device: Device): Gpus | undefined {
 }
 
 async function placeOnCpu(checkpoint: Checkpoint, options: PlacementOptions, passedOver: string[]): Promise<Placed> {
-  if (options.precision === 'fp16') throw new ZrankError('INVALID_ARGUMENT', `precision 'fp16' runs on GPUs; the CPU has 'fp32', 'bf16' and 'int8'`);
+  if (options.precision === 'fp16')
+    throw new ZrankError('INVALID_ARGUMENT', `precision 'fp16' runs on GPUs; the CPU has 'fp32', 'bf16' and 'int8'`);
   const { precision, hasKernels } = planCpu(options.precision, checkpoint, loadAddon().kernels());
   const kernels = hasKernels ? precision : undefined;
   const weights = precision === 'int8' ? await checkedInt8(checkpoint, options, kernels) : checkpoint.weights;
   const model = cpuModel({ ...checkpoint, weights }, kernels);
-  return { model, placement: { device: 'cpu', precision, attention: 'grouped', passedOver }, batchTokens: () => defaultBatchTokens };
+  return {
+    model,
+    placement: { device: 'cpu', precision, attention: 'grouped', passedOver },
+    batchTokens: () => defaultBatchTokens,
+  };
 }
 
 /**
  * The weights in 8 bits. Throws where that is too little, as for the embedded zrank-tiny, some of whose weights were written by
  * hand to cancel each other out: the scores of a few prompts are compared once, when the weights are quantized.
  */
-function checkedInt8(checkpoint: Checkpoint, options: PlacementOptions, kernels: GraphOptions['kernels']): Promise<Checkpoint['weights']> {
+function checkedInt8(
+  checkpoint: Checkpoint,
+  options: PlacementOptions,
+  kernels: GraphOptions['kernels'],
+): Promise<Checkpoint['weights']> {
   const check = async (weights: Checkpoint['weights']) => {
     const prompts = await options.samplePrompts();
     const reference = await logitsOf(prompts, cpuModel(checkpoint));
     const logits = await logitsOf(prompts, cpuModel({ ...checkpoint, weights }, kernels));
     const error = Math.max(...reference.map((value, i) => Math.abs(logits[i]! - value) / (1 + Math.abs(value))));
     if (error <= int8Tolerance) return;
-    throw new ZrankError('INVALID_ARGUMENT', `precision 'int8' is too coarse for this model: a sample's logit is off by ${error.toPrecision(2)}, relative; use 'bf16' or 'fp32'`);
+    throw new ZrankError(
+      'INVALID_ARGUMENT',
+      `precision 'int8' is too coarse for this model: a sample's logit is off by ${error.toPrecision(2)}, relative; use 'bf16' or 'fp32'`,
+    );
   };
   return quantizeWeights(checkpoint.weights, { ...options, check });
 }
 
-async function placeOnGpus(checkpoint: Checkpoint, gpus: Gpus, options: PlacementOptions, passedOver: string[]): Promise<Placed> {
+async function placeOnGpus(
+  checkpoint: Checkpoint,
+  gpus: Gpus,
+  options: PlacementOptions,
+  passedOver: string[],
+): Promise<Placed> {
   const { kind } = gpus;
-  if (options.precision === 'int8') throw new ZrankError('INVALID_ARGUMENT', `precision 'int8' runs on the CPU, not on ${kind}`);
+  if (options.precision === 'int8')
+    throw new ZrankError('INVALID_ARGUMENT', `precision 'int8' runs on the CPU, not on ${kind}`);
   // A device that is not there is found out before anything is computed or converted for it.
   checkDevices(gpus, options.precision);
-  const precisions: GpuPrecision[] = options.precision === 'auto' ? (kind === 'cuda' ? ['fp16'] : ['fp16', 'fp32']) : [options.precision];
+  const precisions: GpuPrecision[] =
+    options.precision === 'auto' ? (kind === 'cuda' ? ['fp16'] : ['fp16', 'fp32']) : [options.precision];
   if (kind === 'webgpu' && options.precision === 'bf16') {
     throw new ZrankError('INVALID_ARGUMENT', `WebGPU has no bf16; its precisions are 'fp32' and 'fp16'`);
   }
@@ -151,15 +171,21 @@ async function placeOnGpus(checkpoint: Checkpoint, gpus: Gpus, options: Placemen
         passedOver.push(`${kind} in ${precision} with ${attention} attention: ${fault}`);
         continue;
       }
-      const stored = precision === 'bf16' ? checkpoint.weights : await convertWeights(checkpoint.weights, dtype, options);
+      const stored =
+        precision === 'bf16' ? checkpoint.weights : await convertWeights(checkpoint.weights, dtype, options);
       const graph = { compute, attention, positions: options.maxLength };
-      const model = { ...gpuModel({ ...checkpoint, weights: stored }, graph, gpus), safer: cpuModel(checkpoint).replicas[0]! };
+      const model = {
+        ...gpuModel({ ...checkpoint, weights: stored }, graph, gpus),
+        safer: cpuModel(checkpoint).replicas[0]!,
+      };
       const placement = { precision, attention, passedOver };
-      if (kind === 'webgpu') return { model, placement: { device: kind, ...placement }, batchTokens: () => defaultBatchTokens };
+      if (kind === 'webgpu')
+        return { model, placement: { device: kind, ...placement }, batchTokens: () => defaultBatchTokens };
       return {
         model,
         placement: { device: `cuda:${gpus.indices.join()}`, ...placement, gpus: cudaDevices(gpus) },
-        batchTokens: () => cudaBatchTokens(cudaDevices(gpus), activationBytes(checkpoint.config, graph, paddedTokensPerToken)),
+        batchTokens: () =>
+          cudaBatchTokens(cudaDevices(gpus), activationBytes(checkpoint.config, graph, paddedTokensPerToken)),
       };
     }
   }
@@ -167,7 +193,8 @@ async function placeOnGpus(checkpoint: Checkpoint, gpus: Gpus, options: Placemen
 }
 
 function attentions(kind: Gpus['kind'], compute: Precision, asked: 'auto' | GpuAttention): readonly GpuAttention[] {
-  if (asked === 'paged' && kind !== 'cuda') throw new ZrankError('INVALID_ARGUMENT', `attention 'paged' runs on CUDA only`);
+  if (asked === 'paged' && kind !== 'cuda')
+    throw new ZrankError('INVALID_ARGUMENT', `attention 'paged' runs on CUDA only`);
   if (asked !== 'auto') return [asked];
   // CUDA has no GroupQueryAttention in fp32.
   return kind === 'cuda' && compute === 'fp32' ? ['plain'] : ['fused', 'plain'];
@@ -180,7 +207,10 @@ function checkDevices(gpus: Gpus, precision: 'auto' | Precision): void {
     if (gpus.kind !== 'cuda' || precision !== 'bf16') return;
     for (const { index, name, computeCapability } of cudaDevices(gpus)) {
       if (parseFloat(computeCapability) >= 8) continue;
-      throw new ZrankError('INVALID_ARGUMENT', `precision 'bf16' needs a GPU of compute capability 8.0 or higher; cuda:${index}, ${name}, has ${computeCapability}`);
+      throw new ZrankError(
+        'INVALID_ARGUMENT',
+        `precision 'bf16' needs a GPU of compute capability 8.0 or higher; cuda:${index}, ${name}, has ${computeCapability}`,
+      );
     }
   } catch (error) {
     throw fromNative(error);
@@ -193,13 +223,18 @@ function prepareCuda({ indices }: Gpus): void {
   const absent = indices.find((index) => index >= devices.length);
   if (absent !== undefined) {
     const present = devices.map(({ index, name }) => `cuda:${index} (${name})`).join(', ');
-    throw new ZrankError('DEVICE_UNAVAILABLE', `there is no cuda:${absent}; this machine has ${present || 'no CUDA device'}`);
+    throw new ZrankError(
+      'DEVICE_UNAVAILABLE',
+      `there is no cuda:${absent}; this machine has ${present || 'no CUDA device'}`,
+    );
   }
   openCudaLibraries(loadAddon());
 }
 
 function cudaDevices({ indices }: Gpus): CudaDevice[] {
-  return loadAddon().cudaDevices().filter(({ index }) => indices.includes(index));
+  return loadAddon()
+    .cudaDevices()
+    .filter(({ index }) => indices.includes(index));
 }
 
 /** What fits four fifths of the memory that is free on the GPU with the least, up to a size that does not keep the next caller waiting. */
@@ -215,8 +250,14 @@ function cpuModel(checkpoint: Checkpoint, kernels?: GraphOptions['kernels']): En
 
 function gpuModel(checkpoint: Checkpoint, options: GraphOptions, { kind, indices }: Gpus): EngineModel {
   const graph = writeQwen3Graph(checkpoint, options);
-  const maxSquares = kind === 'webgpu' && options.attention === 'plain' ? Math.floor(webGpuTensorBytes / (4 * checkpoint.config.heads)) : undefined;
-  return { replicas: indices.map((deviceIndex) => ({ ...packedDecoder(graph), device: kind, deviceIndex, maxSquares })), files: graph.weightFiles };
+  const maxSquares =
+    kind === 'webgpu' && options.attention === 'plain'
+      ? Math.floor(webGpuTensorBytes / (4 * checkpoint.config.heads))
+      : undefined;
+  return {
+    replicas: indices.map((deviceIndex) => ({ ...packedDecoder(graph), device: kind, deviceIndex, maxSquares })),
+    files: graph.weightFiles,
+  };
 }
 
 function packedDecoder({ model: graph, weightFolder, prepack }: Graph) {
@@ -224,7 +265,12 @@ function packedDecoder({ model: graph, weightFolder, prepack }: Graph) {
 }
 
 /** Why this form of the graph is not to be used on these GPUs; undefined where all compute as the CPU does. */
-async function probe(checkpoint: Checkpoint, { kind, indices }: Gpus, options: GraphOptions & { positions: number }, reference: Float32Array): Promise<string | undefined> {
+async function probe(
+  checkpoint: Checkpoint,
+  { kind, indices }: Gpus,
+  options: GraphOptions & { positions: number },
+  reference: Float32Array,
+): Promise<string | undefined> {
   for (const index of indices) {
     let logits: Float32Array;
     try {
@@ -236,7 +282,8 @@ async function probe(checkpoint: Checkpoint, { kind, indices }: Gpus, options: G
       return error.message.split('\n')[0]!;
     }
     const error = Math.sqrt(squares(reference.map((value, i) => logits[i]! - value)) / squares(reference));
-    if (!(error <= probeTolerance[options.compute])) return `a probe of ${options.positions} tokens is off by ${error.toPrecision(2)}, relative`;
+    if (!(error <= probeTolerance[options.compute]))
+      return `a probe of ${options.positions} tokens is off by ${error.toPrecision(2)}, relative`;
   }
   return undefined;
 }
@@ -250,7 +297,9 @@ const probeLength = (asked: PlacementOptions['attention']) => (asked === 'paged'
 async function probeLogits(model: EngineModel, length: number): Promise<Float32Array> {
   // Knuth's multiplicative hash.
   const id = (seed: number) => (Math.imul(seed, 2_654_435_761) >>> 24) % probeVocabularySize;
-  const sequences = Array.from({ length: 24 }, (_, s) => Array.from({ length: length - 4 * s }, (_, i) => id(i < 8 ? i : 1000 * s + i)));
+  const sequences = Array.from({ length: 24 }, (_, s) =>
+    Array.from({ length: length - 4 * s }, (_, i) => id(i < 8 ? i : 1000 * s + i)),
+  );
   return logitsOf(sequences, model);
 }
 
@@ -258,7 +307,11 @@ async function probeLogits(model: EngineModel, length: number): Promise<Float32A
 async function logitsOf(sequences: readonly number[][], model: EngineModel): Promise<Float32Array> {
   const engine = await Engine.open(model, { workers: 1, threads: 1 });
   try {
-    const work = packedWork(sequences.map((ids) => ({ ids })), sequences.map(() => 'probe'), { maxBatchTokens: Infinity, maxQueueTokens: Infinity });
+    const work = packedWork(
+      sequences.map((ids) => ({ ids })),
+      sequences.map(() => 'probe'),
+      { maxBatchTokens: Infinity, maxQueueTokens: Infinity },
+    );
     return await engine.run(work);
   } finally {
     await engine.close();

@@ -1,14 +1,29 @@
 import { resolve } from 'node:path';
 import { readCrossEncoder, type CrossEncoder } from './cross-encoder.js';
 import { ZrankError } from './error.js';
-import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, aPositiveNumber, aString, checkOptions, oneOf } from './options.js';
+import {
+  aBoolean,
+  aFunction,
+  anAbortSignal,
+  aPositiveInteger,
+  aPositiveNumber,
+  aString,
+  checkOptions,
+  oneOf,
+} from './options.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './runtime/addon.js';
 import { devicePattern, type Device, type GpuAttention, type Placement, type Precision } from './placement.js';
 import { Engine, splitThreads, throwIfAborted } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
 import { toProbability } from './scoring/probability.js';
-import { chunkCharacters, chunksOf, type EncodedPrompt, type EncodeOptions, type Pair } from './tokenization/pair-encoder.js';
+import {
+  chunkCharacters,
+  chunksOf,
+  type EncodedPrompt,
+  type EncodeOptions,
+  type Pair,
+} from './tokenization/pair-encoder.js';
 
 /** Settings of one call; what is not given is as the reranker was loaded. */
 export interface CallOptions {
@@ -101,7 +116,10 @@ const loadRules = {
   maxLength: aPositiveInteger,
   truncation: callRules.truncation,
   specialTokens: callRules.specialTokens,
-  device: { expected: '"auto", "cpu", "webgpu", "cuda", "cuda:N" or "cuda:N,M"', test: (value: unknown) => devicePattern.test(String(value)) },
+  device: {
+    expected: '"auto", "cpu", "webgpu", "cuda", "cuda:N" or "cuda:N,M"',
+    test: (value: unknown) => devicePattern.test(String(value)),
+  },
   precision: oneOf('auto', 'fp32', 'bf16', 'fp16', 'int8'),
   attention: oneOf('auto', 'fused', 'paged', 'plain'),
   cacheFolder: aString,
@@ -121,7 +139,12 @@ const loadRules = {
 export class Reranker implements AsyncDisposable {
   readonly #crossEncoder: CrossEncoder;
   readonly #engine: Engine;
-  readonly #defaults: Required<Pick<LoadOptions, 'maxLength' | 'truncation' | 'specialTokens' | 'temperature' | 'maxBatchTokens' | 'maxQueueTokens'>>;
+  readonly #defaults: Required<
+    Pick<
+      LoadOptions,
+      'maxLength' | 'truncation' | 'specialTokens' | 'temperature' | 'maxBatchTokens' | 'maxQueueTokens'
+    >
+  >;
   readonly #lifetime: Lifetime;
 
   private constructor(crossEncoder: CrossEncoder, engine: Engine, options: LoadOptions) {
@@ -154,7 +177,11 @@ export class Reranker implements AsyncDisposable {
       onProgress: options.onLoadProgress,
     });
     checkMaxLength(options.maxLength, crossEncoder);
-    return new Reranker(crossEncoder, await Engine.open(crossEncoder.model, { ...splitThreads(options), profilePrefix: options.profilePrefix }), options);
+    return new Reranker(
+      crossEncoder,
+      await Engine.open(crossEncoder.model, { ...splitThreads(options), profilePrefix: options.profilePrefix }),
+      options,
+    );
   }
 
   /** The default of maxLength. */
@@ -230,7 +257,8 @@ export class Reranker implements AsyncDisposable {
     const prompts: EncodedPrompt[] = [];
     for (const chunk of chunksOf(pairs, chunkCharacters)) {
       throwIfAborted(signal);
-      for (const prompt of await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options))) prompts.push(prompt);
+      for (const prompt of await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options)))
+        prompts.push(prompt);
     }
     if (prompts.length === 0) return { prompts, logits: new Float32Array(0) };
     if (prompts.some(({ ids }) => ids.length === 0)) {
@@ -242,7 +270,10 @@ export class Reranker implements AsyncDisposable {
       onProgress: onProgress && ((completed) => onProgress({ completed, total })),
     });
     if (logits.length !== total) {
-      throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `a reranker gives one logit a pair, this model gives ${logits.length / total}`);
+      throw new ZrankError(
+        'ARCHITECTURE_UNSUPPORTED',
+        `a reranker gives one logit a pair, this model gives ${logits.length / total}`,
+      );
     }
     onProgress?.({ completed: total, total });
     return { prompts, logits };

@@ -52,8 +52,17 @@ describe('a BERT cross-encoder', () => {
   });
 
   test('pads batches by length, within the token limit', async () => {
-    await using batching = await Reranker.load(fixture('cross-encoder'), { maxBatchTokens: 60, workers: 1, threads: 1 });
-    await batching.predict([['list', 'list of a list'], ['list', ''], ['list', 'list of a list'], ['list', '']]);
+    await using batching = await Reranker.load(fixture('cross-encoder'), {
+      maxBatchTokens: 60,
+      workers: 1,
+      threads: 1,
+    });
+    await batching.predict([
+      ['list', 'list of a list'],
+      ['list', ''],
+      ['list', 'list of a list'],
+      ['list', ''],
+    ]);
     const { batches, tokens, paddedTokens } = batching.counters();
     expect(batches).toBe(1);
     expect(paddedTokens).toBe(32);
@@ -71,16 +80,25 @@ describe('a BERT cross-encoder', () => {
   });
 
   test('takes no instruction', async () => {
-    await expect(reranker.predict(expected.pairs, { instruction: 'be brief' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(reranker.predict(expected.pairs, { instruction: 'be brief' })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
     expectRows([await reranker.predict(expected.pairs, { instruction: ' ' })], [expected.logits]);
   });
 
   test.each<[string, Record<string, object | undefined>, string]>([
     ['without an ONNX file', { onnx: undefined }, 'FILE_NOT_FOUND'],
-    ['of two labels', { 'config.json': { architectures: ['BertForSequenceClassification'], id2label: { 0: 'a', 1: 'b' } } }, 'ARCHITECTURE_UNSUPPORTED'],
+    [
+      'of two labels',
+      { 'config.json': { architectures: ['BertForSequenceClassification'], id2label: { 0: 'a', 1: 'b' } } },
+      'ARCHITECTURE_UNSUPPORTED',
+    ],
     ['of another kind', { 'config.json': { architectures: ['BertForMaskedLM'] } }, 'ARCHITECTURE_UNSUPPORTED'],
     ['whose graph gives token embeddings', { 'onnx/model.onnx': tinyGraph('last_hidden_state') }, 'SESSION_FAILED'],
   ])('%s is refused', async (_, files, code) => {
-    await expect(Reranker.load(await changed('cross-encoder', files))).rejects.toMatchObject({ name: 'ZrankError', code });
+    await expect(Reranker.load(await changed('cross-encoder', files))).rejects.toMatchObject({
+      name: 'ZrankError',
+      code,
+    });
   });
 });

@@ -7,7 +7,11 @@ import { describe, expect, test } from 'vitest';
 import { errorCodes } from 'zrank';
 import { golden, root, temporaryFolder, tinyModel, zrank } from './support.js';
 
-const lines = ['The parliament debates a new tax on sugar.', 'Keep bread fresh in a paper bag or a bread box.', 'Fresh paint needs two days to dry.'];
+const lines = [
+  'The parliament debates a new tax on sugar.',
+  'Keep bread fresh in a paper bag or a bread box.',
+  'Fresh paint needs two days to dry.',
+];
 const query = 'how do I keep bread fresh';
 
 interface JsonHit {
@@ -27,7 +31,9 @@ async function file(name: string, content: string): Promise<string> {
 
 describe('zrank rank', () => {
   test('prints a table, best first, and says which model it uses', async () => {
-    const result = await zrank(['rank', '--query', query, '--documents', await file('d.txt', lines.join('\n'))], { env: { ZRANK_MODEL: '' } });
+    const result = await zrank(['rank', '--query', query, '--documents', await file('d.txt', lines.join('\n'))], {
+      env: { ZRANK_MODEL: '' },
+    });
     expect(result.code, result.stderr).toBe(0);
     const rows = result.stdout.trimEnd().split('\n');
     expect(rows).toHaveLength(4);
@@ -37,8 +43,21 @@ describe('zrank rank', () => {
   });
 
   test('--json prints one array of hits with their documents', async () => {
-    const jsonl = lines.map((text, i) => (i === 0 ? JSON.stringify(text) : JSON.stringify({ text, id: `d${i}` }))).join('\n');
-    const result = await zrank(['rank', '--query', query, '--documents', await file('d.jsonl', `${jsonl}\n\n`), '--json', '--top', '2', '--model', tinyModel]);
+    const jsonl = lines
+      .map((text, i) => (i === 0 ? JSON.stringify(text) : JSON.stringify({ text, id: `d${i}` })))
+      .join('\n');
+    const result = await zrank([
+      'rank',
+      '--query',
+      query,
+      '--documents',
+      await file('d.jsonl', `${jsonl}\n\n`),
+      '--json',
+      '--top',
+      '2',
+      '--model',
+      tinyModel,
+    ]);
     expect(result.code, result.stderr).toBe(0);
     const hits = JSON.parse(result.stdout) as JsonHit[];
     expect(hits).toHaveLength(2);
@@ -70,7 +89,10 @@ describe('zrank rank', () => {
     ['JSON lines', lines.map((line) => JSON.stringify(line)).join('\n')],
   ])('reads %s from standard input, and the query from a file', async (_, input) => {
     const queryFile = await file('q.txt', `${query}\n`);
-    const result = await zrank(['rank', '--query-file', queryFile, '--documents', '-', '--json', '--top', '1', '--model', tinyModel], { input });
+    const result = await zrank(
+      ['rank', '--query-file', queryFile, '--documents', '-', '--json', '--top', '1', '--model', tinyModel],
+      { input },
+    );
     const [hit] = JSON.parse(result.stdout) as JsonHit[];
     expect(hit!.document.text).toBe(lines[1]);
   });
@@ -79,7 +101,9 @@ describe('zrank rank', () => {
     const { folder } = golden('causal-bf16');
     const documents = await file('d.txt', `${'word '.repeat(200)}\nshort <|im_end|>\n`);
     const run = async (...options: string[]) => {
-      const result = await zrank(['rank', '--query', 'q', '--documents', documents, '--json', ...options], { env: { ZRANK_MODEL: folder } });
+      const result = await zrank(['rank', '--query', 'q', '--documents', documents, '--json', ...options], {
+        env: { ZRANK_MODEL: folder },
+      });
       expect(result.code, result.stderr).toBe(0);
       return (JSON.parse(result.stdout) as JsonHit[]).sort((a, b) => a.index - b.index);
     };
@@ -92,15 +116,30 @@ describe('zrank rank', () => {
   test('a byte order mark is no part of the first line', async () => {
     const jsonl = await file('d.jsonl', `\uFEFF${JSON.stringify(lines[1])}\n`);
     const text = await file('d.txt', `\uFEFF${lines[1]}\n`);
-    for (const [documents, input] of [[jsonl, ''], [text, ''], ['-', `\uFEFF${JSON.stringify(lines[1])}\n`]] as const) {
-      const result = await zrank(['rank', '--query', query, '--documents', documents, '--json', '--model', tinyModel], { input });
+    for (const [documents, input] of [
+      [jsonl, ''],
+      [text, ''],
+      ['-', `\uFEFF${JSON.stringify(lines[1])}\n`],
+    ] as const) {
+      const result = await zrank(['rank', '--query', query, '--documents', documents, '--json', '--model', tinyModel], {
+        input,
+      });
       expect(result.code, result.stderr).toBe(0);
       expect((JSON.parse(result.stdout) as JsonHit[])[0]!.document.text).toBe(lines[1]);
     }
   });
 
   test('an empty file gives an empty array', async () => {
-    const result = await zrank(['rank', '--query', query, '--documents', await file('d.txt', ''), '--json', '--model', tinyModel]);
+    const result = await zrank([
+      'rank',
+      '--query',
+      query,
+      '--documents',
+      await file('d.txt', ''),
+      '--json',
+      '--model',
+      tinyModel,
+    ]);
     expect([result.code, JSON.parse(result.stdout)]).toEqual([0, []]);
   });
 
@@ -124,10 +163,26 @@ describe('zrank rank', () => {
     const missing = await zrank(['rank', '--query', 'q', '--documents', '/no/such.txt', '--model', tinyModel]);
     expect([missing.code, missing.stdout]).toEqual([1, '']);
     expect(missing.stderr).toMatch(/\/no\/such\.txt.*\[FILE_NOT_FOUND\]/);
-    const broken = await zrank(['rank', '--query', 'q', '--documents', await file('d.jsonl', '"a"\n{"text": 3}\n'), '--model', tinyModel]);
+    const broken = await zrank([
+      'rank',
+      '--query',
+      'q',
+      '--documents',
+      await file('d.jsonl', '"a"\n{"text": 3}\n'),
+      '--model',
+      tinyModel,
+    ]);
     expect(broken.code).toBe(1);
     expect(broken.stderr).toMatch(/d\.jsonl:2: .*\[DATA_INVALID\]/);
-    const model = await zrank(['rank', '--query', 'q', '--documents', await file('d.txt', 'a'), '--model', '/no/model']);
+    const model = await zrank([
+      'rank',
+      '--query',
+      'q',
+      '--documents',
+      await file('d.txt', 'a'),
+      '--model',
+      '/no/model',
+    ]);
     expect(model.code).toBe(1);
     expect(model.stderr).toMatch(/\/no\/model.*\[FILE_NOT_FOUND\]/);
   });
@@ -161,12 +216,15 @@ test('zrank alone prints its usage; --version the version', async () => {
   expect([help.code, help.stdout]).toEqual([0, expect.stringMatching(/^Usage: zrank COMMAND/)]);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   expect((await zrank(['--version'])).stdout).toBe(`${version}\n`);
-  for (const command of ['rank', 'inspect', 'measure']) expect((await zrank([command, '--help'])).stdout).toMatch(/^Usage: zrank/);
+  for (const command of ['rank', 'inspect', 'measure'])
+    expect((await zrank([command, '--help'])).stdout).toMatch(/^Usage: zrank/);
 });
 
 test('no ONNX Runtime where ZRANK_ONNXRUNTIME points', async () => {
   const documents = await file('d.txt', 'a');
-  const missing = await zrank(['rank', '--query', 'q', '--documents', documents], { env: { ZRANK_ONNXRUNTIME: '/no/where' } });
+  const missing = await zrank(['rank', '--query', 'q', '--documents', documents], {
+    env: { ZRANK_ONNXRUNTIME: '/no/where' },
+  });
   expect([missing.code, missing.stderr]).toEqual([1, expect.stringMatching(/\[ONNXRUNTIME_NOT_FOUND\]/)]);
   const text = await file('libonnxruntime.so.1', 'no library');
   const broken = await zrank(['rank', '--query', 'q', '--documents', documents], { env: { ZRANK_ONNXRUNTIME: text } });

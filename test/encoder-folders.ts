@@ -25,7 +25,11 @@ export async function changed(name: Fixture, files: Record<string, object | stri
     const target = join(folder, path);
     await mkdir(dirname(target), { recursive: true });
     if (content === undefined) await rm(target, { recursive: true });
-    else await writeFile(target, typeof content === 'string' || content instanceof Uint8Array ? content : JSON.stringify(content));
+    else
+      await writeFile(
+        target,
+        typeof content === 'string' || content instanceof Uint8Array ? content : JSON.stringify(content),
+      );
   }
   return folder;
 }
@@ -49,7 +53,11 @@ export function tinyGraph(output: string, limit = 1000, input = 'input_ids'): Ui
 }
 
 /** Rows must be equal within `tolerance`, the largest difference of any number. */
-export function expectRows(rows: readonly ArrayLike<number>[], expected: readonly ArrayLike<number>[], tolerance = 1e-5): void {
+export function expectRows(
+  rows: readonly ArrayLike<number>[],
+  expected: readonly ArrayLike<number>[],
+  tolerance = 1e-5,
+): void {
   expect(rows.map((row) => row.length)).toEqual(expected.map((row) => row.length));
   const difference = Math.max(...rows.flatMap((row, i) => Array.from(row, (x, j) => Math.abs(x - expected[i]![j]!))));
   expect(difference).toBeLessThan(tolerance);

@@ -21,7 +21,9 @@ test('the native list is complete', async () => {
 test('codes are unique', () => expect(new Set(errorCodes).size).toBe(errorCodes.length));
 
 test('the argument error describes what came', () => {
-  const messages = [undefined, null, 3, 'text', ['a'], { b: 1 }, () => 1].map((value) => ZrankError.argument('it', 'x', value).message);
+  const messages = [undefined, null, 3, 'text', ['a'], { b: 1 }, () => 1].map(
+    (value) => ZrankError.argument('it', 'x', value).message,
+  );
   expect(messages).toEqual([
     'expected x for it but received undefined',
     'expected x for it but received null',

@@ -7,7 +7,12 @@ import { root, runNode } from './support.js';
 const expected: Record<string, RegExp[]> = {
   'score-pairs': [/^0\.\d{4} {2}\(logit .*\) {2}Bread keeps fresh.*\n0\.\d{4} {2}\(logit .*\) {2}The price/],
   'rank-answers': [/^list index out of range\n1\. 0\.\d{4}/, /\n5\. /],
-  'retrieve-then-rerank': [/^80 documents/, /before, by the bi-encoder\n 1\. /, /after, by the reranker\n 1\. /, /10\. .*\n$/],
+  'retrieve-then-rerank': [
+    /^80 documents/,
+    /before, by the bi-encoder\n 1\. /,
+    /after, by the reranker\n 1\. /,
+    /10\. .*\n$/,
+  ],
   'ndcg-before-after': [/^finance {2}NDCG@10 0\.\d{3} before, 0\.\d{3} after/, /^legal/m, /^code/m],
   domains: [/^finance: /, /^legal: /m, /^code: /m],
   throughput: [/one by one +324 pairs in .* pairs\/s/, /in one call +324 pairs in .* pairs\/s/],

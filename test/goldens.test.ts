@@ -7,14 +7,23 @@ import { Reranker, type Pair } from 'zrank';
 import { readCheckpoint } from '../dist/checkpoint/checkpoint.js';
 import { pairEncoder } from '../dist/cross-encoder.js';
 import { PromptTemplate } from '../dist/prompt/prompt-template.js';
-import { copyOfGolden, expectCode, golden, goldenNames, temporaryFolder, type Golden, type GoldenCase } from './support.js';
+import {
+  copyOfGolden,
+  expectCode,
+  golden,
+  goldenNames,
+  temporaryFolder,
+  type Golden,
+  type GoldenCase,
+} from './support.js';
 
 /** README.md of the goldens: what an fp32 implementation should reach. */
 const tolerance = 2e-4;
 const batchedTolerance = 5e-5;
 const exact = { device: 'cpu', precision: 'fp32' } as const;
 
-const pairOf = (data: Golden, entry: GoldenCase): Pair => (data.instruction_form === 'ready' ? entry.prompt : [entry.query, entry.document]);
+const pairOf = (data: Golden, entry: GoldenCase): Pair =>
+  data.instruction_form === 'ready' ? entry.prompt : [entry.query, entry.document];
 const instructionOf = (data: Golden, entry: GoldenCase) =>
   data.instruction_form === 'ready' || entry.instruction === undefined ? {} : { instruction: entry.instruction };
 
@@ -52,12 +61,15 @@ describe.each(goldenNames)('%s', (name) => {
     for (const entry of data.cases) {
       const { instruction } = instructionOf(data, entry) as { instruction?: string };
       if (template) expect(template.render(entry.query, entry.document, instruction), entry.name).toBe(entry.prompt);
-      expect((await encode(pairOf(data, entry), checkpoint.maxLength, instruction)).ids, entry.name).toEqual(entry.token_ids);
+      expect((await encode(pairOf(data, entry), checkpoint.maxLength, instruction)).ids, entry.name).toEqual(
+        entry.token_ids,
+      );
     }
     for (const entry of data.pairs ?? []) {
       expect((await encode([entry.text, entry.text_pair], checkpoint.maxLength)).ids).toEqual(entry.token_ids);
     }
-    for (const entry of data.raw ?? []) expect((await encode(entry.prompt, checkpoint.maxLength)).ids).toEqual(entry.token_ids);
+    for (const entry of data.raw ?? [])
+      expect((await encode(entry.prompt, checkpoint.maxLength)).ids).toEqual(entry.token_ids);
   });
 
   test('every pair alone', async () => {
@@ -68,7 +80,8 @@ describe.each(goldenNames)('%s', (name) => {
     for (const entry of data.pairs ?? []) {
       expectClose(await reranker.predict([[entry.text, entry.text_pair]]), [entry.logit_fp32], tolerance, [entry.text]);
     }
-    for (const entry of data.raw ?? []) expectClose(await reranker.predict([entry.prompt]), [entry.logit_fp32], tolerance, [entry.name]);
+    for (const entry of data.raw ?? [])
+      expectClose(await reranker.predict([entry.prompt]), [entry.logit_fp32], tolerance, [entry.name]);
   });
 
   test('all together, shuffled, and in small batches, equal alone', async () => {
@@ -76,37 +89,71 @@ describe.each(goldenNames)('%s', (name) => {
     const alone = new Map<string, number>();
     for (const entry of plain) alone.set(entry.name, (await reranker.predict([pairOf(data, entry)]))[0]!);
     await using small = await Reranker.load(data.folder, { ...exact, maxBatchTokens: 150 });
-    for (const [engine, seed] of [[reranker, 0], [reranker, 1], [reranker, 2], [small, 3], [small, 4]] as const) {
+    for (const [engine, seed] of [
+      [reranker, 0],
+      [reranker, 1],
+      [reranker, 2],
+      [small, 3],
+      [small, 4],
+    ] as const) {
       const entries = seed ? shuffled(plain, seed) : plain;
       const logits = await engine.predict(entries.map((entry) => pairOf(data, entry)));
       const names = entries.map((entry) => entry.name);
-      expectClose(logits, entries.map((entry) => entry.logit_fp32), tolerance, names);
-      expectClose(logits, entries.map((entry) => alone.get(entry.name)!), batchedTolerance, names);
+      expectClose(
+        logits,
+        entries.map((entry) => entry.logit_fp32),
+        tolerance,
+        names,
+      );
+      expectClose(
+        logits,
+        entries.map((entry) => alone.get(entry.name)!),
+        batchedTolerance,
+        names,
+      );
     }
   });
 
   test('concurrent calls with different instructions share batches and do not mix', async () => {
-    const all = await Promise.all(data.cases.map((entry) => reranker.predict([pairOf(data, entry)], instructionOf(data, entry))));
-    expectClose(Float32Array.from(all, (logits) => logits[0]!), data.cases.map((entry) => entry.logit_fp32), tolerance, data.cases.map((entry) => entry.name));
+    const all = await Promise.all(
+      data.cases.map((entry) => reranker.predict([pairOf(data, entry)], instructionOf(data, entry))),
+    );
+    expectClose(
+      Float32Array.from(all, (logits) => logits[0]!),
+      data.cases.map((entry) => entry.logit_fp32),
+      tolerance,
+      data.cases.map((entry) => entry.name),
+    );
   });
 
   test('documents are cut as sentence-transformers cuts them', async () => {
     const checkpoint = await readCheckpoint(data.folder);
     const encoder = pairEncoder(checkpoint);
     for (const entry of data.truncation ?? []) {
-      const frame = await encoder.encode([[entry.query, '']], { maxLength: Infinity, truncation: 'error', specialTokens: 'parse' });
+      const frame = await encoder.encode([[entry.query, '']], {
+        maxLength: Infinity,
+        truncation: 'error',
+        specialTokens: 'parse',
+      });
       const cut = reranker.rank(entry.query, [entry.document], { maxLength: entry.max_length });
       if (frame[0]!.ids.length > entry.max_length) {
         // There the tail overwrites the query; here a query without room is an error.
         await expectCode(cut, 'QUERY_TOO_LONG');
         continue;
       }
-      const [encoded] = await encoder.encode([[entry.query, entry.document]], { maxLength: entry.max_length, truncation: 'document', specialTokens: 'parse' });
+      const [encoded] = await encoder.encode([[entry.query, entry.document]], {
+        maxLength: entry.max_length,
+        truncation: 'document',
+        specialTokens: 'parse',
+      });
       expect(encoded!.ids, entry.name).toEqual(entry.token_ids);
       const [hit] = await cut;
       expect(hit).toMatchObject({ tokens: entry.token_ids.length, truncated: entry.document_tokens_dropped > 0 });
       expect(Math.abs(hit!.logit - entry.logit_fp32), entry.name).toBeLessThanOrEqual(tolerance);
-      const strict = reranker.predict([[entry.query, entry.document]], { maxLength: entry.max_length, truncation: 'error' });
+      const strict = reranker.predict([[entry.query, entry.document]], {
+        maxLength: entry.max_length,
+        truncation: 'error',
+      });
       if (entry.document_tokens_dropped > 0) await expectCode(strict, 'PROMPT_TOO_LONG');
       else expect(await strict).toHaveLength(1);
     }
@@ -158,7 +205,13 @@ test('the template may stand in tokenizer_config.json', async () => {
   await rm(join(folder, 'chat_template.jinja'));
   const path = join(folder, 'tokenizer_config.json');
   const config = JSON.parse(await readFile(path, 'utf8')) as object;
-  for (const chat_template of [template, [{ name: 'tool_use', template: 'x' }, { name: 'default', template }]]) {
+  for (const chat_template of [
+    template,
+    [
+      { name: 'tool_use', template: 'x' },
+      { name: 'default', template },
+    ],
+  ]) {
     await writeFile(path, JSON.stringify({ ...config, chat_template }));
     await using reranker = await Reranker.load(folder, exact);
     const entry = data.cases[0]!;

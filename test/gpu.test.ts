@@ -9,9 +9,20 @@ import { Reranker } from 'zrank';
 import { readCheckpoint } from '../dist/checkpoint/checkpoint.js';
 import { writeQwen3Graph } from '../dist/graph/qwen3.js';
 import { Engine } from '../dist/runtime/engine.js';
-import { expectCode, golden, goldenNames, hasVulkanNode, runScript, tinyModel, vulkanNode, type Golden, type GoldenCase } from './support.js';
+import {
+  expectCode,
+  golden,
+  goldenNames,
+  hasVulkanNode,
+  runScript,
+  tinyModel,
+  vulkanNode,
+  type Golden,
+  type GoldenCase,
+} from './support.js';
 
-if (!hasVulkanNode) console.log('no software Vulkan driver: the WebGPU tests are skipped; tools/software-vulkan.sh prepares one');
+if (!hasVulkanNode)
+  console.log('no software Vulkan driver: the WebGPU tests are skipped; tools/software-vulkan.sh prepares one');
 
 const withoutFp16 = { GALLIUM_OVERRIDE_CPU_CAPS: 'sse4.1' };
 
@@ -22,7 +33,10 @@ interface Scores {
 }
 
 async function onWebGpu<T>(script: string, env: Record<string, string> = {}): Promise<T> {
-  const result = await runScript(`import { Reranker } from 'zrank'; import { readFileSync } from 'node:fs';\n${script}`, { executable: vulkanNode, env, deadlineMs: 580_000 });
+  const result = await runScript(
+    `import { Reranker } from 'zrank'; import { readFileSync } from 'node:fs';\n${script}`,
+    { executable: vulkanNode, env, deadlineMs: 580_000 },
+  );
   expect(result.code, result.stderr + result.stdout).toBe(0);
   return JSON.parse(result.stdout) as T;
 }
@@ -39,7 +53,8 @@ function someCases(data: Golden): GoldenCase[] {
   return plain.filter((entry, i) => entry.name === 'long-0' || (i % 4 === 0 && entry.token_ids.length <= 180));
 }
 
-const deviation = (logits: readonly number[], cases: readonly GoldenCase[]) => Math.max(...cases.map((entry, i) => Math.abs(logits[i]! - entry.logit_fp32)));
+const deviation = (logits: readonly number[], cases: readonly GoldenCase[]) =>
+  Math.max(...cases.map((entry, i) => Math.abs(logits[i]! - entry.logit_fp32)));
 
 describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
   let cacheFolder: string;
@@ -49,27 +64,46 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
   afterAll(() => rm(cacheFolder, { recursive: true, force: true }));
 
   // Weights that are stored in 16 bits stay as they are in fp16, and products are in fp32.
-  test.each(goldenNames.flatMap((name) => [[name, 'fp32', 2e-4], [name, 'fp16', 0.05]] as const))('%s in %s within %d of Hugging Face, with the attention that the probe found right', { timeout: 600_000 }, async (name, precision, limit) => {
-    const data = golden(name);
-    const cases = precision === 'fp16' ? data.cases.filter((entry) => entry.instruction === undefined) : someCases(data);
-    expect(cases.length).toBeGreaterThan(8);
-    const { placement, logits, counters } = await onWebGpu<Scores>(`${namedCases(data, cases)}
+  test.each(
+    goldenNames.flatMap(
+      (name) =>
+        [
+          [name, 'fp32', 2e-4],
+          [name, 'fp16', 0.05],
+        ] as const,
+    ),
+  )(
+    '%s in %s within %d of Hugging Face, with the attention that the probe found right',
+    { timeout: 600_000 },
+    async (name, precision, limit) => {
+      const data = golden(name);
+      const cases =
+        precision === 'fp16' ? data.cases.filter((entry) => entry.instruction === undefined) : someCases(data);
+      expect(cases.length).toBeGreaterThan(8);
+      const { placement, logits, counters } = await onWebGpu<Scores>(`${namedCases(data, cases)}
       const reranker = await Reranker.load(${JSON.stringify(data.folder)}, {
         device: 'webgpu', precision: '${precision}', maxLength: 512, maxBatchTokens: 1024, cacheFolder: ${JSON.stringify(cacheFolder)} });
       const logits = await reranker.predict(cases.map((entry) => ${data.instruction_form === 'ready' ? 'entry.prompt' : '[entry.query, entry.document]'}));
       console.log(JSON.stringify({ placement: reranker.placement, logits: [...logits], counters: reranker.counters() }));
     `);
-    expect(placement).toMatchObject({ device: 'webgpu', precision });
-    expect(counters).toMatchObject({ notFinite: 0, outOfMemory: 0, sequences: cases.length });
-    expect(logits).toHaveLength(cases.length);
-    expect(deviation(logits, cases)).toBeLessThanOrEqual(limit);
-  });
+      expect(placement).toMatchObject({ device: 'webgpu', precision });
+      expect(counters).toMatchObject({ notFinite: 0, outOfMemory: 0, sequences: cases.length });
+      expect(logits).toHaveLength(cases.length);
+      expect(deviation(logits, cases)).toBeLessThanOrEqual(limit);
+    },
+  );
 
-  test.each([['causal-bf16', false], ['causal-hot', true]] as const)('the graph that CUDA runs in fp16: %s, and what overflows is computed again', { timeout: 600_000 }, async (name, overflows) => {
-    // Its products are added up in fp16 here, in fp32 on CUDA: coarser, and causal-hot passes the largest fp16 before it is scaled.
-    const data = golden(name);
-    const cases = data.cases.filter((entry) => entry.token_ids.length <= 180);
-    const { logits, counters } = await onWebGpu<Omit<Scores, 'placement'>>(`${namedCases(data, cases)}
+  test.each([
+    ['causal-bf16', false],
+    ['causal-hot', true],
+  ] as const)(
+    'the graph that CUDA runs in fp16: %s, and what overflows is computed again',
+    { timeout: 600_000 },
+    async (name, overflows) => {
+      // Its products are added up in fp16 here, in fp32 on CUDA: coarser, and causal-hot passes the largest fp16 before it is scaled.
+      const data = golden(name);
+      const cases = data.cases.filter((entry) => entry.token_ids.length <= 180);
+      const { logits, counters } = await onWebGpu<Omit<Scores, 'placement'>>(`${namedCases(data, cases)}
       const { readCheckpoint } = await import('./dist/checkpoint/checkpoint.js');
       const { convertWeights } = await import('./dist/checkpoint/convert-weights.js');
       const { writeQwen3Graph } = await import('./dist/graph/qwen3.js');
@@ -86,14 +120,17 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
       console.log(JSON.stringify({ logits: [...logits], counters: engine.counters() }));
       await engine.close();
     `);
-    expect(counters.notFinite > 0).toBe(overflows);
-    expect(counters.notFinite).toBeLessThan(cases.length / 2);
-    expect(logits).toHaveLength(cases.length);
-    expect(deviation(logits, cases)).toBeLessThan(0.15);
-    expect(deviation(logits, cases)).toBeGreaterThan(1e-3);
-  });
+      expect(counters.notFinite > 0).toBe(overflows);
+      expect(counters.notFinite).toBeLessThan(cases.length / 2);
+      expect(logits).toHaveLength(cases.length);
+      expect(deviation(logits, cases)).toBeLessThan(0.15);
+      expect(deviation(logits, cases)).toBeGreaterThan(1e-3);
+    },
+  );
 
-  test('a device that errs is found out though the first layer of the model hides it', { timeout: 600_000 }, async () => {
+  test('a device that errs is found out though the first layer of the model hides it', {
+    timeout: 600_000,
+  }, async () => {
     // The first layer of zrank-tiny attends to a few tokens only.
     const pairs = [['how do I keep bread fresh', 'Keep bread fresh in a paper bag. '.repeat(8)]];
     const { logits, expected } = await onWebGpu<{ logits: number[]; expected: number[] }>(`
@@ -107,8 +144,14 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
     expect(Math.abs(logits[0]! - expected[0]!)).toBeLessThan(1e-2);
   });
 
-  test('a batch that takes a larger tensor than the device binds is halved; one prompt that does runs on the CPU', { timeout: 600_000 }, async () => {
-    const { logits, expected, counters } = await onWebGpu<{ logits: number[]; expected: number[]; counters: { outOfMemory: number }[] }>(`
+  test('a batch that takes a larger tensor than the device binds is halved; one prompt that does runs on the CPU', {
+    timeout: 600_000,
+  }, async () => {
+    const { logits, expected, counters } = await onWebGpu<{
+      logits: number[];
+      expected: number[];
+      counters: { outOfMemory: number }[];
+    }>(`
       const text = (words, i) => Array.from({ length: words }, (_, j) => 'abcdefghij'[(i * 31 + j * 7 + ((i * j) % 11)) % 10]).join(' ');
       const pairs = Array.from({ length: 10 }, (_, i) => ['q', text(900, i)]);
       const open = (device) => Reranker.load(${JSON.stringify(golden('causal-fp16').folder)}, {
@@ -128,7 +171,9 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
     logits.forEach((logit, i) => expect(Math.abs(logit - expected[i]!)).toBeLessThan(1e-3));
   });
 
-  test('where the device has no fp16, fp16 is an error that says so, and auto takes fp32', { timeout: 120_000 }, async () => {
+  test('where the device has no fp16, fp16 is an error that says so, and auto takes fp32', {
+    timeout: 120_000,
+  }, async () => {
     const { code, message, placement } = await onWebGpu<{ code: string; message: string } & Pick<Scores, 'placement'>>(
       `
       const options = { device: 'webgpu', maxLength: 512, cacheFolder: ${JSON.stringify(cacheFolder)} };
@@ -149,8 +194,14 @@ test('CUDA that is not there is an error with the loader’s words, and auto pas
   const { folder } = golden('causal-bf16');
   await using reranker = await Reranker.load(folder);
   if (reranker.placement.device !== 'cpu') return;
-  expect(reranker.placement.passedOver).toEqual([expect.stringMatching(/^cuda: .*(cannot open shared object file|CUDA)/)]);
-  await expectCode(Reranker.load(folder, { device: 'cuda' }), 'DEVICE_UNAVAILABLE', /cannot open shared object file|CUDA/);
+  expect(reranker.placement.passedOver).toEqual([
+    expect.stringMatching(/^cuda: .*(cannot open shared object file|CUDA)/),
+  ]);
+  await expectCode(
+    Reranker.load(folder, { device: 'cuda' }),
+    'DEVICE_UNAVAILABLE',
+    /cannot open shared object file|CUDA/,
+  );
   await expectCode(Reranker.load(folder, { device: 'cuda:3' }), 'DEVICE_UNAVAILABLE');
   await expectCode(Reranker.load(folder, { device: 'cuda:0,1' }), 'DEVICE_UNAVAILABLE');
 });
@@ -164,8 +215,22 @@ test('precisions that a device does not have', async () => {
 });
 
 test('PagedAttention’s graph is well-formed: its nodes fit, and the CPU merely has no kernels for them', async () => {
-  const graph = writeQwen3Graph(await readCheckpoint(tinyModel), { compute: 'bf16', attention: 'paged', positions: 512 });
-  const native = { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, prepack: graph.prepack, device: 'cpu', deviceIndex: 0 } as const;
+  const graph = writeQwen3Graph(await readCheckpoint(tinyModel), {
+    compute: 'bf16',
+    attention: 'paged',
+    positions: 512,
+  });
+  const native = {
+    kind: 'packed-decoder',
+    graph: graph.model,
+    weightFolder: graph.weightFolder,
+    prepack: graph.prepack,
+    device: 'cpu',
+    deviceIndex: 0,
+  } as const;
   const opened = Engine.open({ replicas: [native], files: graph.weightFiles }, { workers: 1, threads: 1 });
-  await expect(opened).rejects.toMatchObject({ code: 'SESSION_FAILED', message: expect.stringMatching(/^Could not find an implementation/) as string });
+  await expect(opened).rejects.toMatchObject({
+    code: 'SESSION_FAILED',
+    message: expect.stringMatching(/^Could not find an implementation/) as string,
+  });
 });

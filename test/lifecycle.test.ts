@@ -19,7 +19,11 @@ const prelude = `
 `;
 
 const scripts: [what: string, body: string, expected: { code: number; stdout: string }][] = [
-  ['an idle reranker does not keep the process alive', `await Reranker.load(folder); console.log('loaded');`, { code: 0, stdout: 'loaded\n' }],
+  [
+    'an idle reranker does not keep the process alive',
+    `await Reranker.load(folder); console.log('loaded');`,
+    { code: 0, stdout: 'loaded\n' },
+  ],
   [
     'a call in flight does',
     `const r = await Reranker.load(folder); r.rank('bread', ['a', 'b']).then((hits) => console.log(hits.length));`,

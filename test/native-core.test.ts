@@ -11,6 +11,8 @@ const run = promisify(execFile);
 
 test('native/test passes', { timeout: 300_000 }, async () => {
   await run('cmake', ['--build', join(root, 'build'), '--target', 'zrank_core_test'], { cwd: root });
-  const { stdout } = await run(join(root, 'build/zrank_core_test'), [], { env: { ZRANK_ONNXRUNTIME: loadAddon().runtime()!.path } });
+  const { stdout } = await run(join(root, 'build/zrank_core_test'), [], {
+    env: { ZRANK_ONNXRUNTIME: loadAddon().runtime()!.path },
+  });
   expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed$/m);
 });

@@ -25,10 +25,19 @@ test('a batch takes four fifths of the memory that is free on the fullest GPU, a
 
 test('the bytes of a token: MLP or attention, whichever is larger, by the width of the type', async () => {
   const { folder } = golden('causal-bf16');
-  const config = { ...parseConfig(await readConfig(folder), folder), hiddenSize: 2560, intermediateSize: 9728, heads: 32, keyValueHeads: 8, headDim: 128 };
+  const config = {
+    ...parseConfig(await readConfig(folder), folder),
+    hiddenSize: 2560,
+    intermediateSize: 9728,
+    heads: 32,
+    keyValueHeads: 8,
+    headDim: 128,
+  };
   // 3 * 2560 + 4 * 9728 numbers for the MLP, 2 * 2560 + 6144 + padding * (6144 + 2048 + 8192) for attention.
   expect(activationBytes(config, { compute: 'fp16', attention: 'fused' }, 1)).toBe(2 * 46_592);
   expect(activationBytes(config, { compute: 'fp16', attention: 'fused' }, 4)).toBe(2 * 76_800);
   expect(activationBytes(config, { compute: 'fp32', attention: 'fused' }, 4)).toBe(4 * 76_800);
-  expect(activationBytes(config, { compute: 'fp16', attention: 'plain' }, 1)).toBe(2 * 2 * 2560 + 4 * 22_528 + 32 * 512 * 12);
+  expect(activationBytes(config, { compute: 'fp16', attention: 'plain' }, 1)).toBe(
+    2 * 2 * 2560 + 4 * 22_528 + 32 * 512 * 12,
+  );
 });

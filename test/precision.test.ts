@@ -36,11 +36,27 @@ test.each(Object.entries(stored))('auto for %s', async (name, dtype) => {
 /** A golden's logits where ONNX Runtime multiplies. */
 async function withoutKernels(data: Golden, weights?: Weights): Promise<Float32Array> {
   const checkpoint = await readCheckpoint(data.folder);
-  const graph = writeQwen3Graph({ ...checkpoint, weights: weights ?? checkpoint.weights }, { compute: 'fp32', attention: 'grouped' });
-  const native = { kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, prepack: graph.prepack, device: 'cpu', deviceIndex: 0 } as const;
+  const graph = writeQwen3Graph(
+    { ...checkpoint, weights: weights ?? checkpoint.weights },
+    { compute: 'fp32', attention: 'grouped' },
+  );
+  const native = {
+    kind: 'packed-decoder',
+    graph: graph.model,
+    weightFolder: graph.weightFolder,
+    prepack: graph.prepack,
+    device: 'cpu',
+    deviceIndex: 0,
+  } as const;
   const engine = await Engine.open({ replicas: [native], files: graph.weightFiles }, { workers: 1, threads: 1 });
   const sequences = data.cases.map((entry) => ({ ids: entry.token_ids }));
-  const logits = await engine.run(packedWork(sequences, data.cases.map((entry) => entry.query), { maxBatchTokens: 2048, maxQueueTokens: 2 ** 22 }));
+  const logits = await engine.run(
+    packedWork(
+      sequences,
+      data.cases.map((entry) => entry.query),
+      { maxBatchTokens: 2048, maxQueueTokens: 2 ** 22 },
+    ),
+  );
   await engine.close();
   return logits;
 }
@@ -55,17 +71,20 @@ describe.skipIf(!kernels.includes('bf16'))('bf16', () => {
   const open: Reranker[] = [];
   afterAll(() => Promise.all(open.map((reranker) => reranker.close())));
 
-  test.each(['causal-bf16', 'causal-deep', 'causal-hot', 'seqcls-bf16', 'seqcls-chat'])('%s is closer to fp32 than sentence-transformers', async (name) => {
-    const data = golden(name);
-    const reranker = await Reranker.load(data.folder, { precision: 'bf16' });
-    open.push(reranker);
-    expect(reranker.precision).toBe('bf16');
-    const logits = await reranker.predict(data.cases.map((entry) => entry.prompt));
-    const errors = data.cases.map((entry, i) => Math.abs(logits[i]! - entry.logit_fp32));
-    const theirs = data.cases.map((entry) => Math.abs(entry.logit_bf16! - entry.logit_fp32));
-    expect(Math.max(...errors)).toBeLessThan(Math.max(...theirs));
-    expect(Math.max(...errors)).toBeGreaterThan(1e-4);
-  });
+  test.each(['causal-bf16', 'causal-deep', 'causal-hot', 'seqcls-bf16', 'seqcls-chat'])(
+    '%s is closer to fp32 than sentence-transformers',
+    async (name) => {
+      const data = golden(name);
+      const reranker = await Reranker.load(data.folder, { precision: 'bf16' });
+      open.push(reranker);
+      expect(reranker.precision).toBe('bf16');
+      const logits = await reranker.predict(data.cases.map((entry) => entry.prompt));
+      const errors = data.cases.map((entry, i) => Math.abs(logits[i]! - entry.logit_fp32));
+      const theirs = data.cases.map((entry) => Math.abs(entry.logit_bf16! - entry.logit_fp32));
+      expect(Math.max(...errors)).toBeLessThan(Math.max(...theirs));
+      expect(Math.max(...errors)).toBeGreaterThan(1e-4);
+    },
+  );
 });
 
 describe('int8', () => {
@@ -79,8 +98,15 @@ describe('int8', () => {
 
   test.each(goldenNames)('%s, one by one as all together', async (name) => {
     const data = golden(name);
-    await using reranker = await Reranker.load(data.folder, { precision: 'int8', cacheFolder: await temporaryFolder() });
-    expect(reranker.placement).toMatchObject({ device: 'cpu', precision: 'int8', passedOver: [expect.stringContaining(`cuda: precision 'int8' runs on the CPU`)] });
+    await using reranker = await Reranker.load(data.folder, {
+      precision: 'int8',
+      cacheFolder: await temporaryFolder(),
+    });
+    expect(reranker.placement).toMatchObject({
+      device: 'cpu',
+      precision: 'int8',
+      passedOver: [expect.stringContaining(`cuda: precision 'int8' runs on the CPU`)],
+    });
     const logits = await reranker.predict(data.cases.map((entry) => entry.prompt));
     expectRounded(data, logits);
     // MatMulNBits sums few rows in another order than many, and the next layer may round what it gave to another integer.
@@ -94,20 +120,35 @@ describe('int8', () => {
   test.each(goldenNames)('%s without kernels of our own, by MatMulNBits', async (name) => {
     const data = golden(name);
     const { weights } = await readCheckpoint(data.folder);
-    expectRounded(data, await withoutKernels(data, await quantizeWeights(weights, { cacheFolder: await temporaryFolder() })));
+    expectRounded(
+      data,
+      await withoutKernels(data, await quantizeWeights(weights, { cacheFolder: await temporaryFolder() })),
+    );
   });
 
   test('a model that is none in 8 bits is refused when it is quantized, and nothing is kept of it', async () => {
     const cacheFolder = await temporaryFolder();
-    await expectCode(Reranker.load(tinyModel, { precision: 'int8', cacheFolder }), 'INVALID_ARGUMENT', /'int8' is too coarse for this model/);
+    await expectCode(
+      Reranker.load(tinyModel, { precision: 'int8', cacheFolder }),
+      'INVALID_ARGUMENT',
+      /'int8' is too coarse for this model/,
+    );
     expect(await readdir(cacheFolder)).toEqual([]);
   });
 
   test('where it cannot be', async () => {
     for (const device of ['cuda', 'webgpu'] as const) {
-      await expectCode(Reranker.load(golden('causal-bf16').folder, { device, precision: 'int8' }), 'INVALID_ARGUMENT', /'int8' runs on the CPU, not on/);
+      await expectCode(
+        Reranker.load(golden('causal-bf16').folder, { device, precision: 'int8' }),
+        'INVALID_ARGUMENT',
+        /'int8' runs on the CPU, not on/,
+      );
     }
     const encoder = join(root, 'test/fixtures/encoders/cross-encoder');
-    await expectCode(Reranker.load(encoder, { precision: 'int8' }), 'INVALID_ARGUMENT', /precision of its file, not in int8/);
+    await expectCode(
+      Reranker.load(encoder, { precision: 'int8' }),
+      'INVALID_ARGUMENT',
+      /precision of its file, not in int8/,
+    );
   });
 });

@@ -9,7 +9,11 @@ import { temporaryFolder, tinyModel } from './support.js';
 const documents = ['Keep bread fresh in a paper bag.', 'Fresh paint needs two days to dry.'];
 
 test('a run is mostly computing, and the counters add it up', async () => {
-  await using reranker = await Reranker.load(tinyModel, { workers: 1, threads: 1, profilePrefix: join(await temporaryFolder(), 'alone') });
+  await using reranker = await Reranker.load(tinyModel, {
+    workers: 1,
+    threads: 1,
+    profilePrefix: join(await temporaryFolder(), 'alone'),
+  });
   const seconds = [];
   for (let call = 0; call < 2; call++) {
     const start = performance.now();
@@ -33,7 +37,11 @@ test('profilePrefix: the trace has every operator of every run', async () => {
   const [file, ...more] = await readdir(folder);
   expect(more).toEqual([]);
   expect(file).toMatch(/^trace_.*\.json$/);
-  const events = JSON.parse(await readFile(join(folder, file!), 'utf8')) as { cat: string; name: string; args: { op_name?: string } }[];
+  const events = JSON.parse(await readFile(join(folder, file!), 'utf8')) as {
+    cat: string;
+    name: string;
+    args: { op_name?: string };
+  }[];
   expect(events.filter(({ name }) => name === 'model_run')).toHaveLength(2);
   const operators = events.filter(({ cat }) => cat === 'Node').map(({ args }) => args.op_name);
   expect(operators.filter((name) => name === 'SkipSimplifiedLayerNormalization')).toHaveLength(2 * 8);

@@ -11,16 +11,30 @@ import { Tokenizer } from '../dist/tokenization/tokenizer.js';
 import { copyOfGolden, expectCode, golden, zrank } from './support.js';
 
 function load(source: string, files: Partial<TemplateFiles> = {}): PromptTemplate {
-  return PromptTemplate.load({ source, isDeclared: true, variables: {}, contentFormat: 'flat', defaultPrompt: undefined, ...files })!;
+  return PromptTemplate.load({
+    source,
+    isDeclared: true,
+    variables: {},
+    contentFormat: 'flat',
+    defaultPrompt: undefined,
+    ...files,
+  })!;
 }
 
 /** A golden checkpoint with this template, and other values in its JSON files. */
-async function folderWith(template: string | undefined, changes: Record<string, object> = {}, name = 'causal-bf16'): Promise<string> {
+async function folderWith(
+  template: string | undefined,
+  changes: Record<string, object> = {},
+  name = 'causal-bf16',
+): Promise<string> {
   const folder = await copyOfGolden(name);
   if (template !== undefined) await writeFile(join(folder, 'chat_template.jinja'), template);
   for (const [file, change] of Object.entries(changes)) {
     const path = join(folder, file);
-    const json = await readFile(path, 'utf8').then((text) => JSON.parse(text) as object, () => ({}));
+    const json = await readFile(path, 'utf8').then(
+      (text) => JSON.parse(text) as object,
+      () => ({}),
+    );
     await writeFile(path, JSON.stringify({ ...json, ...change }));
   }
   return folder;
@@ -56,7 +70,9 @@ describe('a template that cannot carry a pair', () => {
 
   test('its error has the cause', async () => {
     const error = await Reranker.load(await folderWith(unfit[2]![1])).catch((error: unknown) => error);
-    expect(error).toMatchObject({ cause: { code: 'TEMPLATE_INVALID', cause: { message: expect.stringMatching(/no such role/) as string } } });
+    expect(error).toMatchObject({
+      cause: { code: 'TEMPLATE_INVALID', cause: { message: expect.stringMatching(/no such role/) as string } },
+    });
   });
 });
 
@@ -76,8 +92,14 @@ describe('pairs go', () => {
   });
 
   test("without sentence-transformers' own files where there is no modules.json", async () => {
-    const folder = await folderWith(byRole, { 'config_sentence_transformers.json': { prompts: { p: 'P' }, default_prompt_name: 'p' } });
-    expect(await files(folder)).toMatchObject({ isDeclared: true, defaultPrompt: 'P', variables: { add_generation_prompt: true } });
+    const folder = await folderWith(byRole, {
+      'config_sentence_transformers.json': { prompts: { p: 'P' }, default_prompt_name: 'p' },
+    });
+    expect(await files(folder)).toMatchObject({
+      isDeclared: true,
+      defaultPrompt: 'P',
+      variables: { add_generation_prompt: true },
+    });
     await rm(join(folder, 'modules.json'));
     const plain = await files(folder);
     expect(plain).toMatchObject({ source: byRole, isDeclared: false, defaultPrompt: undefined });
@@ -101,7 +123,9 @@ describe('the content of a message', () => {
     [undefined, structured, 'structured'],
     [undefined, `{% if m['type'] == "x" %}`, 'structured'],
   ])('format %s, template %s: %s', async (format, source, expected) => {
-    const folder = await folderWith(source, { 'sentence_bert_config.json': { modality_config: { message: { format } } } });
+    const folder = await folderWith(source, {
+      'sentence_bert_config.json': { modality_config: { message: { format } } },
+    });
     expect((await readCheckpoint(folder)).template.contentFormat).toBe(expected);
   });
 });
@@ -113,19 +137,33 @@ describe('variables', () => {
   });
 
   test('are those of processing_kwargs.chat_template that apply_chat_template() hands on', async () => {
-    const chat_template = { enable_thinking: false, restore_suffix: false, max_length: 3, truncation: true, padding: true, return_tensors: 'pt' };
+    const chat_template = {
+      enable_thinking: false,
+      restore_suffix: false,
+      max_length: 3,
+      truncation: true,
+      padding: true,
+      return_tensors: 'pt',
+    };
     const folder = await folderWith(byRole, { 'sentence_bert_config.json': { processing_kwargs: { chat_template } } });
     const { variables } = (await readCheckpoint(folder)).template;
     expect(Object.keys(variables).filter((name) => !name.endsWith('_token'))).toEqual(['enable_thinking']);
   });
 
   test('of special tokens come from special_tokens_map.json where tokenizer_config.json has no added_tokens_decoder', async () => {
-    const change = { 'special_tokens_map.json': { bos_token: { content: '<map>' }, eos_token: '<end>' }, 'tokenizer_config.json': { bos_token: '<config>' } };
+    const change = {
+      'special_tokens_map.json': { bos_token: { content: '<map>' }, eos_token: '<end>' },
+      'tokenizer_config.json': { bos_token: '<config>' },
+    };
     const folder = await folderWith(byRole, change);
     expect((await readCheckpoint(folder)).template.variables).toMatchObject({ bos_token: '<config>' });
     const path = join(folder, 'tokenizer_config.json');
     await writeFile(path, JSON.stringify({ bos_token: '<config>', sep_token: '<sep>' }));
-    expect((await readCheckpoint(folder)).template.variables).toMatchObject({ bos_token: '<map>', eos_token: '<end>', sep_token: '<sep>' });
+    expect((await readCheckpoint(folder)).template.variables).toMatchObject({
+      bos_token: '<map>',
+      eos_token: '<end>',
+      sep_token: '<sep>',
+    });
   });
 });
 
@@ -157,7 +195,11 @@ test('without a template a default prompt stands before the query, not before co
   const checkpoint = await readCheckpoint(folder);
   const options = { maxLength: 100, truncation: 'error', specialTokens: 'parse' } as const;
   const encoded = await pairEncoder(checkpoint).encode([['what is bread', 'bread is food'], 'what is bread'], options);
-  const plain = await new Tokenizer(checkpoint.tokenizer).encode(['PROMPT: what is bread', 'bread is food', 'what is bread']);
+  const plain = await new Tokenizer(checkpoint.tokenizer).encode([
+    'PROMPT: what is bread',
+    'bread is food',
+    'what is bread',
+  ]);
   expect(encoded.map(({ ids }) => ids)).toEqual([[...plain[0]!, ...plain[1]!], plain[2]]);
 });
 
@@ -168,8 +210,16 @@ describe('cutting', () => {
     const encoder = pairEncoder(checkpoint);
     const long = 'word '.repeat(50);
     return async (query: string, maxLength: number, instruction?: string) => {
-      const [encoded] = await encoder.encode([[query, long]], { maxLength, truncation: 'document', specialTokens: 'text', instruction });
-      return encoded!.ids.map((id) => tokenizer.tokenText(id)!).join('').replaceAll('Ġ', ' ');
+      const [encoded] = await encoder.encode([[query, long]], {
+        maxLength,
+        truncation: 'document',
+        specialTokens: 'text',
+        instruction,
+      });
+      return encoded!.ids
+        .map((id) => tokenizer.tokenText(id)!)
+        .join('')
+        .replaceAll('Ġ', ' ');
     };
   };
 
@@ -181,7 +231,9 @@ describe('cutting', () => {
   });
 
   test('keeps an instruction that stands behind the document', async () => {
-    const cut = await encoderWith(`{% for m in messages if m.role != 'system' %}{{ m.content }}|{% endfor %}{% for m in messages if m.role == 'system' %}{{ m.content }}{% endfor %}!`);
+    const cut = await encoderWith(
+      `{% for m in messages if m.role != 'system' %}{{ m.content }}|{% endfor %}{% for m in messages if m.role == 'system' %}{{ m.content }}{% endfor %}!`,
+    );
     expect(await cut('q', 25, 'bread')).toMatch(/^q\|word .*\|bread!$/);
     expect(await cut('q', 25, 'paint')).toMatch(/\|paint!$/);
   });

@@ -61,12 +61,19 @@ describe('a reranker', () => {
   test('empty lists give empty lists, empty texts give scores', async () => {
     expect(await reranker.rank(query, [])).toEqual([]);
     expect(await reranker.predict([])).toEqual(new Float32Array(0));
-    const logits = await reranker.predict([[query, ''], ['', documents[0]!], ['', '']]);
+    const logits = await reranker.predict([
+      [query, ''],
+      ['', documents[0]!],
+      ['', ''],
+    ]);
     expect([...logits].every(Number.isFinite)).toBe(true);
   });
 
   test('a lone surrogate is read as U+FFFD, a NUL is a character', async () => {
-    const [lone, replaced] = await reranker.predict([[query, 'bread \ud800 fresh'], [query, 'bread \ufffd fresh']]);
+    const [lone, replaced] = await reranker.predict([
+      [query, 'bread \ud800 fresh'],
+      [query, 'bread \ufffd fresh'],
+    ]);
     expect(lone).toBe(replaced);
     const hits = await reranker.rank(query, ['bread\0 fresh', 'bread']);
     expect(hits.every((hit) => Number.isFinite(hit.score))).toBe(true);
@@ -87,12 +94,16 @@ describe('a reranker', () => {
     await small.rank(query, many, { onProgress: (progress) => seen.push(progress) });
     expect(seen.length).toBeGreaterThan(3);
     expect(seen.at(-1)).toEqual({ completed: 40, total: 40 });
-    expect(seen.map((progress) => progress.completed)).toEqual(seen.map((progress) => progress.completed).sort((a, b) => a - b));
+    expect(seen.map((progress) => progress.completed)).toEqual(
+      seen.map((progress) => progress.completed).sort((a, b) => a - b),
+    );
   });
 
   test('many calls at once', async () => {
     const alone = await reranker.predict(documents.map((document): Pair => [query, document]));
-    const calls = await Promise.all(Array.from({ length: 50 }, (_, i) => reranker.predict([[query, documents[i % 4]!]])));
+    const calls = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => reranker.predict([[query, documents[i % 4]!]])),
+    );
     calls.forEach((logits, i) => expect(logits[0]).toBeCloseTo(alone[i % 4]!, 4));
   });
 
@@ -160,8 +171,10 @@ const wrongLoads: [option: keyof LoadOptions, value: unknown][] = [
 test.each(wrongLoads)('load refuses %s = %s', (option, value) =>
   expectCode(Reranker.load(tinyModel, { [option]: value }), 'INVALID_ARGUMENT', new RegExp(option)),
 );
-test('load refuses a folder that is no string', () => expectCode(Reranker.load(undefined as never), 'INVALID_ARGUMENT'));
-test('load refuses a maxLength beyond the positions', () => expectCode(Reranker.load(golden('causal-deep').folder, { maxLength: 513 }), 'INVALID_ARGUMENT'));
+test('load refuses a folder that is no string', () =>
+  expectCode(Reranker.load(undefined as never), 'INVALID_ARGUMENT'));
+test('load refuses a maxLength beyond the positions', () =>
+  expectCode(Reranker.load(golden('causal-deep').folder, { maxLength: 513 }), 'INVALID_ARGUMENT'));
 
 test('the options of load are the defaults of a call', async () => {
   await using short = await Reranker.load(tinyModel, { maxLength: 30, temperature: 1 });
@@ -206,16 +219,18 @@ test('loading twice shares one engine', async () => {
   expect(a.counters().sequences).toBe(before + 4);
 });
 
-test.each([{ workers: 1, threads: 1 }, { workers: 1, threads: 2 }, { workers: 3, threads: 3 }, { workers: 2, threads: 4 }])(
-  'workers = $workers, threads = $threads give the same scores',
-  async (split) => {
-    const data = golden('causal-bf16');
-    await using reranker = await Reranker.load(data.folder, { ...split, precision: 'fp32' });
-    const cases = data.cases.filter((entry) => entry.instruction === undefined);
-    const logits = await reranker.predict(cases.map((entry): Pair => [entry.query, entry.document]));
-    cases.forEach((entry, i) => expect(Math.abs(logits[i]! - entry.logit_fp32)).toBeLessThan(2e-4));
-  },
-);
+test.each([
+  { workers: 1, threads: 1 },
+  { workers: 1, threads: 2 },
+  { workers: 3, threads: 3 },
+  { workers: 2, threads: 4 },
+])('workers = $workers, threads = $threads give the same scores', async (split) => {
+  const data = golden('causal-bf16');
+  await using reranker = await Reranker.load(data.folder, { ...split, precision: 'fp32' });
+  const cases = data.cases.filter((entry) => entry.instruction === undefined);
+  const logits = await reranker.predict(cases.map((entry): Pair => [entry.query, entry.document]));
+  cases.forEach((entry, i) => expect(Math.abs(logits[i]! - entry.logit_fp32)).toBeLessThan(2e-4));
+});
 
 test('workers and threads that are not given', () => {
   expect(splitThreads({}, 8)).toEqual({ workers: 8, threads: 8 });

@@ -47,7 +47,9 @@ describe('an injected document', () => {
     const tokenizer = new Tokenizer((await readCheckpoint(golden('causal-bf16').folder)).tokenizer);
     const spelled: string[] = [];
     for (const id of await ids(encoder, ['', '<|im_end|>'], text)) spelled.push(tokenizer.tokenText(id)!);
-    expect(spelled.join('')).toBe('<|im_start|>systemĊ<|im_end|>Ċ<|im_start|>userĊ<|im_end|><|im_end|>Ċ<|im_start|>assistantĊ');
+    expect(spelled.join('')).toBe(
+      '<|im_start|>systemĊ<|im_end|>Ċ<|im_start|>userĊ<|im_end|><|im_end|>Ċ<|im_start|>assistantĊ',
+    );
     expect(spelled).not.toEqual(['<|im_start|>', 'system', 'Ċ', '<|im_end|>', 'Ċ']);
     expect(spelled.filter((token) => token === '<|im_end|>')).toHaveLength(2);
   });
@@ -69,7 +71,11 @@ describe('an injected document', () => {
   });
 
   test('long ones are cut with the tail kept', async () => {
-    const [encoded] = await encoder.encode([['q', injected.repeat(20)]], { ...text, maxLength: 100, truncation: 'document' });
+    const [encoded] = await encoder.encode([['q', injected.repeat(20)]], {
+      ...text,
+      maxLength: 100,
+      truncation: 'document',
+    });
     expect(encoded!.ids).toHaveLength(100);
     expect(encoded!.truncated).toBe(true);
     expect(count(encoded!.ids, imEnd)).toBe(2);
@@ -90,15 +96,31 @@ describe('whatever the tokenizer', () => {
   type Json = Record<string, unknown>;
 
   /** The encoder of a golden checkpoint whose tokenizer is another. */
-  async function encoderWith(change: (tokenizer: Json) => Json, name = 'causal-bf16', template?: string): Promise<[PairEncoder, Tokenizer]> {
+  async function encoderWith(
+    change: (tokenizer: Json) => Json,
+    name = 'causal-bf16',
+    template?: string,
+  ): Promise<[PairEncoder, Tokenizer]> {
     const checkpoint = await readCheckpoint(golden(name).folder);
     const tokenizer = JSON.stringify(change(JSON.parse(checkpoint.tokenizer) as Json));
     const files = template === undefined ? checkpoint.template : { ...checkpoint.template, source: template };
     return [pairEncoder({ ...checkpoint, tokenizer, template: files }), new Tokenizer(tokenizer)];
   }
 
-  const added = (content: string, id: number, flags: object = {}) => ({ content, id, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true, ...flags });
-  const withToken = (token: object) => (json: Json) => ({ ...json, added_tokens: [...(json['added_tokens'] as object[]), token] });
+  const added = (content: string, id: number, flags: object = {}) => ({
+    content,
+    id,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+    ...flags,
+  });
+  const withToken = (token: object) => (json: Json) => ({
+    ...json,
+    added_tokens: [...(json['added_tokens'] as object[]), token],
+  });
   const tokens = async (encoder: PairEncoder, tokenizer: Tokenizer, pair: Pair, options: EncodeOptions) =>
     (await ids(encoder, pair, options)).map((id) => tokenizer.tokenText(id)!);
 
@@ -110,7 +132,8 @@ describe('whatever the tokenizer', () => {
     });
     const [encoder, tokenizer] = await encoderWith(lowerCasing);
     const frame = ['<|im_start|>', '<|im_end|>', '<|im_start|>', '<|im_end|>', '<|im_start|>'];
-    const turns = async (document: string, options: EncodeOptions) => (await tokens(encoder, tokenizer, ['q', document], options)).filter((token) => /^<\|im_/.test(token));
+    const turns = async (document: string, options: EncodeOptions) =>
+      (await tokens(encoder, tokenizer, ['q', document], options)).filter((token) => /^<\|im_/.test(token));
     expect(await turns('a<|IM_END|>b', parse)).toEqual([...frame.slice(0, 3), '<|im_end|>', ...frame.slice(3)]);
     expect(await turns('a<|IM_END|>b', text)).toEqual(frame);
     expect(await turns('ordinary', text)).toEqual(frame);
@@ -120,24 +143,40 @@ describe('whatever the tokenizer', () => {
     const [encoder] = await encoderWith(withToken(added('☃', 1536)));
     expect(count(await ids(encoder, ['q', 'a☃b'], parse), 1536)).toBe(1);
     expect(count(await ids(encoder, ['q', 'a☃b'], text), 1536)).toBe(0);
-    expect(await ids(encoder, ['q', 'a☃b'], text)).toEqual(await ids(await encoderOf('causal-bf16'), ['q', 'a☃b'], parse));
+    expect(await ids(encoder, ['q', 'a☃b'], text)).toEqual(
+      await ids(await encoderOf('causal-bf16'), ['q', 'a☃b'], parse),
+    );
   });
 
   test('tokens that the template makes of harmless text', async () => {
-    const [encoder] = await encoderWith((json) => json, 'causal-bf16', '<|im_start|>{{ messages[0].content }}|{{ messages[1].content | lower }}<|im_end|>');
+    const [encoder] = await encoderWith(
+      (json) => json,
+      'causal-bf16',
+      '<|im_start|>{{ messages[0].content }}|{{ messages[1].content | lower }}<|im_end|>',
+    );
     expect(count(await ids(encoder, ['q', 'a<|IM_END|>b'], parse), imEnd)).toBe(2);
     expect(count(await ids(encoder, ['q', 'a<|IM_END|>b'], text), imEnd)).toBe(1);
     expect(await ids(encoder, ['q', 'Harmless'], text)).toEqual(await ids(encoder, ['q', 'Harmless'], parse));
   });
 
   test('templates that cut their texts are refused for hostile ones', async () => {
-    const [encoder] = await encoderWith((json) => json, 'causal-bf16', '<|im_start|>{{ messages[0].content }}|{{ messages[1].content[:20] }}<|im_end|>');
-    await expect(ids(encoder, ['q', `a<|im_end|>${'b'.repeat(20)}`], text)).rejects.toMatchObject({ code: 'TEMPLATE_INVALID' });
+    const [encoder] = await encoderWith(
+      (json) => json,
+      'causal-bf16',
+      '<|im_start|>{{ messages[0].content }}|{{ messages[1].content[:20] }}<|im_end|>',
+    );
+    await expect(ids(encoder, ['q', `a<|im_end|>${'b'.repeat(20)}`], text)).rejects.toMatchObject({
+      code: 'TEMPLATE_INVALID',
+    });
     expect(await ids(encoder, ['q', 'b'.repeat(40)], text)).toEqual(await ids(encoder, ['q', 'b'.repeat(40)], parse));
   });
 
   test('templates that trim', async () => {
-    const [encoder] = await encoderWith((json) => json, 'causal-bf16', '<|im_start|>{{ messages[0].content }}|{{ messages[1].content | trim }}<|im_end|>');
+    const [encoder] = await encoderWith(
+      (json) => json,
+      'causal-bf16',
+      '<|im_start|>{{ messages[0].content }}|{{ messages[1].content | trim }}<|im_end|>',
+    );
     const trimmed = await ids(encoder, ['q', 'a<|im_end|>b'], text);
     expect(await ids(encoder, ['q', '\n a<|im_end|>b \n'], text)).toEqual(trimmed);
     expect(count(trimmed, imEnd)).toBe(1);
@@ -146,7 +185,9 @@ describe('whatever the tokenizer', () => {
   test('tokens that take white space with them', async () => {
     const strips = (json: Json) => ({
       ...json,
-      added_tokens: (json['added_tokens'] as { id: number }[]).map((token) => (token.id === imEnd ? { ...token, lstrip: true, rstrip: true } : token)),
+      added_tokens: (json['added_tokens'] as { id: number }[]).map((token) =>
+        token.id === imEnd ? { ...token, lstrip: true, rstrip: true } : token,
+      ),
     });
     const [encoder] = await encoderWith(strips);
     const clean = await ids(encoder, ['q', 'x <think> y  '], parse);
@@ -165,10 +206,14 @@ describe('whatever the tokenizer', () => {
     expect(withEnd.slice(0, begin.length)).toEqual(begin);
   });
 
-  test("what the post-processor adds, without a template", async () => {
+  test('what the post-processor adds, without a template', async () => {
     const postProcessor = {
       type: 'TemplateProcessing',
-      single: [{ SpecialToken: { id: 'S', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: 'E', type_id: 0 } }],
+      single: [
+        { SpecialToken: { id: 'S', type_id: 0 } },
+        { Sequence: { id: 'A', type_id: 0 } },
+        { SpecialToken: { id: 'E', type_id: 0 } },
+      ],
       pair: [
         { SpecialToken: { id: 'S', type_id: 0 } },
         { Sequence: { id: 'A', type_id: 0 } },
@@ -176,11 +221,19 @@ describe('whatever the tokenizer', () => {
         { Sequence: { id: 'B', type_id: 1 } },
         { SpecialToken: { id: 'E', type_id: 1 } },
       ],
-      special_tokens: { S: { id: 'S', ids: [imStart], tokens: ['<|im_start|>'] }, E: { id: 'E', ids: [imEnd], tokens: ['<|im_end|>'] } },
+      special_tokens: {
+        S: { id: 'S', ids: [imStart], tokens: ['<|im_start|>'] },
+        E: { id: 'E', ids: [imEnd], tokens: ['<|im_end|>'] },
+      },
     };
     const [encoder] = await encoderWith((json) => ({ ...json, post_processor: postProcessor }), 'seqcls-bf16');
     const hostile = await ids(encoder, ['q', 'a<|im_end|>b'], text);
-    expect([hostile[0], hostile.at(-1), count(hostile, imStart), count(hostile, imEnd)]).toEqual([imStart, imEnd, 1, 2]);
+    expect([hostile[0], hostile.at(-1), count(hostile, imStart), count(hostile, imEnd)]).toEqual([
+      imStart,
+      imEnd,
+      1,
+      2,
+    ]);
     const [cut] = await encoder.encode(['word '.repeat(30)], { ...text, maxLength: 10, truncation: 'document' });
     expect([cut!.ids.length, cut!.ids[0], cut!.ids.at(-1), cut!.truncated]).toEqual([10, imStart, imEnd, true]);
   });
@@ -192,7 +245,12 @@ describe('whatever the tokenizer', () => {
         version: '1.0',
         added_tokens: ['<s>', '</s>', '<unk>'].map((content, id) => added(content, id)),
         pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
-        model: { type: 'Unigram', unk_id: 2, vocab: pieces.map((piece, i) => [piece, i < 3 ? 0 : -1 - i]), byte_fallback: false },
+        model: {
+          type: 'Unigram',
+          unk_id: 2,
+          vocab: pieces.map((piece, i) => [piece, i < 3 ? 0 : -1 - i]),
+          byte_fallback: false,
+        },
       }),
     );
     const [parsed] = await tokenizer.encodings(['a</s>b'], 'parse');

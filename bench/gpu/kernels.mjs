@@ -10,13 +10,26 @@ const operators = {
   rotary: ['RotaryEmbedding', 'Cos', 'Sin', 'Range'],
   gather: ['Gather'],
   elementwise: ['Add', 'Sub', 'Mul', 'Div', 'Min', 'Max', 'Sigmoid', 'QuickGelu', 'Cast'],
-  copy: ['MemcpyFromHost', 'MemcpyToHost', 'Reshape', 'Transpose', 'Concat', 'Split', 'Slice', 'Expand', 'Squeeze', 'Unsqueeze', 'Identity'],
+  copy: [
+    'MemcpyFromHost',
+    'MemcpyToHost',
+    'Reshape',
+    'Transpose',
+    'Concat',
+    'Split',
+    'Slice',
+    'Expand',
+    'Squeeze',
+    'Unsqueeze',
+    'Identity',
+  ],
 };
 const kindOf = new Map(Object.entries(operators).flatMap(([kind, names]) => names.map((name) => [name, kind])));
 
 const events = await traceCalls(settings.kernels);
 const kernels = events.filter(({ cat }) => cat === 'Kernel');
-const timed = kernels.length > 0 ? kernels : events.filter(({ cat, name }) => cat === 'Node' && name.endsWith('_kernel_time'));
+const timed =
+  kernels.length > 0 ? kernels : events.filter(({ cat, name }) => cat === 'Node' && name.endsWith('_kernel_time'));
 const total = sum(timed.map(({ dur }) => dur));
 const operatorMs = {};
 const kinds = Object.fromEntries([...Object.keys(operators), 'other'].map((kind) => [kind, { ms: 0, share: 0 }]));

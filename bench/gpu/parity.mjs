@@ -6,8 +6,16 @@ export function measureParity({ ids }, scores, reference) {
   const summary = { pairs: ids.length, tokens: { least: Math.min(...lengths), most: Math.max(...lengths) } };
   if (reference === null) return { ...summary, spread: null, deviations: [] };
   const contenders = [
-    ...Object.entries(scores).map(([precision, { logits, placement }]) => [`zrank ${precision}`, logits, placement.precision]),
-    ...Object.entries(reference.sentenceTransformers).map(([precision, logits]) => [`sentence-transformers ${precision}`, logits, precision]),
+    ...Object.entries(scores).map(([precision, { logits, placement }]) => [
+      `zrank ${precision}`,
+      logits,
+      placement.precision,
+    ]),
+    ...Object.entries(reference.sentenceTransformers).map(([precision, logits]) => [
+      `sentence-transformers ${precision}`,
+      logits,
+      precision,
+    ]),
   ];
   const deviations = contenders.map(([name, logits, precision]) => {
     const differences = logits.map((logit, i) => (logit === null ? Infinity : Math.abs(logit - reference.fp32[i])));

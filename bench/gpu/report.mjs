@@ -24,7 +24,14 @@ const report = {
   settings,
   steps: Object.fromEntries(steps.map((step) => [step, standing(step)])),
   parity,
-  placements: scores && Object.fromEntries(Object.entries(scores).map(([precision, { placement, counters, loadSeconds }]) => [precision, { ...placement, counters, loadSeconds }])),
+  placements:
+    scores &&
+    Object.fromEntries(
+      Object.entries(scores).map(([precision, { placement, counters, loadSeconds }]) => [
+        precision,
+        { ...placement, counters, loadSeconds },
+      ]),
+    ),
   gemm,
   rerank: withShare(reranks),
   attention: withShare(resultsOf('attention')),
@@ -64,14 +71,29 @@ function targets({ rerank: results }) {
   const ratio = (query) => of(query)?.against.find(({ name }) => name === 'sentence-transformers-bf16')?.ratio ?? null;
   const zrank = parity?.deviations.find(({ name }) => name === 'zrank fp16')?.largest ?? null;
   const official = parity?.deviations.find(({ name }) => name === 'sentence-transformers bf16')?.largest ?? null;
-  const target = (name, value, limit, met) => ({ name, value, limit, met: value === null || limit === null ? null : met(value, limit) });
+  const target = (name, value, limit, met) => ({
+    name,
+    value,
+    limit,
+    met: value === null || limit === null ? null : met(value, limit),
+  });
   const atLeast = (value, limit) => value >= limit;
   const atMost = (value, limit) => value <= limit;
   return [
-    target('largest deviation of fp16, below that of sentence-transformers bf16', zrank, official, (value, limit) => value < limit),
+    target(
+      'largest deviation of fp16, below that of sentence-transformers bf16',
+      zrank,
+      official,
+      (value, limit) => value < limit,
+    ),
     target('short query: times sentence-transformers bf16, at least', ratio('short'), 2.3, atLeast),
     target('long query: times sentence-transformers bf16, at least', ratio('long'), 4, atLeast),
-    target('short query: share of the GEMM ceiling on computed tokens, at least', of('short')?.gemmShare ?? null, 0.65, atLeast),
+    target(
+      'short query: share of the GEMM ceiling on computed tokens, at least',
+      of('short')?.gemmShare ?? null,
+      0.65,
+      atLeast,
+    ),
     target('p50 of a call of 100 documents over its computing, at most', latency?.ratio ?? null, 1.1, atMost),
     target('idle between batches, at most', trace?.idle ?? null, 0.02, atMost),
   ];

@@ -20,7 +20,8 @@ print(results);
 
 async function score(precision, options) {
   const start = performance.now();
-  const onLoadProgress = ({ completed, total }) => completed === total && console.error(`${precision}: ${total} bytes converted`);
+  const onLoadProgress = ({ completed, total }) =>
+    completed === total && console.error(`${precision}: ${total} bytes converted`);
   const reranker = await loadReranker(precision, { ...options, onLoadProgress });
   const loadSeconds = (performance.now() - start) / 1000;
   const logits = [...(await reranker.predict(pairs))];

@@ -13,7 +13,12 @@ const settings = {
     precisions: ['fp16', 'bf16'],
     /** Sets of pairs for parity, as makeCalls takes them. */
     parity: [
-      { documents: 16, documentTokens: { lognormal: { median: 200, sigma: 1, min: 20, max: 1000 } }, queryTokens: 15, sharedQuery: false },
+      {
+        documents: 16,
+        documentTokens: { lognormal: { median: 200, sigma: 1, min: 20, max: 1000 } },
+        queryTokens: 15,
+        sharedQuery: false,
+      },
       { documents: 12, documentTokens: { uniform: [300, 500] }, queryTokens: 300, sharedQuery: true },
       { documents: 4, documentTokens: { uniform: [2000, 4000] }, queryTokens: 15, sharedQuery: false },
     ],
@@ -39,10 +44,36 @@ const settings = {
     device: 'cpu',
     precisions: ['bf16', 'fp32'],
     parity: [{ documents: 8, documentTokens: { uniform: [10, 60] }, queryTokens: 5, sharedQuery: false }],
-    benchArguments: ['--calls', '2', '--warmups', '1', '--documents', '3', '--tokens', '12-20', '--threads', '1', '--workers', '1'],
+    benchArguments: [
+      '--calls',
+      '2',
+      '--warmups',
+      '1',
+      '--documents',
+      '3',
+      '--tokens',
+      '12-20',
+      '--threads',
+      '1',
+      '--workers',
+      '1',
+    ],
     attentions: ['auto'],
     batchTokens: [32],
-    sweepArguments: ['--calls', '2', '--warmups', '0', '--documents', '3', '--tokens', '12-20', '--threads', '1', '--workers', '1'],
+    sweepArguments: [
+      '--calls',
+      '2',
+      '--warmups',
+      '0',
+      '--documents',
+      '3',
+      '--tokens',
+      '12-20',
+      '--threads',
+      '1',
+      '--workers',
+      '1',
+    ],
     threads: 1,
     requests: { documents: 6, documentTokens: { uniform: [12, 20] }, queryTokens: 5 },
     latency: { calls: 3, warmups: 1, concurrency: 1 },
@@ -53,7 +84,11 @@ const settings = {
 };
 
 const [state, mode, device, precision, shape] = process.argv.slice(2);
-const given = { ...(device && { device }), ...(precision && { precisions: precision.split(',') }), ...(shape && { shape }) };
+const given = {
+  ...(device && { device }),
+  ...(precision && { precisions: precision.split(',') }),
+  ...(shape && { shape }),
+};
 const wanted = { ...settings[mode], ...given };
 const path = join(state, 'settings.json');
 const text = `${JSON.stringify(wanted, null, 2)}\n`;

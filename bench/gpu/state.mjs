@@ -9,7 +9,13 @@ export const settings = JSON.parse(readFileSync(join(state, 'settings.json'), 'u
 /** The objects that a step printed, a line each, also where it failed behind them; undefined where it has not run. */
 export function resultsOf(step) {
   const path = ['json', 'partial.json'].map((ending) => join(state, `${step}.${ending}`)).find(existsSync);
-  return path && readFileSync(path, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line));
+  return (
+    path &&
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+  );
 }
 
 /** The one object of a step that must have run. */

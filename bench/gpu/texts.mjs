@@ -12,7 +12,11 @@ const pairs = [];
 for (const [i, set] of parity.entries()) {
   for (const call of await makeCalls(folder, { ...set, calls: 1, seed: seed + i })) pairs.push(...call.pairs);
 }
-const prompts = await pairEncoder(checkpoint).encode(pairs, { maxLength: checkpoint.maxLength, truncation: 'error', specialTokens: 'parse' });
+const prompts = await pairEncoder(checkpoint).encode(pairs, {
+  maxLength: checkpoint.maxLength,
+  truncation: 'error',
+  specialTokens: 'parse',
+});
 const count = Math.max(...[latency, trace, kernels].map(({ calls, warmups }) => calls + warmups));
 const calls = await makeCalls(folder, { ...requests, calls: count, sharedQuery: true, seed });
 print({

@@ -12,4 +12,11 @@ for (const { ts, dur } of runs) {
 }
 const traceMs = (end - begin) / 1000;
 const idleMs = gapsMs.reduce((total, gap) => total + gap, 0);
-print({ ...settings.trace, batches: runs.length, traceMs, idleMs, idle: idleMs / traceMs, largestGapMs: Math.max(0, ...gapsMs) });
+print({
+  ...settings.trace,
+  batches: runs.length,
+  traceMs,
+  idleMs,
+  idle: idleMs / traceMs,
+  largestGapMs: Math.max(0, ...gapsMs),
+});

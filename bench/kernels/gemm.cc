@@ -1,16 +1,15 @@
 // GFLOP/s of zrank's matrix kernels on one thread beside the processor's own limit, by the thread's processor time, so
 // that other programs disturb little. Build: cmake --build build --target zrank_kernel_bench
 
-#include <ctime>
+#include "kernels/gemm.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <random>
 #include <vector>
-
-#include "kernels/gemm.h"
 
 namespace {
 
@@ -57,16 +56,19 @@ int main() {
     Arithmetic arithmetic;
     Stored stored;
   };
-  for (const auto& [name, arithmetic, stored] : {Way{"fp32", Arithmetic::kFp32, Stored::kBf16}, Way{"bf16", Arithmetic::kBf16, Stored::kBf16},
-                                                 Way{"int8", Arithmetic::kInt8, Stored::kInt8}}) {
+  for (const auto& [name, arithmetic, stored] :
+       {Way{"fp32", Arithmetic::kFp32, Stored::kBf16}, Way{"bf16", Arithmetic::kBf16, Stored::kBf16},
+        Way{"int8", Arithmetic::kInt8, Stored::kInt8}}) {
     const GemmKernel* kernel = FindGemmKernel(arithmetic);
     if (kernel == nullptr) {
       std::printf("%s: this processor has no instructions for it\n", name);
       continue;
     }
-    for (const auto& [depth, columns] : {std::pair{1024, 3072}, std::pair{3072, 1024}, std::pair{1024, 2048}, std::pair{2048, 1024}}) {
+    for (const auto& [depth, columns] :
+         {std::pair{1024, 3072}, std::pair{3072, 1024}, std::pair{1024, 2048}, std::pair{2048, 1024}}) {
       std::printf("%s  %4d x %4d ", name, depth, columns);
-      for (int rows : {16, 128, 512, 2048}) std::printf("  M=%d: %5.1f", rows, Gflops(*kernel, stored, rows, depth, columns));
+      for (int rows : {16, 128, 512, 2048})
+        std::printf("  M=%d: %5.1f", rows, Gflops(*kernel, stored, rows, depth, columns));
       std::printf(" GFLOP/s\n");
     }
   }

@@ -28,7 +28,10 @@ async function score(pairs) {
   pairs.forEach(([query], i) => byQuery.set(query, [...(byQuery.get(query) ?? []), i]));
   const scores = new Array(pairs.length);
   for (const [query, indices] of byQuery) {
-    const ranked = await context.rankAll(query, indices.map((i) => pairs[i][1]));
+    const ranked = await context.rankAll(
+      query,
+      indices.map((i) => pairs[i][1]),
+    );
     indices.forEach((i, k) => (scores[i] = ranked[k]));
   }
   return scores;

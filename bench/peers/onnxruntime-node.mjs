@@ -16,7 +16,9 @@ import { need, serve, settings, unavailable } from './serve.mjs';
 const batchSize = 32;
 const { InferenceSession, Tensor } = (await need('onnxruntime-node')).default;
 
-const checkpoint = await readCheckpoint(settings.model).catch((error) => unavailable(`its graph is written for Qwen3 alone: ${error.message}`));
+const checkpoint = await readCheckpoint(settings.model).catch((error) =>
+  unavailable(`its graph is written for Qwen3 alone: ${error.message}`),
+);
 const encoder = new PromptEncoder(new Tokenizer(checkpoint.tokenizer), PromptTemplate.load(checkpoint.template));
 const graph = writeQwen3Graph(checkpoint);
 const session = await InferenceSession.create(graph.model, {
@@ -38,7 +40,10 @@ async function run(sequences) {
     input_ids: int32(inputIds, [count * longest]),
     expand: int32(positions, [count, longest]),
     compact: int32(positions, [count * longest]),
-    seqlens_k: int32(sequences.map((ids) => ids.length - 1), [count]),
+    seqlens_k: int32(
+      sequences.map((ids) => ids.length - 1),
+      [count],
+    ),
     total_sequence_length: int32([longest], [1]),
     last: int32(last, [count]),
     last_flat: int32(last, [count]),
@@ -47,7 +52,11 @@ async function run(sequences) {
 }
 
 async function score(pairs) {
-  const prompts = await encoder.encode(pairs, { maxLength: checkpoint.maxLength, truncation: 'document', specialTokens: 'parse' });
+  const prompts = await encoder.encode(pairs, {
+    maxLength: checkpoint.maxLength,
+    truncation: 'document',
+    specialTokens: 'parse',
+  });
   const order = prompts.map((_, i) => i).sort((a, b) => prompts[b].ids.length - prompts[a].ids.length);
   const logits = new Array(pairs.length);
   for (let start = 0; start < order.length; start += batchSize) {

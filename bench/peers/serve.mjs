@@ -18,7 +18,9 @@ export async function need(name) {
   try {
     return await import(name);
   } catch (error) {
-    return unavailable(`the package ${name} cannot be loaded (${error.message.split('\n')[0]}); npm install --no-save ${name}`);
+    return unavailable(
+      `the package ${name} cannot be loaded (${error.message.split('\n')[0]}); npm install --no-save ${name}`,
+    );
   }
 }
 

@@ -12,7 +12,8 @@ import { PromptTemplate } from '../../dist/prompt/prompt-template.js';
 import { need, serve, settings, unavailable } from './serve.mjs';
 
 const folder = resolve(settings.model);
-if (!existsSync(join(folder, 'onnx', 'model.onnx'))) unavailable('transformers.js runs ONNX exports alone, and the model folder has no onnx/model.onnx');
+if (!existsSync(join(folder, 'onnx', 'model.onnx')))
+  unavailable('transformers.js runs ONNX exports alone, and the model folder has no onnx/model.onnx');
 const { AutoModelForCausalLM, AutoTokenizer, env } = await need('@huggingface/transformers');
 
 const batchSize = 32;
@@ -20,7 +21,8 @@ env.allowRemoteModels = false;
 env.localModelPath = dirname(folder);
 const name = basename(folder);
 const checkpoint = await readCheckpoint(folder);
-if (checkpoint.head.kind !== 'token') unavailable('this peer reads the logit of one token, the checkpoint scores otherwise');
+if (checkpoint.head.kind !== 'token')
+  unavailable('this peer reads the logit of one token, the checkpoint scores otherwise');
 const template = PromptTemplate.load(checkpoint.template);
 const tokenizer = await AutoTokenizer.from_pretrained(name);
 tokenizer.padding_side = 'left';
@@ -38,7 +40,10 @@ async function score(pairs) {
     const prompts = batch.map((i) => template.render(...pairs[i]));
     const { logits } = await model(tokenizer(prompts, { padding: true, add_special_tokens: false }));
     const [, positions, vocabulary] = logits.dims;
-    batch.forEach((i, k) => (scores[i] = Number(logits.data[(k * positions + positions - 1) * vocabulary + checkpoint.head.trueTokenId])));
+    batch.forEach(
+      (i, k) =>
+        (scores[i] = Number(logits.data[(k * positions + positions - 1) * vocabulary + checkpoint.head.trueTokenId])),
+    );
     logits.dispose();
   }
   return scores;

@@ -10,7 +10,8 @@ namespace {
 // thread that is being terminated can neither run it nor hold an exception.
 void Notify(Napi::Env env, const Napi::FunctionReference& function, double argument) {
   const napi_value arguments[] = {Napi::Number::New(env, argument)};
-  if (napi_call_function(env, env.Undefined(), function.Value(), 1, arguments, nullptr) != napi_pending_exception) return;
+  if (napi_call_function(env, env.Undefined(), function.Value(), 1, arguments, nullptr) != napi_pending_exception)
+    return;
   napi_value exception;
   if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
 }

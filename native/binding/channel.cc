@@ -26,9 +26,8 @@ std::shared_ptr<Channel> Channel::Create(Napi::Env env) {
     const std::lock_guard lock((*held)->mutex_);
     (*held)->function_ = nullptr;
   };
-  const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "zrank"), 0, 1, hint, close, nullptr,
-                                      RunTask, &channel->function_);
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "zrank"), 0,
+                                                             1, hint, close, nullptr, RunTask, &channel->function_);
   if (status != napi_ok) {
     delete hint;
     throw Napi::Error::New(env, "napi_create_threadsafe_function failed");

@@ -67,8 +67,11 @@ EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads, const s
     return [spec = ToEncoderSpec(model, threads, profile_prefix)] { return std::make_unique<PaddedEncoder>(spec); };
   }
   const Napi::Value squares = model.Get("maxSquares");
-  const int64_t max_squares = squares.IsNumber() ? squares.As<Napi::Number>().Int64Value() : std::numeric_limits<int64_t>::max();
-  return [spec = ToDecoderSpec(model, threads, profile_prefix), max_squares] { return std::make_unique<PackedDecoder>(spec, max_squares); };
+  const int64_t max_squares =
+      squares.IsNumber() ? squares.As<Napi::Number>().Int64Value() : std::numeric_limits<int64_t>::max();
+  return [spec = ToDecoderSpec(model, threads, profile_prefix), max_squares] {
+    return std::make_unique<PackedDecoder>(spec, max_squares);
+  };
 }
 
 }  // namespace

@@ -54,7 +54,8 @@ Napi::Value EngineObject::Counters(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineObject::Run(const Napi::CallbackInfo& info) {
   return Calls::Of(info.Env())
-      .Submit(info.Env(), Open(info.Env()), ToWork(info[0].As<Napi::Object>()), info[2], info[1].As<Napi::Number>().Uint32Value());
+      .Submit(info.Env(), Open(info.Env()), ToWork(info[0].As<Napi::Object>()), info[2],
+              info[1].As<Napi::Number>().Uint32Value());
 }
 
 Napi::Value EngineObject::Close(const Napi::CallbackInfo& info) {

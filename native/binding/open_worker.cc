@@ -26,7 +26,8 @@ void OpenWorker::OnOK() {
   }
   Calls& calls = Calls::Of(Env());
   calls.Attached(attachment_);
-  deferred_.Resolve(calls.engine_constructor().New({Napi::External<std::shared_ptr<Attachment>>::New(Env(), &attachment_)}));
+  deferred_.Resolve(
+      calls.engine_constructor().New({Napi::External<std::shared_ptr<Attachment>>::New(Env(), &attachment_)}));
 }
 
 }  // namespace zrank

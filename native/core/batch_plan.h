@@ -27,8 +27,8 @@ std::vector<uint32_t> PlanOrder(std::span<const PlanItem> items);
 // limits runs alone.
 size_t PlanCut(std::span<const PlanItem> ordered, const BatchLimits& limits);
 
-// Tokens that an item adds to a batch behind `previous` (null at the beginning): its group's prefix counts once. An upper
-// bound, since equal sequences inside a group may share more.
+// Tokens that an item adds to a batch behind `previous` (null at the beginning): its group's prefix counts once. An
+// upper bound, since equal sequences inside a group may share more.
 uint64_t AddedTokens(const PlanItem* previous, const PlanItem& item);
 
 }  // namespace zrank

@@ -31,7 +31,8 @@ void CudaDriver::Call(const char* name, int (*function)(Parameters...), Argument
   get_error_name_(result, &error);
   get_error_string_(result, &meaning);
   throw Error(ErrorCode::kDeviceUnavailable, std::string(name) + ": " + (error ? error : "CUDA error") + " (" +
-                                                 std::to_string(result) + ")" + (meaning ? std::string(", ") + meaning : ""));
+                                                 std::to_string(result) + ")" +
+                                                 (meaning ? std::string(", ") + meaning : ""));
 }
 
 CudaDriver::CudaDriver(const std::string& library_path) {

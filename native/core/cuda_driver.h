@@ -23,11 +23,12 @@ struct CudaDevice {
 // Safe to call from any thread.
 class CudaDriver {
  public:
-  // Throws DEVICE_UNAVAILABLE with the loader's own words where there is no driver, and with the driver's where it finds no
-  // device: "cuInit: CUDA_ERROR_NO_DEVICE (100), no CUDA-capable device is detected".
+  // Throws DEVICE_UNAVAILABLE with the loader's own words where there is no driver, and with the driver's where it
+  // finds no device: "cuInit: CUDA_ERROR_NO_DEVICE (100), no CUDA-capable device is detected".
   explicit CudaDriver(const std::string& library_path = "libcuda.so.1");
 
-  // The newest CUDA that the driver serves: 13000 for 13.0. https://docs.nvidia.com/cuda/cuda-driver-api: cuDriverGetVersion
+  // The newest CUDA that the driver serves: 13000 for 13.0. https://docs.nvidia.com/cuda/cuda-driver-api:
+  // cuDriverGetVersion
   int Version() const;
   int DeviceCount() const;
   // Throws DEVICE_UNAVAILABLE for an index that no device has.

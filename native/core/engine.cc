@@ -48,12 +48,12 @@ std::vector<PlanItem> PlanItems(const Work& work) {
 struct Engine::Request {
   uint64_t ticket;
   Work work;
-  std::vector<uint32_t> order;   // sequence indices as they enter batches
-  std::vector<PlanItem> items;   // in that order
-  size_t taken = 0;              // how many of them batches have taken
+  std::vector<uint32_t> order;  // sequence indices as they enter batches
+  std::vector<PlanItem> items;  // in that order
+  size_t taken = 0;             // how many of them batches have taken
   size_t done = 0;
   std::vector<float> rows;
-  std::vector<uint64_t> added;   // [items + 1] tokens that items[0, i) add to one batch, summed
+  std::vector<uint64_t> added;  // [items + 1] tokens that items[0, i) add to one batch, summed
 
   Sequence sequence(uint32_t index) const {
     const uint32_t begin = work.offsets[index], length = work.offsets[index + 1] - begin;
@@ -123,7 +123,8 @@ uint64_t Engine::Submit(Work work) {
   for (uint32_t index : request->order) request->items.push_back(items[index]);
   request->added.push_back(0);
   for (size_t i = 0; i < items.size(); ++i) {
-    request->added.push_back(request->added.back() + AddedTokens(i ? &request->items[i - 1] : nullptr, request->items[i]));
+    request->added.push_back(request->added.back() +
+                             AddedTokens(i ? &request->items[i - 1] : nullptr, request->items[i]));
   }
   const uint64_t tokens = request->waiting_tokens();
   request->work = std::move(work);
@@ -132,9 +133,9 @@ uint64_t Engine::Submit(Work work) {
   if (abandoned_) throw Error(ErrorCode::kClosed, "the process is exiting");
   // An empty queue takes a request of any size; otherwise nothing above a small limit could ever run.
   if (queued_tokens_ > 0 && queued_tokens_ + tokens > request->work.max_queue_tokens) {
-    throw Error(ErrorCode::kQueueFull, std::to_string(queued_tokens_) + " tokens wait already, " + std::to_string(tokens) +
-                                           " more would pass maxQueueTokens = " +
-                                           std::to_string(request->work.max_queue_tokens));
+    throw Error(ErrorCode::kQueueFull,
+                std::to_string(queued_tokens_) + " tokens wait already, " + std::to_string(tokens) +
+                    " more would pass maxQueueTokens = " + std::to_string(request->work.max_queue_tokens));
   }
   request->ticket = next_ticket_++;
   queued_tokens_ += tokens;
@@ -174,7 +175,8 @@ bool Engine::RunNext(const std::atomic<bool>& stop) {
 
 // The one with the fewest runs: no batch is staged on a busy GPU while another has none.
 Engine::Replica* Engine::FreeReplica() {
-  const auto least = std::min_element(replicas_.begin(), replicas_.end(), [](const auto& a, const auto& b) { return a.runs < b.runs; });
+  const auto least = std::min_element(replicas_.begin(), replicas_.end(),
+                                      [](const auto& a, const auto& b) { return a.runs < b.runs; });
   return least->runs < runs_per_replica_ ? &*least : nullptr;
 }
 
@@ -185,13 +187,14 @@ uint64_t Engine::Idle() const {
   return idle;
 }
 
-// Tokens that balance batches over cores or GPUs: guided self-scheduling (Polychronopoulos and Kuck, IEEE Transactions on
-// Computers 36(12), 1987), where each takes its share of what is left, so that all end at about the same time.
+// Tokens that balance batches over cores or GPUs: guided self-scheduling (Polychronopoulos and Kuck, IEEE Transactions
+// on Computers 36(12), 1987), where each takes its share of what is left, so that all end at about the same time.
 uint64_t Engine::BalancedTokens() const {
   const auto share = [this](uint64_t count) { return (queued_tokens_ + count - 1) / count; };
   const std::span<const PlanItem> waiting = queue_.front()->waiting();
   const bool repeats = waiting.size() > 1 && waiting[0].group == waiting[1].group;
-  const uint64_t guided = std::max(share(replicas_.size() * static_cast<size_t>(AtOnce())), repeats ? kMinSplitPrefixes * waiting[0].prefix : 0);
+  const uint64_t guided = std::max(share(replicas_.size() * static_cast<size_t>(AtOnce())),
+                                   repeats ? kMinSplitPrefixes * waiting[0].prefix : 0);
   const uint64_t tokens = std::min(guided, share(std::max<uint64_t>(Idle(), 1)));
   return std::max(tokens, on_gpus_ ? kMinSplitTokensOfGpu : kMinSplitTokens);
 }
@@ -303,7 +306,8 @@ void Engine::Run(Batch batch, Replica& replica) {
     if (request->work.on_progress) request->work.on_progress(done);
   }
   for (const auto& request : complete) {
-    const bool finite = std::all_of(request->rows.begin(), request->rows.end(), [](float x) { return std::isfinite(x); });
+    const bool finite =
+        std::all_of(request->rows.begin(), request->rows.end(), [](float x) { return std::isfinite(x); });
     if (finite) {
       Finish(request, std::move(request->rows));
     } else {
@@ -312,8 +316,8 @@ void Engine::Run(Batch batch, Replica& replica) {
   }
 }
 
-// Halves a batch that the device has no memory for, and plans no larger one for it again. A sequence that is too long alone
-// runs on the safer model.
+// Halves a batch that the device has no memory for, and plans no larger one for it again. A sequence that is too long
+// alone runs on the safer model.
 RunResult Engine::RunOrHalve(Replica& replica, std::span<const Sequence> sequences, const Ort::RunOptions& options) {
   try {
     return replica.model->Run(sequences, options);

@@ -24,12 +24,12 @@ using Outcome = std::variant<std::vector<float>, Error>;
 
 // What a caller submits. Everything in it is a copy: nothing that JavaScript owns reaches another thread.
 struct Work {
-  std::vector<int32_t> ids;        // all sequences, one after the other
-  std::vector<uint8_t> type_ids;   // as long as ids, or empty
-  std::vector<uint32_t> offsets;   // [sequences + 1] where each begins and ends in ids
-  std::vector<uint32_t> groups;    // [sequences] equal for sequences that begin alike (the documents of one query)
+  std::vector<int32_t> ids;       // all sequences, one after the other
+  std::vector<uint8_t> type_ids;  // as long as ids, or empty
+  std::vector<uint32_t> offsets;  // [sequences + 1] where each begins and ends in ids
+  std::vector<uint32_t> groups;   // [sequences] equal for sequences that begin alike (the documents of one query)
   BatchLimits limits{};
-  uint64_t max_queue_tokens = 0;   // refuse when more than this waits already
+  uint64_t max_queue_tokens = 0;  // refuse when more than this waits already
   // Both are called on the thread that ran the batch (on_done also on the one that cancels), never under a lock.
   std::function<void(size_t sequences_done)> on_progress;
   std::function<void(Outcome)> on_done;
@@ -40,10 +40,10 @@ struct EngineCounters {
   uint64_t tokens = 0;           // of all prompts
   uint64_t computed_tokens = 0;  // after sharing
   uint64_t padded_tokens = 0;
-  double run_seconds = 0;        // summed over runs
-  double compute_seconds = 0;    // of these, in ONNX Runtime; a GPU has one run there at a time and is idle between them
-  uint64_t out_of_memory = 0;    // runs that the device had no memory for: halved, or a sequence run on the safer model
-  uint64_t not_finite = 0;       // sequences that were run again in a safer precision
+  double run_seconds = 0;      // summed over runs
+  double compute_seconds = 0;  // of these, in ONNX Runtime; a GPU has one run there at a time and is idle between them
+  uint64_t out_of_memory = 0;  // runs that the device had no memory for: halved, or a sequence run on the safer model
+  uint64_t not_finite = 0;     // sequences that were run again in a safer precision
 };
 
 // How an engine is made.
@@ -92,20 +92,20 @@ class Engine {
     uint64_t max_tokens = UINT64_MAX;  // lowered when the device runs out of memory
   };
 
-  void Abandon();                          // stops every run and refuses new requests
-  Replica* FreeReplica();                  // needs mutex_
+  void Abandon();                                                  // stops every run and refuses new requests
+  Replica* FreeReplica();                                          // needs mutex_
   int AtOnce() const { return on_gpus_ ? 1 : runs_per_replica_; }  // batches that a replica computes side by side
-  uint64_t Idle() const;                   // needs mutex_
-  uint64_t BalancedTokens() const;         // needs mutex_
-  Batch NextBatch(const Replica& replica); // needs mutex_
-  void Serve();                            // what the engine's own threads do
-  void JoinThreads();                      // once abandoned_ is set
+  uint64_t Idle() const;                                           // needs mutex_
+  uint64_t BalancedTokens() const;                                 // needs mutex_
+  Batch NextBatch(const Replica& replica);                         // needs mutex_
+  void Serve();                                                    // what the engine's own threads do
+  void JoinThreads();                                              // once abandoned_ is set
   void Run(Batch batch, Replica& replica);
   RunResult RunOrHalve(Replica& replica, std::span<const Sequence> sequences, const Ort::RunOptions& options);
-  Model& Safer();                          // made when first asked for
+  Model& Safer();  // made when first asked for
   void MakeFinite(std::span<const Sequence> sequences, const Ort::RunOptions& options, RunResult& result);
   void Finish(const std::shared_ptr<Request>& request, Outcome outcome);
-  bool Remove(const Request& request);     // needs mutex_
+  bool Remove(const Request& request);  // needs mutex_
 
   const bool on_gpus_;
   const int runs_per_replica_;
@@ -116,8 +116,8 @@ class Engine {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::list<std::shared_ptr<Request>> queue_;   // requests with sequences that no batch has taken
-  std::list<std::shared_ptr<Request>> open_;    // every request without an outcome
+  std::list<std::shared_ptr<Request>> queue_;  // requests with sequences that no batch has taken
+  std::list<std::shared_ptr<Request>> open_;   // every request without an outcome
   std::set<Ort::RunOptions*> running_;
   uint64_t queued_tokens_ = 0;
   uint64_t next_ticket_ = 1;

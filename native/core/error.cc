@@ -4,17 +4,28 @@ namespace zrank {
 
 std::string_view Name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kAborted: return "ABORTED";
-    case ErrorCode::kClosed: return "CLOSED";
-    case ErrorCode::kQueueFull: return "QUEUE_FULL";
-    case ErrorCode::kOnnxRuntimeNotFound: return "ONNXRUNTIME_NOT_FOUND";
-    case ErrorCode::kOnnxRuntimeIncompatible: return "ONNXRUNTIME_INCOMPATIBLE";
-    case ErrorCode::kDeviceUnavailable: return "DEVICE_UNAVAILABLE";
-    case ErrorCode::kDeviceOutOfMemory: return "DEVICE_OUT_OF_MEMORY";
-    case ErrorCode::kSessionFailed: return "SESSION_FAILED";
-    case ErrorCode::kRunFailed: return "RUN_FAILED";
-    case ErrorCode::kScoreNotFinite: return "SCORE_NOT_FINITE";
-    case ErrorCode::kInternal: return "INTERNAL";
+    case ErrorCode::kAborted:
+      return "ABORTED";
+    case ErrorCode::kClosed:
+      return "CLOSED";
+    case ErrorCode::kQueueFull:
+      return "QUEUE_FULL";
+    case ErrorCode::kOnnxRuntimeNotFound:
+      return "ONNXRUNTIME_NOT_FOUND";
+    case ErrorCode::kOnnxRuntimeIncompatible:
+      return "ONNXRUNTIME_INCOMPATIBLE";
+    case ErrorCode::kDeviceUnavailable:
+      return "DEVICE_UNAVAILABLE";
+    case ErrorCode::kDeviceOutOfMemory:
+      return "DEVICE_OUT_OF_MEMORY";
+    case ErrorCode::kSessionFailed:
+      return "SESSION_FAILED";
+    case ErrorCode::kRunFailed:
+      return "RUN_FAILED";
+    case ErrorCode::kScoreNotFinite:
+      return "SCORE_NOT_FINITE";
+    case ErrorCode::kInternal:
+      return "INTERNAL";
   }
   return "INTERNAL";
 }
@@ -41,8 +52,10 @@ Error Classify(const std::exception& exception, ErrorCode otherwise) {
     return Error(ErrorCode::kDeviceUnavailable, Part(text, at + 12, "\n"));
   }
   if (otherwise == ErrorCode::kDeviceUnavailable) {
-    if (const size_t at = text.find("CUDA failure "); at != std::string::npos) return Error(otherwise, Part(text, at, " ; "));
-    if (const size_t at = text.rfind(" was false. "); at != std::string::npos) return Error(otherwise, Part(text, at + 12, "\n"));
+    if (const size_t at = text.find("CUDA failure "); at != std::string::npos)
+      return Error(otherwise, Part(text, at, " ; "));
+    if (const size_t at = text.rfind(" was false. "); at != std::string::npos)
+      return Error(otherwise, Part(text, at + 12, "\n"));
   }
   return Error(otherwise, text);
 }

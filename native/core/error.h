@@ -32,8 +32,8 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
-// The one place that reads ONNX Runtime's message texts: what an exception of a run or of a session's creation means. Of a
-// library that cannot be loaded the message keeps the loader's own words.
+// The one place that reads ONNX Runtime's message texts: what an exception of a run or of a session's creation means.
+// Of a library that cannot be loaded the message keeps the loader's own words.
 Error Classify(const std::exception& exception, ErrorCode otherwise);
 
 }  // namespace zrank

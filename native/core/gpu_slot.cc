@@ -42,7 +42,8 @@ void GpuSlot::Bind(std::span<const GraphInput> inputs, const char* output, int64
   const auto take = [&next](size_t size) { return std::exchange(next, next + Aligned(size)); };
   auto* logits = reinterpret_cast<float*>(take(output_size * sizeof(float)));
   const std::array<int64_t, 2> output_shape{rows, 1};
-  binding_.BindOutput(output, Ort::Value::CreateTensor<float>(memory_, logits, output_size, output_shape.data(), output_shape.size()));
+  binding_.BindOutput(
+      output, Ort::Value::CreateTensor<float>(memory_, logits, output_size, output_shape.data(), output_shape.size()));
   output_ = {logits, output_size};
   for (const GraphInput& input : inputs) {
     std::byte* data = take(input.bytes.size());

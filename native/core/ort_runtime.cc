@@ -21,9 +21,9 @@ const OrtApiBase* Load(const std::string& library_path) {
   const OrtApiBase* base = entry();
   const OrtApi* api = base->GetApi(ORT_API_VERSION);
   if (api == nullptr) {
-    throw Error(ErrorCode::kOnnxRuntimeIncompatible,
-                library_path + " is ONNX Runtime " + base->GetVersionString() + ", but zrank was built for version 1." +
-                    std::to_string(ORT_API_VERSION) + " or later");
+    throw Error(ErrorCode::kOnnxRuntimeIncompatible, library_path + " is ONNX Runtime " + base->GetVersionString() +
+                                                         ", but zrank was built for version 1." +
+                                                         std::to_string(ORT_API_VERSION) + " or later");
   }
   Ort::InitApi(api);
   return base;
@@ -33,7 +33,9 @@ const OrtApiBase* Load(const std::string& library_path) {
 
 // What fails comes back as a status; the same on stderr would be in the host's way.
 OrtRuntime::OrtRuntime(const OrtApiBase* base, std::string library_path)
-    : env_(ORT_LOGGING_LEVEL_FATAL, "zrank"), version_(base->GetVersionString()), library_path_(std::move(library_path)) {}
+    : env_(ORT_LOGGING_LEVEL_FATAL, "zrank"),
+      version_(base->GetVersionString()),
+      library_path_(std::move(library_path)) {}
 
 OrtRuntime& OrtRuntime::Open(const std::string& library_path) {
   static std::mutex mutex;

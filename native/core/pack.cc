@@ -66,7 +66,8 @@ PagedBatch LayOutPaged(const PackedBatch& batch) {
     paged.cumulative_sequence_length.push_back(static_cast<int32_t>(paged.expand.size()));
     const size_t blocks = (length + kPagedBlockSize - 1) / kPagedBlockSize;
     // Entries beyond a sequence's end name a block that exists.
-    for (size_t i = 0; i < width; ++i) paged.block_table.push_back(i < blocks ? static_cast<int32_t>(paged.blocks++) : 0);
+    for (size_t i = 0; i < width; ++i)
+      paged.block_table.push_back(i < blocks ? static_cast<int32_t>(paged.blocks++) : 0);
   };
   std::vector<int32_t> starts;  // in E, of each packed sequence
   for (size_t b = 0; b < batch.last.size(); ++b) {
@@ -78,7 +79,8 @@ PagedBatch LayOutPaged(const PackedBatch& batch) {
     paged.last_flat.push_back(static_cast<int32_t>(paged.expand.size()) - 1);
   }
   for (int32_t position : batch.compact) {
-    paged.compact.push_back(starts[static_cast<size_t>(position) / longest] + static_cast<int32_t>(static_cast<size_t>(position) % longest));
+    paged.compact.push_back(starts[static_cast<size_t>(position) / longest] +
+                            static_cast<int32_t>(static_cast<size_t>(position) % longest));
   }
 
   const size_t expanded = RoundUp(std::max<size_t>(paged.expand.size(), 32), 32);
@@ -105,7 +107,8 @@ PackedBatch Pack(std::span<const Sequence> sequences) {
   batch.score_row.resize(sequences.size());
   std::vector<uint32_t> order(sequences.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return Less(sequences[a], sequences[b]); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return Less(sequences[a], sequences[b]); });
 
   size_t longest = 0;
   for (const Sequence& sequence : sequences) longest = std::max(longest, sequence.ids.size());

@@ -28,13 +28,13 @@ struct PackedBatch {
   int64_t sequences() const { return static_cast<int64_t>(last.size()); }
 };
 
-// Pads T, B and S up to sizes that recur, so that a device's memory arena meets the same shapes again. The added rows and
-// sequences hold token 0 and decide nothing; at most 1/32 of T and 1/8 of B and S is added above small sizes.
+// Pads T, B and S up to sizes that recur, so that a device's memory arena meets the same shapes again. The added rows
+// and sequences hold token 0 and decide nothing; at most 1/32 of T and 1/8 of B and S is added above small sizes.
 void PadToBuckets(PackedBatch& batch);
 
-// A batch as PagedAttention takes it: the sequences without padding, one after the other, E tokens in all, and a cache that
-// is empty before the run. Padded up to sizes that recur by sequences of token 0, which decide nothing; B counts the packed
-// sequences (rounded up), B' those and the added ones.
+// A batch as PagedAttention takes it: the sequences without padding, one after the other, E tokens in all, and a cache
+// that is empty before the run. Padded up to sizes that recur by sequences of token 0, which decide nothing; B counts
+// the packed sequences (rounded up), B' those and the added ones.
 struct PagedBatch {
   std::vector<int32_t> input_ids;                   // [T]
   std::vector<int32_t> expand;                      // [E] row of input_ids for each position

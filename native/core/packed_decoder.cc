@@ -30,12 +30,14 @@ RunResult PackedDecoder::Run(std::span<const Sequence> batch, const Ort::RunOpti
   return result;
 }
 
-std::vector<float> PackedDecoder::RunPadded(const Ort::RunOptions& options, PackedBatch& packed, double& compute_seconds) {
+std::vector<float> PackedDecoder::RunPadded(const Ort::RunOptions& options, PackedBatch& packed,
+                                            double& compute_seconds) {
   if (device_.is_gpu()) PadToBuckets(packed);
   const int64_t tokens = packed.tokens(), sequences = packed.sequences();
   if (sequences * packed.longest * packed.longest > max_squares_) {
     throw Error(ErrorCode::kDeviceOutOfMemory, "the scores of attention over " + std::to_string(sequences) + " x " +
-                                                   std::to_string(packed.longest) + " tokens need a larger tensor than the device takes");
+                                                   std::to_string(packed.longest) +
+                                                   " tokens need a larger tensor than the device takes");
   }
   const std::vector<int32_t> total{packed.longest};
   const std::array inputs{
@@ -47,10 +49,12 @@ std::vector<float> PackedDecoder::RunPadded(const Ort::RunOptions& options, Pack
       GraphInput("seqlens_k", packed.seqlens_k, {sequences}),
       GraphInput("total_sequence_length", total, {1}),
   };
-  return device_.is_gpu() ? RunOnGpu(options, inputs, sequences, compute_seconds) : RunOnCpu(options, inputs, compute_seconds);
+  return device_.is_gpu() ? RunOnGpu(options, inputs, sequences, compute_seconds)
+                          : RunOnCpu(options, inputs, compute_seconds);
 }
 
-std::vector<float> PackedDecoder::RunPaged(const Ort::RunOptions& options, const PagedBatch& paged, double& compute_seconds) {
+std::vector<float> PackedDecoder::RunPaged(const Ort::RunOptions& options, const PagedBatch& paged,
+                                           double& compute_seconds) {
   const int64_t tokens = paged.tokens(), sequences = paged.sequences();
   const auto expanded = static_cast<int64_t>(paged.expand.size()), last = static_cast<int64_t>(paged.last.size());
   const std::vector<int64_t> blocks{paged.blocks, 1};
@@ -62,14 +66,16 @@ std::vector<float> PackedDecoder::RunPaged(const Ort::RunOptions& options, const
       GraphInput("last_flat", paged.last_flat, {last}),
       GraphInput("cumulative_sequence_length", paged.cumulative_sequence_length, {sequences + 1}),
       GraphInput("past_seqlens", paged.past_seqlens, {sequences}),
-      GraphInput("block_table", paged.block_table, {sequences, static_cast<int64_t>(paged.block_table.size()) / sequences}),
+      GraphInput("block_table", paged.block_table,
+                 {sequences, static_cast<int64_t>(paged.block_table.size()) / sequences}),
       GraphInput("attention_metadata", paged.attention_metadata, {2}),
       GraphInput("blocks", blocks, {2}),
   };
   return RunOnGpu(options, inputs, last, compute_seconds);
 }
 
-std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, double& compute_seconds) {
+std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs,
+                                           double& compute_seconds) {
   static const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
   std::vector<const char*> names;
   std::vector<Ort::Value> values;
@@ -84,8 +90,8 @@ std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::
   return {logits, logits + outputs.front().GetTensorTypeAndShapeInfo().GetElementCount()};
 }
 
-std::vector<float> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, int64_t sequences,
-                                           double& compute_seconds) {
+std::vector<float> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs,
+                                           int64_t sequences, double& compute_seconds) {
   try {
     std::unique_lock lock(gpu_, std::defer_lock);
     // The WebGPU provider takes no copies while it runs.

@@ -21,7 +21,8 @@ class PackedDecoder : public Model {
   // The logits of the packed sequences, by the layout that the graph's attention takes. All add to `compute_seconds`.
   std::vector<float> RunPadded(const Ort::RunOptions& options, PackedBatch& packed, double& compute_seconds);
   std::vector<float> RunPaged(const Ort::RunOptions& options, const PagedBatch& paged, double& compute_seconds);
-  std::vector<float> RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, double& compute_seconds);
+  std::vector<float> RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs,
+                              double& compute_seconds);
   // A GPU runs one batch at a time; the next one is packed and copied to it meanwhile.
   std::vector<float> RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs, int64_t sequences,
                               double& compute_seconds);

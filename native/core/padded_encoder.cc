@@ -34,7 +34,8 @@ std::string Choose(const std::vector<std::string>& outputs, const std::array<con
 void CheckInputs(const Ort::Session& session, const std::vector<std::string>& names) {
   for (size_t i = 0; i < names.size(); ++i) {
     if (std::find(kInputs.begin(), kInputs.end(), names[i]) == kInputs.end()) {
-      throw Error(ErrorCode::kSessionFailed, "the graph asks for the input " + names[i] + ", which is none of an encoder's");
+      throw Error(ErrorCode::kSessionFailed,
+                  "the graph asks for the input " + names[i] + ", which is none of an encoder's");
     }
     const Ort::TypeInfo type = session.GetInputTypeInfo(i);
     if (type.GetTensorTypeAndShapeInfo().GetElementType() != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64) {
@@ -77,7 +78,8 @@ PaddedEncoder::PaddedEncoder(const EncoderSpec& spec)
     if (output_.empty()) output_ = Choose(outputs, kSentenceOutputs);
   }
   if (output_.empty()) {
-    throw Error(ErrorCode::kSessionFailed, "none of the graph's outputs (" + Join(outputs) + ") is known to be " + wanted);
+    throw Error(ErrorCode::kSessionFailed,
+                "none of the graph's outputs (" + Join(outputs) + ") is known to be " + wanted);
   }
   const size_t index = std::find(outputs.begin(), outputs.end(), output_) - outputs.begin();
   const Ort::TypeInfo type = session.GetOutputTypeInfo(index);
@@ -88,8 +90,8 @@ PaddedEncoder::PaddedEncoder(const EncoderSpec& spec)
   const size_t rank = tensor.GetShape().size();
   pools_ = rank == 3 && !pooling_.empty();
   if (!pools_ && rank != 1 && rank != 2) {
-    throw Error(ErrorCode::kSessionFailed, "the graph's output " + output_ + " has " + std::to_string(rank) +
-                                               " dimensions: it is not " + wanted);
+    throw Error(ErrorCode::kSessionFailed,
+                "the graph's output " + output_ + " has " + std::to_string(rank) + " dimensions: it is not " + wanted);
   }
 }
 
@@ -104,7 +106,8 @@ RunResult PaddedEncoder::Run(std::span<const Sequence> batch, const Ort::RunOpti
   std::vector<const char*> names;
   for (const std::string& input : inputs_) {
     auto& filled = values.emplace_back(Fill(input, batch, longest, pad_id_));
-    inputs.push_back(Ort::Value::CreateTensor<int64_t>(memory, filled.data(), filled.size(), shape.data(), shape.size()));
+    inputs.push_back(
+        Ort::Value::CreateTensor<int64_t>(memory, filled.data(), filled.size(), shape.data(), shape.size()));
     names.push_back(input.c_str());
   }
   const std::array output_names{output_.c_str()};
@@ -116,7 +119,8 @@ RunResult PaddedEncoder::Run(std::span<const Sequence> batch, const Ort::RunOpti
 
   const std::vector<int64_t> got = outputs.front().GetTensorTypeAndShapeInfo().GetShape();
   const bool fits = got.front() == shape[0] && (!pools_ || got[1] == shape[1]);
-  if (!fits) throw Error(ErrorCode::kRunFailed, "the graph's output " + output_ + " does not have a row for every sequence");
+  if (!fits)
+    throw Error(ErrorCode::kRunFailed, "the graph's output " + output_ + " does not have a row for every sequence");
   const float* data = outputs.front().GetTensorData<float>();
   const size_t width = got.size() == 1 ? 1 : static_cast<size_t>(got.back());
 

@@ -36,7 +36,7 @@ class PaddedEncoder : public Model {
   const int64_t pad_id_;
   std::vector<std::string> inputs_;  // as the graph declares them
   std::string output_;
-  bool pools_;                       // output_ holds token embeddings
+  bool pools_;  // output_ holds token embeddings
 };
 
 }  // namespace zrank

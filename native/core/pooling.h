@@ -8,8 +8,8 @@ namespace zrank {
 // How the token embeddings of a sequence become one: the modes of sentence-transformers
 // (sentence_transformer/modules/pooling.py).
 enum class Pooling {
-  kCls,             // the first token's
-  kMax,             // the greatest of each dimension
+  kCls,  // the first token's
+  kMax,  // the greatest of each dimension
   kMean,
   kMeanSqrtLength,  // the sum, divided by the root of the length
   kWeightedMean,    // token i weighs i + 1

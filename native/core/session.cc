@@ -33,7 +33,8 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
     if (!spec.prepack) options.AddConfigEntry("session.disable_prepacking", "1");
     options.Add(CustomOps());
   }
-  // ONNX Runtime maps external data of a model that came as bytes from below this folder; it follows no symlink out of it.
+  // ONNX Runtime maps external data of a model that came as bytes from below this folder; it follows no symlink out of
+  // it.
   if (!spec.weight_folder.empty()) {
     options.AddConfigEntry("session.model_external_initializers_file_folder_path", spec.weight_folder.c_str());
   }
@@ -54,7 +55,8 @@ Session::Session(const SessionSpec& spec) try {
 std::vector<Ort::Value> Session::Run(const Ort::RunOptions& options, std::span<const char* const> input_names,
                                      std::span<const Ort::Value> inputs, std::span<const char* const> output_names) {
   try {
-    return session_.Run(options, input_names.data(), inputs.data(), inputs.size(), output_names.data(), output_names.size());
+    return session_.Run(options, input_names.data(), inputs.data(), inputs.size(), output_names.data(),
+                        output_names.size());
   } catch (const std::exception& exception) {
     throw Classify(exception, ErrorCode::kRunFailed);
   }

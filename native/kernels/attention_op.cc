@@ -25,7 +25,8 @@ std::vector<AttentionTask> Tasks(const int32_t* rows, int64_t count, const Atten
   std::vector<AttentionTask> tasks;
   for (int64_t row = 0; row < count;) {
     int64_t end = row + 1;
-    while (end < count && end - row < most && rows[end] == rows[end - 1] + 1 && rows[end] % attention.longest != 0) ++end;
+    while (end < count && end - row < most && rows[end] == rows[end - 1] + 1 && rows[end] % attention.longest != 0)
+      ++end;
     for (int64_t head = 0; head < attention.key_value_heads; ++head) {
       tasks.push_back({row, end - row, rows[row] / attention.longest, rows[row] % attention.longest, head});
     }
@@ -55,7 +56,8 @@ void AttentionOpKernel::Compute(const Ort::KernelContext& context) const {
   enum { kQ, kK, kV, kQNorm, kKNorm, kCos, kSin, kExpand, kRows };
   std::vector<Tensor> inputs;
   for (size_t i = kQ; i <= kRows; ++i) inputs.push_back(Input(context, i));
-  const auto expand = static_cast<const int32_t*>(inputs[kExpand].data), rows = static_cast<const int32_t*>(inputs[kRows].data);
+  const auto expand = static_cast<const int32_t*>(inputs[kExpand].data),
+             rows = static_cast<const int32_t*>(inputs[kRows].data);
   const int64_t width = inputs[kQ].shape[1], head_dim = width / heads_, count = inputs[kRows].shape[1];
   if (head_dim % 32 != 0 || inputs[kK].shape[1] != key_value_heads_ * head_dim || inputs[kQNorm].shape[1] != head_dim) {
     throw std::invalid_argument("queries, keys and norms do not fit each other");
@@ -63,8 +65,9 @@ void AttentionOpKernel::Compute(const Ort::KernelContext& context) const {
   const int64_t shape[] = {count, width};
   float* out = context.GetOutput(0, shape, 2).GetTensorMutableData<float>();
   Job job{attention_,
-          {inputs[kQ].floats(), inputs[kK].floats(), inputs[kV].floats(), inputs[kQNorm].floats(), inputs[kKNorm].floats(),
-           inputs[kCos].floats(), inputs[kSin].floats(), expand, out, inputs[kExpand].shape[1], heads_, key_value_heads_, head_dim, epsilon_},
+          {inputs[kQ].floats(), inputs[kK].floats(), inputs[kV].floats(), inputs[kQNorm].floats(),
+           inputs[kKNorm].floats(), inputs[kCos].floats(), inputs[kSin].floats(), expand, out, inputs[kExpand].shape[1],
+           heads_, key_value_heads_, head_dim, epsilon_},
           {}};
   job.tasks = Tasks(rows, count, job.attention);
   if (!job.tasks.empty()) context.ParallelFor(Job::Run, job.tasks.size(), job.tasks.size(), &job);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Only for translation units compiled for AVX-512. Everything here has internal linkage: a symbol shared with the rest of
-// the program could carry these instructions to processors without them.
+// Only for translation units compiled for AVX-512. Everything here has internal linkage: a symbol shared with the rest
+// of the program could carry these instructions to processors without them.
 
 #include <immintrin.h>
 

@@ -20,14 +20,17 @@ int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 #ifdef ZRANK_AVX512
 bool HasInstructions(Arithmetic arithmetic) {
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
-      !__builtin_cpu_supports("avx512dq")) {
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq")) {
     return false;
   }
   switch (arithmetic) {
-    case Arithmetic::kFp32: return true;
-    case Arithmetic::kBf16: return __builtin_cpu_supports("avx512bf16");
-    case Arithmetic::kInt8: return __builtin_cpu_supports("avx512vnni");
+    case Arithmetic::kFp32:
+      return true;
+    case Arithmetic::kBf16:
+      return __builtin_cpu_supports("avx512bf16");
+    case Arithmetic::kInt8:
+      return __builtin_cpu_supports("avx512vnni");
   }
   return false;
 }
@@ -35,8 +38,7 @@ bool HasInstructions(Arithmetic arithmetic) {
 
 }  // namespace
 
-const size_t kGemmWorkspaceBytes =
-    4 * kBlockColumns * (kMaxPanelSteps + kBlockTiles * kTileRows);
+const size_t kGemmWorkspaceBytes = 4 * kBlockColumns * (kMaxPanelSteps + kBlockTiles * kTileRows);
 
 int64_t GemmTiles(const GemmInput& input) { return CeilDiv(input.rows, kTileRows); }
 
@@ -50,9 +52,12 @@ const GemmKernel* FindGemmKernel(Arithmetic arithmetic) {
 #ifdef ZRANK_AVX512
   if (HasInstructions(arithmetic)) {
     switch (arithmetic) {
-      case Arithmetic::kFp32: return &kGemmFp32Avx512;
-      case Arithmetic::kBf16: return &kGemmBf16Avx512;
-      case Arithmetic::kInt8: return &kGemmInt8Avx512;
+      case Arithmetic::kFp32:
+        return &kGemmFp32Avx512;
+      case Arithmetic::kBf16:
+        return &kGemmBf16Avx512;
+      case Arithmetic::kInt8:
+        return &kGemmInt8Avx512;
     }
   }
 #endif
@@ -65,8 +70,10 @@ int64_t MaxTaskPositions(int64_t query_heads_each) { return kMaxTaskRows / query
 const AttentionKernel* FindAttentionKernel(Arithmetic arithmetic) {
 #ifdef ZRANK_AVX512
   // Attention has no weights to keep in int8.
-  if (arithmetic == Arithmetic::kInt8) arithmetic = HasInstructions(Arithmetic::kBf16) ? Arithmetic::kBf16 : Arithmetic::kFp32;
-  if (HasInstructions(arithmetic)) return arithmetic == Arithmetic::kBf16 ? &kAttentionBf16Avx512 : &kAttentionFp32Avx512;
+  if (arithmetic == Arithmetic::kInt8)
+    arithmetic = HasInstructions(Arithmetic::kBf16) ? Arithmetic::kBf16 : Arithmetic::kFp32;
+  if (HasInstructions(arithmetic))
+    return arithmetic == Arithmetic::kBf16 ? &kAttentionBf16Avx512 : &kAttentionFp32Avx512;
 #endif
   (void)arithmetic;
   return nullptr;

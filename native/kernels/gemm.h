@@ -18,12 +18,13 @@ enum class Stored { kFp32, kFp16, kBf16, kInt8 };
 // [columns, blocks, kInt8Block], of which 128 stands for zero, and `scales` [columns, blocks], as MatMulNBits of
 // com.microsoft takes them. Only int8 kernels take it, and they take nothing else.
 struct Weight {
-  const void* data;      // or null
-  const float* scales;   // or null
+  const void* data;     // or null
+  const float* scales;  // or null
 };
 constexpr int64_t kInt8Block = 128;
 
-// Y[rows, columns] = X[rows, depth] W[columns, depth]^T. With `up`, a second weight of the same shape: Y = silu(X W^T) * (X up^T).
+// Y[rows, columns] = X[rows, depth] W[columns, depth]^T. With `up`, a second weight of the same shape: Y = silu(X W^T)
+// * (X up^T).
 struct Gemm {
   Weight weight;
   Weight up;  // perhaps none

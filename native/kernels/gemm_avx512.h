@@ -39,7 +39,8 @@ inline __m512 Silu(__m512 x) {
 
 // Sums of products that are formed step by step: Math::Mac(sum, x, w) is sum + the step's products.
 template <typename Math, int kRows>
-[[gnu::always_inline]] inline void SumSteps(const uint32_t* x, const uint32_t* w, int64_t steps, __m512 (&sum)[kRows][kTileGroups]) {
+[[gnu::always_inline]] inline void SumSteps(const uint32_t* x, const uint32_t* w, int64_t steps,
+                                            __m512 (&sum)[kRows][kTileGroups]) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
 #pragma GCC unroll 2
@@ -107,14 +108,16 @@ struct Columns {
   int64_t count;
 };
 
-inline Columns ColumnsAt(const Weight& weight, Stored stored, int64_t row_depth, int64_t column, int64_t count, int64_t depth) {
+inline Columns ColumnsAt(const Weight& weight, Stored stored, int64_t row_depth, int64_t column, int64_t count,
+                         int64_t depth) {
   if (stored == Stored::kInt8) {
     const int64_t blocks = (row_depth + kInt8Block - 1) / kInt8Block, stride = blocks * kInt8Block;
     return {stored, static_cast<const char*>(weight.data) + column * stride + depth, stride,
             weight.scales + column * blocks + depth / kInt8Block, count};
   }
   const int64_t size = stored == Stored::kFp32 ? 4 : 2;
-  return {stored, static_cast<const char*>(weight.data) + (column * row_depth + depth) * size, row_depth, nullptr, count};
+  return {stored, static_cast<const char*>(weight.data) + (column * row_depth + depth) * size, row_depth, nullptr,
+          count};
 }
 
 // Tiles of nearly equal height: 16 rows make 8 and 8 rather than 12 and 4.
@@ -135,7 +138,8 @@ uint32_t* PackedTile(const GemmInput& input, int64_t tile, int64_t slice) {
 
 template <typename Math>
 size_t PackedBytes(const GemmInput& input) {
-  return 4 * static_cast<size_t>((input.rows + kTileRows - 1) / kTileRows * Slices<Math>(input) * kTileRows * kRowSteps);
+  return 4 *
+         static_cast<size_t>((input.rows + kTileRows - 1) / kTileRows * Slices<Math>(input) * kTileRows * kRowSteps);
 }
 
 template <typename Math>
@@ -145,7 +149,8 @@ void Pack(const GemmInput& input, int64_t tile) {
   for (int64_t s = 0; s < Slices<Math>(input); ++s) {
     uint32_t* out = PackedTile<Math>(input, tile, s);
     const int64_t depth = s * slice, length = Min(slice, input.depth - depth);
-    for (int64_t r = top; r < bottom; ++r, out += kRowSteps) Math::PackRow(input.x + r * input.depth + depth, length, out);
+    for (int64_t r = top; r < bottom; ++r, out += kRowSteps)
+      Math::PackRow(input.x + r * input.depth + depth, length, out);
   }
 }
 
@@ -173,8 +178,8 @@ void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* worksp
       for (int64_t g = 0; g < kTileGroups; ++g) {
         const int64_t from = Min(column + t * tile_width + (gated ? 0 : g * kLanes), gemm.columns);
         const Weight& weight = gated && g == 1 ? gemm.up : gemm.weight;
-        Math::PackColumns(ColumnsAt(weight, gemm.stored, input.depth, from, Min(kLanes, gemm.columns - from), depth), length,
-                          packed_w + t * kTileColumns * Math::kPanelSteps + g * kLanes);
+        Math::PackColumns(ColumnsAt(weight, gemm.stored, input.depth, from, Min(kLanes, gemm.columns - from), depth),
+                          length, packed_w + t * kTileColumns * Math::kPanelSteps + g * kLanes);
       }
     }
     for (int64_t d = tile; d < tile_end; ++d) {
@@ -184,7 +189,8 @@ void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* worksp
         // The next tile of X is on its way meanwhile.
         const uint32_t* next = d + 1 < tile_end ? PackedTile<Math>(input, d + 1, s) : x;
         for (int64_t r = t; r < kTileRows; r += tiles_across) {
-          for (int64_t i = 0; i < steps; i += kLanes) _mm_prefetch(reinterpret_cast<const char*>(next + r * kRowSteps + i), _MM_HINT_T1);
+          for (int64_t i = 0; i < steps; i += kLanes)
+            _mm_prefetch(reinterpret_cast<const char*>(next + r * kRowSteps + i), _MM_HINT_T1);
         }
         const int64_t from = column + t * tile_width;
         float* sums = partial + (d - tile) * kTileRows * kBlockColumns + t * kTileColumns;

@@ -14,7 +14,8 @@ struct Bf16 {
   }
 
   template <int kRows>
-  [[gnu::always_inline]] static void Sum(const uint32_t* x, const uint32_t* w, int64_t steps, __m512 (&sum)[kRows][kTileGroups]) {
+  [[gnu::always_inline]] static void Sum(const uint32_t* x, const uint32_t* w, int64_t steps,
+                                         __m512 (&sum)[kRows][kTileGroups]) {
     SumSteps<Bf16>(x, w, steps, sum);
   }
 
@@ -27,7 +28,8 @@ struct Bf16 {
       return Round(_mm512_maskz_loadu_ps(low, row), _mm512_maskz_loadu_ps(high, row + 4 * kLanes));
     }
     const char* row = weight + 2 * at;
-    return Round(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(low, row)), _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(high, row + 2 * kLanes)));
+    return Round(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(low, row)),
+                 _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(high, row + 2 * kLanes)));
   }
 
   static __m512i Round(__m512 low, __m512 high) { return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)); }
@@ -38,7 +40,8 @@ struct Bf16 {
       __m512i rows[kLanes];
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kLanes; ++i) {
-        rows[i] = i < columns.count ? Load(columns.stored, columns.data, i * columns.stride + k, depth - k) : _mm512_setzero_si512();
+        rows[i] = i < columns.count ? Load(columns.stored, columns.data, i * columns.stride + k, depth - k)
+                                    : _mm512_setzero_si512();
       }
       Transpose(rows);
 #pragma GCC unroll 16

@@ -14,7 +14,8 @@ struct Fp32 {
   }
 
   template <int kRows>
-  [[gnu::always_inline]] static void Sum(const uint32_t* x, const uint32_t* w, int64_t steps, __m512 (&sum)[kRows][kTileGroups]) {
+  [[gnu::always_inline]] static void Sum(const uint32_t* x, const uint32_t* w, int64_t steps,
+                                         __m512 (&sum)[kRows][kTileGroups]) {
     SumSteps<Fp32>(x, w, steps, sum);
   }
 

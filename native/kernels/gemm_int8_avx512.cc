@@ -5,9 +5,9 @@
 namespace zrank {
 namespace {
 
-// Each block of 128 elements of a row, of X and of W, is integers times a scale. A product of blocks is a sum of integers,
-// exact, times both scales. The instruction multiplies unsigned by signed bytes: X is packed with 128 added, and the sum of
-// a block of W times 128 taken off where its sums begin.
+// Each block of 128 elements of a row, of X and of W, is integers times a scale. A product of blocks is a sum of
+// integers, exact, times both scales. The instruction multiplies unsigned by signed bytes: X is packed with 128 added,
+// and the sum of a block of W times 128 taken off where its sums begin.
 //
 // A packed row of X keeps the scales of its blocks behind its steps.
 struct Int8 {
@@ -20,7 +20,8 @@ struct Int8 {
   }
 
   template <int kRows>
-  [[gnu::always_inline]] static void Sum(const uint32_t* x, const uint32_t* w, int64_t steps, __m512 (&sum)[kRows][kTileGroups]) {
+  [[gnu::always_inline]] static void Sum(const uint32_t* x, const uint32_t* w, int64_t steps,
+                                         __m512 (&sum)[kRows][kTileGroups]) {
     const auto* scales = reinterpret_cast<const float*>(x + kSliceSteps);
     // The sums wait in memory, or the compiler would move those of the inner loop there.
     alignas(64) float total[kRows][kTileColumns];
@@ -56,9 +57,11 @@ struct Int8 {
       for (int r = 0; r < kRows; ++r) {
         const __m512 scale = _mm512_set1_ps(scales[r * kRowSteps]);
         float* y = total[r];
-        _mm512_store_ps(y, _mm512_fmadd_ps(_mm512_cvtepi32_ps(part[r][0]), _mm512_mul_ps(scale, s0), _mm512_load_ps(y)));
+        _mm512_store_ps(y,
+                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(part[r][0]), _mm512_mul_ps(scale, s0), _mm512_load_ps(y)));
         y += kLanes;
-        _mm512_store_ps(y, _mm512_fmadd_ps(_mm512_cvtepi32_ps(part[r][1]), _mm512_mul_ps(scale, s1), _mm512_load_ps(y)));
+        _mm512_store_ps(y,
+                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(part[r][1]), _mm512_mul_ps(scale, s1), _mm512_load_ps(y)));
       }
     }
 #pragma GCC unroll 16
@@ -92,7 +95,8 @@ struct Int8 {
           corrections = _mm512_dpbusd_epi32(corrections, half, rows[i]);
         }
       }
-      const __m512 scales = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), FirstLanes(columns.count), indices, columns.scales + block, 4);
+      const __m512 scales =
+          _mm512_mask_i32gather_ps(_mm512_setzero_ps(), FirstLanes(columns.count), indices, columns.scales + block, 4);
       _mm512_store_ps(out + kScales, scales);
       _mm512_store_si512(out + kCorrections, _mm512_sub_epi32(_mm512_setzero_si512(), corrections));
     }
@@ -110,7 +114,8 @@ struct Int8 {
         values[i] = _mm512_maskz_loadu_ps(FirstLanes(depth - k - i * kLanes), x + k + i * kLanes);
         most = _mm512_max_epu32(most, _mm512_castps_si512(_mm512_abs_ps(values[i])));
       }
-      const float largest = _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(_mm512_reduce_max_epu32(most)))));
+      const float largest =
+          _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(_mm512_reduce_max_epu32(most)))));
       // What is too small to divide by is zero.
       const bool zero = largest < 0x1p-100f;
       const __m512 inverse = _mm512_set1_ps(zero ? 0.0f : 127.0f / largest);

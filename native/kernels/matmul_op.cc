@@ -12,11 +12,16 @@ namespace {
 
 Stored StoredAs(ONNXTensorElementDataType type) {
   switch (type) {
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT: return Stored::kFp32;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16: return Stored::kFp16;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16: return Stored::kBf16;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8: return Stored::kInt8;
-    default: throw std::invalid_argument("a weight is neither fp32 nor fp16 nor bf16 nor int8");
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+      return Stored::kFp32;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16:
+      return Stored::kFp16;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16:
+      return Stored::kBf16;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+      return Stored::kInt8;
+    default:
+      throw std::invalid_argument("a weight is neither fp32 nor fp16 nor bf16 nor int8");
   }
 }
 
@@ -41,8 +46,8 @@ WeightInput ReadWeight(const Ort::KernelContext& context, size_t index, Arithmet
   }
   const int64_t blocks = (depth + kInt8Block - 1) / kInt8Block;
   const Tensor scales = Input(context, index + 1);
-  fits(data.shape == std::vector<int64_t>{columns, blocks, kInt8Block} && scales.shape == std::vector<int64_t>{columns, blocks} &&
-       scales.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
+  fits(data.shape == std::vector<int64_t>{columns, blocks, kInt8Block} &&
+       scales.shape == std::vector<int64_t>{columns, blocks} && scales.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
   return {{data.data, scales.floats()}, stored, columns};
 }
 
@@ -92,8 +97,10 @@ void MatMulKernel::Compute(const Ort::KernelContext& context) const {
   const auto read = [&](size_t index) { return ReadWeight(context, index, arithmetic_, x.shape[1]); };
   for (size_t output = 0; output < context.GetOutputCount(); ++output) {
     const size_t index = 1 + output * inputs_each * (gated_ ? 2 : 1);
-    const WeightInput weight = read(index), up = gated_ ? read(index + inputs_each) : WeightInput{{}, weight.stored, weight.columns};
-    if (up.columns != weight.columns || up.stored != weight.stored) throw std::invalid_argument("gate and up do not fit each other");
+    const WeightInput weight = read(index),
+                      up = gated_ ? read(index + inputs_each) : WeightInput{{}, weight.stored, weight.columns};
+    if (up.columns != weight.columns || up.stored != weight.stored)
+      throw std::invalid_argument("gate and up do not fit each other");
     const int64_t shape[] = {x.shape[0], weight.columns};
     Ort::UnownedValue y = context.GetOutput(output, shape, 2);
     job.gemms.push_back({weight.weight, up.weight, y.GetTensorMutableData<float>(), weight.columns, weight.stored});

@@ -18,8 +18,11 @@ Tensor Input(const Ort::KernelContext& context, size_t index) {
 
 Arithmetic ArithmeticOf(const OrtKernelInfo* info) {
   const auto name = Ort::ConstKernelInfo(info).GetAttribute<std::string>("arithmetic");
-  const Arithmetic arithmetic = name == "int8" ? Arithmetic::kInt8 : name == "bf16" ? Arithmetic::kBf16 : Arithmetic::kFp32;
-  if (FindGemmKernel(arithmetic) == nullptr) throw std::runtime_error("this processor has no instructions for " + name + " kernels");
+  const Arithmetic arithmetic = name == "int8"   ? Arithmetic::kInt8
+                                : name == "bf16" ? Arithmetic::kBf16
+                                                 : Arithmetic::kFp32;
+  if (FindGemmKernel(arithmetic) == nullptr)
+    throw std::runtime_error("this processor has no instructions for " + name + " kernels");
   return arithmetic;
 }
 

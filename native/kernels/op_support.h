@@ -26,8 +26,8 @@ Tensor Input(const Ort::KernelContext& context, size_t index);
 // The attribute `arithmetic` of a node. Throws where the processor has no kernel for it.
 Arithmetic ArithmeticOf(const OrtKernelInfo* info);
 
-// Scratch memory of this thread, aligned to kGemmAlignment, kept for the next call. Threads of ONNX Runtime's pool and the
-// workers live about as long as the model.
+// Scratch memory of this thread, aligned to kGemmAlignment, kept for the next call. Threads of ONNX Runtime's pool and
+// the workers live about as long as the model.
 void* Workspace(size_t bytes);
 
 // Memory from the session's arena for the time of one call.

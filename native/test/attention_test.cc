@@ -36,7 +36,8 @@ std::vector<double> Rotated(const float* x, const Attention& a, const float* nor
   for (int64_t i = 0; i < a.head_dim; ++i) {
     const int64_t other = i < half ? i + half : i - half;
     const double sign = i < half ? -1 : 1;
-    out[i] = x[i] * factor * norm[i] * a.cos[position * half + i % half] + sign * x[other] * factor * norm[other] * a.sin[position * half + i % half];
+    out[i] = x[i] * factor * norm[i] * a.cos[position * half + i % half] +
+             sign * x[other] * factor * norm[other] * a.sin[position * half + i % half];
   }
   return out;
 }
@@ -47,11 +48,13 @@ double Error(Arithmetic arithmetic, const Shape& shape, int64_t from, int64_t co
   if (kernel == nullptr) return 0;
   std::mt19937 random(static_cast<uint32_t>(shape.tokens * 31 + shape.head_dim + from));
   const int64_t dim = shape.head_dim, width = shape.heads * dim, key_width = shape.key_value_heads * dim;
-  const auto q = Normal(shape.tokens * width, random), k = Normal(shape.tokens * key_width, random), v = Normal(shape.tokens * key_width, random);
+  const auto q = Normal(shape.tokens * width, random), k = Normal(shape.tokens * key_width, random),
+             v = Normal(shape.tokens * key_width, random);
   const auto q_norm = Normal(dim, random), k_norm = Normal(dim, random);
   std::vector<float> cos, sin;
   for (int64_t i = 0; i < shape.tokens * dim / 2; ++i) {
-    const double angle = static_cast<double>(i / (dim / 2)) * std::pow(10'000.0, -2.0 * static_cast<double>(i % (dim / 2)) / static_cast<double>(dim));
+    const double angle = static_cast<double>(i / (dim / 2)) *
+                         std::pow(10'000.0, -2.0 * static_cast<double>(i % (dim / 2)) / static_cast<double>(dim));
     cos.push_back(static_cast<float>(std::cos(angle)));
     sin.push_back(static_cast<float>(std::sin(angle)));
   }
@@ -62,8 +65,9 @@ double Error(Arithmetic arithmetic, const Shape& shape, int64_t from, int64_t co
   const int32_t* tokens = expand.data() + shape.tokens;
 
   std::vector<float> out(static_cast<size_t>(count * width), NAN);
-  const Attention attention{q.data(), k.data(), v.data(), q_norm.data(), k_norm.data(), cos.data(), sin.data(), expand.data(),
-                            out.data(), shape.tokens, shape.heads, shape.key_value_heads, dim, 1e-6f};
+  const Attention attention{q.data(),   k.data(),      v.data(),   q_norm.data(), k_norm.data(), cos.data(),
+                            sin.data(), expand.data(), out.data(), shape.tokens,  shape.heads,   shape.key_value_heads,
+                            dim,        1e-6f};
   const size_t bytes = kernel->workspace_bytes(dim) / kGemmAlignment * kGemmAlignment + kGemmAlignment;
   const std::unique_ptr<void, void (*)(void*)> workspace(std::aligned_alloc(kGemmAlignment, bytes), std::free);
   const int64_t most = MaxTaskPositions(shape.heads / shape.key_value_heads);
@@ -81,13 +85,15 @@ double Error(Arithmetic arithmetic, const Shape& shape, int64_t from, int64_t co
       std::vector<double> expected(static_cast<size_t>(dim)), scores;
       for (int64_t key = 0; key <= position; ++key) {
         const auto rotated = Rotated(&k[tokens[key] * key_width + key_head * dim], attention, k_norm.data(), key);
-        scores.push_back(std::inner_product(query.begin(), query.end(), rotated.begin(), 0.0) / std::sqrt(static_cast<double>(dim)));
+        scores.push_back(std::inner_product(query.begin(), query.end(), rotated.begin(), 0.0) /
+                         std::sqrt(static_cast<double>(dim)));
       }
       const double highest = *std::max_element(scores.begin(), scores.end());
       double total = 0;
       for (double& score : scores) total += score = std::exp(score - highest);
       for (int64_t key = 0; key <= position; ++key) {
-        for (int64_t i = 0; i < dim; ++i) expected[i] += scores[key] / total * v[tokens[key] * key_width + key_head * dim + i];
+        for (int64_t i = 0; i < dim; ++i)
+          expected[i] += scores[key] / total * v[tokens[key] * key_width + key_head * dim + i];
       }
       for (int64_t i = 0; i < dim; ++i) {
         const double error = std::abs(out[row * width + head * dim + i] - expected[i]);

@@ -27,16 +27,16 @@ std::string Show(const T& value) {
 
 }  // namespace zrank::test
 
-#define TEST(name)                                     \
-  static void name();                                  \
+#define TEST(name)                                         \
+  static void name();                                      \
   static const zrank::test::Case case_##name(#name, name); \
   static void name()
 
-#define CHECK_EQ(actual, ...)                                                                             \
-  do {                                                                                                    \
-    const auto& actual_ = (actual);                                                                       \
-    const std::decay_t<decltype(actual_)> expected_ = __VA_ARGS__;                                        \
-    zrank::test::Report(actual_ == expected_, __FILE__, __LINE__,                                         \
+#define CHECK_EQ(actual, ...)                                                                                        \
+  do {                                                                                                               \
+    const auto& actual_ = (actual);                                                                                  \
+    const std::decay_t<decltype(actual_)> expected_ = __VA_ARGS__;                                                   \
+    zrank::test::Report(actual_ == expected_, __FILE__, __LINE__,                                                    \
                         #actual " is " + zrank::test::Show(actual_) + ", expected " + zrank::test::Show(expected_)); \
   } while (false)
 

@@ -1,5 +1,6 @@
-// The engine with a network of our own behind the Model interface: the queue, its budget, mixing of requests, ends. Real:
-// the engine, its threads, ONNX Runtime's RunOptions (the library is named by ZRANK_ONNXRUNTIME). A double: the model.
+// The engine with a network of our own behind the Model interface: the queue, its budget, mixing of requests, ends.
+// Real: the engine, its threads, ONNX Runtime's RunOptions (the library is named by ZRANK_ONNXRUNTIME). A double: the
+// model.
 
 #include "core/engine.h"
 
@@ -293,7 +294,8 @@ TEST(a_gpu_without_memory_gets_smaller_batches_ever_after) {
 
 TEST(an_abandoned_engine_refuses_and_ends) {
   OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
-  auto engine = Engine::Open("abandoned", {.replicas = {[] { return std::make_unique<FakeModel>(); }}, .on_gpus = true});
+  auto engine =
+      Engine::Open("abandoned", {.replicas = {[] { return std::make_unique<FakeModel>(); }}, .on_gpus = true});
   Engine::AbandonAll();
   bool refused = false;
   try {

@@ -1,4 +1,5 @@
-// The real kernels of this processor against sums in double precision. Where the processor has none, nothing is checked.
+// The real kernels of this processor against sums in double precision. Where the processor has none, nothing is
+// checked.
 
 #include "kernels/gemm.h"
 
@@ -50,7 +51,8 @@ std::vector<uint16_t> Halves(const std::vector<float>& values, Stored stored) {
     uint32_t bits;
     std::memcpy(&bits, &value, 4);
     const auto fp16 = static_cast<uint16_t>((bits >> 16 & 0x8000) | (value == 0 ? 0 : (bits >> 13) - (112u << 10)));
-    halves.push_back(stored == Stored::kBf16 ? ToBf16(value) : static_cast<uint16_t>((fp16 & 0x7fff) | (bits >> 16 & 0x8000)));
+    halves.push_back(stored == Stored::kBf16 ? ToBf16(value)
+                                             : static_cast<uint16_t>((fp16 & 0x7fff) | (bits >> 16 & 0x8000)));
   }
   return halves;
 }
@@ -62,7 +64,8 @@ struct StoredWeight {
   std::vector<uint8_t> bytes;
   std::vector<float> scales;
 
-  StoredWeight(Stored stored, int64_t columns, int64_t depth, std::mt19937& random) : values(Weights(static_cast<size_t>(columns * depth), random)) {
+  StoredWeight(Stored stored, int64_t columns, int64_t depth, std::mt19937& random)
+      : values(Weights(static_cast<size_t>(columns * depth), random)) {
     if (stored == Stored::kInt8) {
       Quantize(columns, depth, random);
     } else {
@@ -100,12 +103,14 @@ std::vector<double> Rounded(Arithmetic arithmetic, const std::vector<float>& x, 
   if (arithmetic == Arithmetic::kInt8) {
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t start = 0; start < depth; start += kInt8Block) {
-        const auto first = x.begin() + r * depth + start, last = x.begin() + r * depth + std::min(depth, start + kInt8Block);
+        const auto first = x.begin() + r * depth + start,
+                   last = x.begin() + r * depth + std::min(depth, start + kInt8Block);
         float largest = 0;
         for (auto value = first; value != last; ++value) largest = std::max(largest, std::abs(*value));
         const float inverse = largest == 0 ? 0 : 127.0f / largest;
         for (auto value = first; value != last; ++value) {
-          rounded[static_cast<size_t>(value - x.begin())] = double{std::nearbyint(*value * inverse)} * double{largest / 127.0f};
+          rounded[static_cast<size_t>(value - x.begin())] =
+              double{std::nearbyint(*value * inverse)} * double{largest / 127.0f};
         }
       }
     }
@@ -118,14 +123,17 @@ struct Product {
   double error;  // largest, relative to the sum of the products' magnitudes
 };
 
-Product Multiply(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int64_t depth, int64_t columns, std::vector<float> x = {}) {
+Product Multiply(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int64_t depth, int64_t columns,
+                 std::vector<float> x = {}) {
   const GemmKernel* kernel = FindGemmKernel(arithmetic);
   if (kernel == nullptr) return {{}, 0};
   std::mt19937 random(static_cast<uint32_t>(rows * 31 + depth * 7 + columns));
   std::normal_distribution<float> normal;
   while (x.size() < static_cast<size_t>(rows * depth)) x.push_back(normal(random));
   const StoredWeight w(stored, columns, depth, random), up(stored, columns, depth, random);
-  const auto data = [&](const StoredWeight& weight) { return stored == Stored::kFp32 ? Weight{weight.values.data(), nullptr} : weight.get(); };
+  const auto data = [&](const StoredWeight& weight) {
+    return stored == Stored::kFp32 ? Weight{weight.values.data(), nullptr} : weight.get();
+  };
 
   // NaN before, after and in Y shows what is written twice, beside or not at all.
   constexpr size_t margin = 64;
@@ -192,7 +200,8 @@ TEST(matrices_of_every_edge_multiply) {
     for (bool gated : {false, true}) {
       for (int64_t rows : {1, 2, 11, 12, 13, 24, 25, 37}) {
         for (int64_t columns : {1, 15, 16, 17, 31, 32, 33, 64, 127, 128, 129, 257}) {
-          for (int64_t depth : {1, 2, 5, 31, 32, 33, 64, 127, 129}) Check(arithmetic, stored, gated, rows, depth, columns);
+          for (int64_t depth : {1, 2, 5, 31, 32, 33, 64, 127, 129})
+            Check(arithmetic, stored, gated, rows, depth, columns);
         }
       }
     }
@@ -203,7 +212,8 @@ TEST(matrices_of_every_edge_multiply) {
 TEST(depth_beyond_a_slice_adds_up) {
   for (const auto& [arithmetic, stored] : {kWays[0], kWays[3], kWays[6]}) {
     for (bool gated : {false, true}) {
-      for (int64_t depth : {255, 511, 512, 513, 1023, 1024, 1025, 1600, 2048, 2049, 2100, 4200}) Check(arithmetic, stored, gated, 13, depth, 258);
+      for (int64_t depth : {255, 511, 512, 513, 1023, 1024, 1025, 1600, 2048, 2049, 2100, 4200})
+        Check(arithmetic, stored, gated, 13, depth, 258);
     }
   }
 }

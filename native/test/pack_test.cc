@@ -143,11 +143,13 @@ TEST(paged_sequences_are_the_packed_ones) {
     CHECK_EQ(at(paged.last, b), at(paged.expand, end - 1));
   }
   // What a token computes is read where a sequence holds that token.
-  for (size_t row = 0; row < packed.input_ids.size(); ++row) CHECK_EQ(at(paged.expand, paged.compact[row]), static_cast<int32_t>(row));
+  for (size_t row = 0; row < packed.input_ids.size(); ++row)
+    CHECK_EQ(at(paged.expand, paged.compact[row]), static_cast<int32_t>(row));
   // No block serves two sequences, none lies beyond the cache, and every added sequence is as long as allowed.
   const int64_t width = static_cast<int64_t>(paged.block_table.size()) / paged.sequences();
   for (int64_t b = 0; b < paged.sequences(); ++b) {
-    const int32_t length = paged.cumulative_sequence_length[static_cast<size_t>(b) + 1] - paged.cumulative_sequence_length[static_cast<size_t>(b)];
+    const int32_t length = paged.cumulative_sequence_length[static_cast<size_t>(b) + 1] -
+                           paged.cumulative_sequence_length[static_cast<size_t>(b)];
     CHECK(length > 0 && length <= packed.longest);
     for (int64_t i = 0; i * kPagedBlockSize < length; ++i) {
       const int32_t block = paged.block_table[static_cast<size_t>(b * width + i)];

@@ -31,8 +31,8 @@ TEST(every_pooling_mode) {
 }
 
 TEST(no_tokens_pool_to_zeros) {
-  for (const Pooling mode : {Pooling::kCls, Pooling::kMax, Pooling::kMean, Pooling::kMeanSqrtLength, Pooling::kWeightedMean,
-                             Pooling::kLastToken}) {
+  for (const Pooling mode : {Pooling::kCls, Pooling::kMax, Pooling::kMean, Pooling::kMeanSqrtLength,
+                             Pooling::kWeightedMean, Pooling::kLastToken}) {
     CHECK_EQ(Pooled(mode, {}), {0, 0});
   }
 }

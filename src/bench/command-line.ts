@@ -54,12 +54,16 @@ export interface Invocation {
 export function readCommandLine(args: string[], python: string): Invocation {
   const { values, positionals } = parse(args);
   const scenarios = positionals.length > 0 ? positionals : ['rerank'];
-  const queries = (values.query ?? 'short').split(',').map((length) => oneOf<QueryLength>('--query', ['short', 'long'], length));
+  const queries = (values.query ?? 'short')
+    .split(',')
+    .map((length) => oneOf<QueryLength>('--query', ['short', 'long'], length));
   const tokens = values.tokens?.split(',').map(parseLengths) ?? [undefined];
   const concurrencies = (values.concurrency ?? '1').split(',').map((value) => positive('--concurrency', value));
   for (const name of values.against ?? []) if (!isUrl(name)) oneOf('--against', [...peerNames, 'an http(s) URL'], name);
-  for (const name of values.against ?? []) if (isUrl(name) && !URL.canParse(name)) throw ZrankError.argument('--against', 'a URL', name);
-  if (values.model !== undefined && values.shape !== undefined) throw new ZrankError('INVALID_ARGUMENT', 'expected one of --model and --shape but received both');
+  for (const name of values.against ?? [])
+    if (isUrl(name) && !URL.canParse(name)) throw ZrankError.argument('--against', 'a URL', name);
+  if (values.model !== undefined && values.shape !== undefined)
+    throw new ZrankError('INVALID_ARGUMENT', 'expected one of --model and --shape but received both');
   const seed = values.seed === undefined ? 1 : whole('--seed', values.seed);
   const given = {
     calls: values.calls === undefined ? undefined : positive('--calls', values.calls),
@@ -73,7 +77,8 @@ export function readCommandLine(args: string[], python: string): Invocation {
     precision: values.precision ?? 'auto',
     attention: values.attention ?? 'auto',
     workers: values.workers === undefined ? null : positive('--workers', values.workers),
-    maxBatchTokens: values['max-batch-tokens'] === undefined ? null : positive('--max-batch-tokens', values['max-batch-tokens']),
+    maxBatchTokens:
+      values['max-batch-tokens'] === undefined ? null : positive('--max-batch-tokens', values['max-batch-tokens']),
     threads: values.threads === undefined ? availableParallelism() : positive('--threads', values.threads),
     against: values.against ?? [],
     dialect: values.dialect === undefined ? null : oneOf('--dialect', dialectNames, values.dialect),

@@ -21,7 +21,11 @@ export interface Contender {
 }
 
 /** As many clients as `concurrency` says, each sending its next call when its last one is answered. */
-export async function closedLoop(calls: readonly Call[], concurrency: number, score: (call: Call) => Promise<number[] | undefined>): Promise<Timing> {
+export async function closedLoop(
+  calls: readonly Call[],
+  concurrency: number,
+  score: (call: Call) => Promise<number[] | undefined>,
+): Promise<Timing> {
   const latencies = new Array<number>(calls.length).fill(0);
   const logits = new Array<number[] | undefined>(calls.length);
   const waiting = calls.entries();
@@ -35,5 +39,9 @@ export async function closedLoop(calls: readonly Call[], concurrency: number, sc
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, calls.length) }, client));
   const seconds = (performance.now() - begin) / 1000;
-  return { seconds, latencies, logits: logits.every((some) => some !== undefined) ? (logits as number[][]) : undefined };
+  return {
+    seconds,
+    latencies,
+    logits: logits.every((some) => some !== undefined) ? (logits as number[][]) : undefined,
+  };
 }

@@ -12,7 +12,11 @@ export interface Dialect {
 
 const member = (name: string) => (reply: unknown) => (isObject(reply) ? reply[name] : undefined);
 const withModel = (model: string | undefined) => (model === undefined ? {} : { model });
-const reranking = ({ query, documents }: Request, model: string | undefined): JsonObject => ({ ...withModel(model), query, documents });
+const reranking = ({ query, documents }: Request, model: string | undefined): JsonObject => ({
+  ...withModel(model),
+  query,
+  documents,
+});
 
 /** The wire formats by name. */
 export const dialects: Readonly<Record<string, Dialect>> = {
@@ -27,9 +31,17 @@ export const dialects: Readonly<Record<string, Dialect>> = {
   // https://docs.cohere.com/reference/rerank
   cohere: { path: '/v2/rerank', body: reranking, entries: member('results') },
   // https://api.jina.ai/docs
-  jina: { path: '/v1/rerank', body: (request, model) => ({ ...reranking(request, model), return_documents: false }), entries: member('results') },
+  jina: {
+    path: '/v1/rerank',
+    body: (request, model) => ({ ...reranking(request, model), return_documents: false }),
+    entries: member('results'),
+  },
   // https://docs.voyageai.com/reference/reranker-api
-  voyage: { path: '/v1/rerank', body: (request, model) => ({ ...reranking(request, model), truncation: true }), entries: member('data') },
+  voyage: {
+    path: '/v1/rerank',
+    body: (request, model) => ({ ...reranking(request, model), truncation: true }),
+    entries: member('data'),
+  },
   // https://docs.zeroentropy.dev/api-reference/models/rerank
   zeroentropy: { path: '/v1/models/rerank', body: reranking, entries: member('results') },
   // https://github.com/michaelfeil/infinity
@@ -43,7 +55,14 @@ export const dialectNames = Object.keys(dialects);
 /** Throws PEER_FAILED unless the answer has one entry for each document. */
 export function checkReply(dialect: Dialect, reply: unknown, documents: number, url: string): void {
   const entries = dialect.entries(reply);
-  const indices = Array.isArray(entries) ? new Set(entries.map((entry) => (isObject(entry) ? entry['index'] : undefined))) : new Set();
-  const complete = indices.size === documents && Array.from({ length: documents }, (_, i) => i).every((i) => indices.has(i));
-  if (!complete) throw new ZrankError('PEER_FAILED', `${url} answered with scores of ${indices.size} documents where ${documents} were sent`);
+  const indices = Array.isArray(entries)
+    ? new Set(entries.map((entry) => (isObject(entry) ? entry['index'] : undefined)))
+    : new Set();
+  const complete =
+    indices.size === documents && Array.from({ length: documents }, (_, i) => i).every((i) => indices.has(i));
+  if (!complete)
+    throw new ZrankError(
+      'PEER_FAILED',
+      `${url} answered with scores of ${indices.size} documents where ${documents} were sent`,
+    );
 }

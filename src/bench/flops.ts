@@ -22,7 +22,11 @@ export function modelFlops(config: Qwen3Config, { computedTokens, sequenceTokens
   const attended = sequenceTokens.reduce((sum, length) => sum + (length * (length + 1)) / 2, 0);
   const lastAttended = sequenceTokens.reduce((sum, length) => sum + length, 0);
   const attention = 4 * heads * headDim * ((layers - 1) * attended + lastAttended);
-  return computedTokens * (layers * queryKeyValue + (layers - 1) * outputAndMlp) + sequences * (outputAndMlp + 2 * hiddenSize) + attention;
+  return (
+    computedTokens * (layers * queryKeyValue + (layers - 1) * outputAndMlp) +
+    sequences * (outputAndMlp + 2 * hiddenSize) +
+    attention
+  );
 }
 
 /** The network of a model folder, or null where it is none whose operations are counted here. */

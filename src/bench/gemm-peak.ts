@@ -25,7 +25,12 @@ export class GemmPeak {
   readonly #operations: number;
   #bestSeconds = Infinity;
 
-  private constructor(session: InferenceSession, scale: Tensor, { rows, size, links }: Shape, precision: 'fp32' | 'fp16') {
+  private constructor(
+    session: InferenceSession,
+    scale: Tensor,
+    { rows, size, links }: Shape,
+    precision: 'fp32' | 'fp16',
+  ) {
     this.precision = precision;
     this.#session = session;
     this.#feeds = { scale };

@@ -19,7 +19,11 @@ const batchings = 4;
  * Scores pairs one by one, then together, in several orders and each time with other pairs between them, and compares
  * the raw scores. `calls` must be at least one.
  */
-export async function measureInvariance(reranker: Reranker, calls: readonly Call[], seed: number): Promise<InvarianceResult> {
+export async function measureInvariance(
+  reranker: Reranker,
+  calls: readonly Call[],
+  seed: number,
+): Promise<InvarianceResult> {
   const random = seededRandom(seed);
   const pairs = calls[0]!.pairs.slice(0, maxPairs);
   const others = calls.slice(1).flatMap((call) => call.pairs);
@@ -29,7 +33,10 @@ export async function measureInvariance(reranker: Reranker, calls: readonly Call
   let largestDifference = 0;
   let rankFlips = 0;
   for (let batching = 0; batching < batchings; batching++) {
-    const company = Array.from({ length: Math.min(others.length, batching * 8) }, () => ({ pair: others[Math.floor(random() * others.length)]!, source: -1 }));
+    const company = Array.from({ length: Math.min(others.length, batching * 8) }, () => ({
+      pair: others[Math.floor(random() * others.length)]!,
+      source: -1,
+    }));
     const mixed = [...pairs.map((pair, source) => ({ pair, source })), ...company]
       .map((entry) => ({ ...entry, key: random() }))
       .sort((a, b) => a.key - b.key);
@@ -38,7 +45,8 @@ export async function measureInvariance(reranker: Reranker, calls: readonly Call
     mixed.forEach(({ source }, i) => {
       if (source >= 0) batched[source] = scores[i]!;
     });
-    for (const [i, score] of batched.entries()) largestDifference = Math.max(largestDifference, Math.abs(score - alone[i]!));
+    for (const [i, score] of batched.entries())
+      largestDifference = Math.max(largestDifference, Math.abs(score - alone[i]!));
     rankFlips += countFlips(pairs, alone, batched);
   }
   return { pairs: pairs.length, batchings, largestDifference, rankFlips };
@@ -48,7 +56,8 @@ function countFlips(pairs: Call['pairs'], alone: readonly number[], batched: rea
   let flips = 0;
   for (let i = 0; i < pairs.length; i++) {
     for (let j = i + 1; j < pairs.length; j++) {
-      if (pairs[i]![0] === pairs[j]![0] && Math.sign(alone[i]! - alone[j]!) !== Math.sign(batched[i]! - batched[j]!)) flips++;
+      if (pairs[i]![0] === pairs[j]![0] && Math.sign(alone[i]! - alone[j]!) !== Math.sign(batched[i]! - batched[j]!))
+        flips++;
     }
   }
   return flips;

@@ -34,10 +34,14 @@ export async function describeMachine(device: string, peak: GemmPeak | undefined
 }
 
 async function describeGpu(index: number): Promise<Pick<Machine, 'gpu' | 'deviceMemoryBytes'>> {
-  const query = async (...args: string[]) => (await promisify(execFile)('nvidia-smi', [...args, '--format=csv,noheader,nounits', `--id=${index}`])).stdout;
+  const query = async (...args: string[]) =>
+    (await promisify(execFile)('nvidia-smi', [...args, '--format=csv,noheader,nounits', `--id=${index}`])).stdout;
   try {
     const [name, apps] = await Promise.all([query('--query-gpu=name'), query('--query-compute-apps=pid,used_memory')]);
-    const own = apps.split('\n').map((line) => line.split(',')).find(([pid]) => Number(pid) === process.pid);
+    const own = apps
+      .split('\n')
+      .map((line) => line.split(','))
+      .find(([pid]) => Number(pid) === process.pid);
     const mebibytes = Number(own?.[1]);
     return { gpu: name.trim(), deviceMemoryBytes: mebibytes > 0 ? mebibytes * 2 ** 20 : null };
   } catch {
@@ -47,7 +51,9 @@ async function describeGpu(index: number): Promise<Pick<Machine, 'gpu' | 'device
 }
 
 export async function ownVersions(): Promise<Record<string, string>> {
-  const manifest = JSON.parse(await readFile(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8')) as { version: string };
+  const manifest = JSON.parse(
+    await readFile(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8'),
+  ) as { version: string };
   return { zrank: manifest.version, node: process.versions.node, onnxruntime: loadAddon().runtime()!.version };
 }
 

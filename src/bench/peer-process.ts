@@ -50,7 +50,10 @@ export class PeerProcess implements Contender {
   static async open(name: string, { model, device, threads, python }: RunSettings): Promise<PeerProcess> {
     const { script, precision } = peers[name]!;
     const path = fileURLToPath(new URL(`../../bench/peers/${script}`, import.meta.url));
-    const connection = connect(script.endsWith('.py') ? python : process.execPath, [path, JSON.stringify({ model, device, threads, precision })]);
+    const connection = connect(script.endsWith('.py') ? python : process.execPath, [
+      path,
+      JSON.stringify({ model, device, threads, precision }),
+    ]);
     const first = await nextLine(connection.lines);
     if (isObject(first?.['ready'])) return new PeerProcess(name, first['ready'] as Record<string, string>, connection);
     connection.reader.close();
@@ -68,7 +71,10 @@ export class PeerProcess implements Contender {
       const reply = await nextLine(this.#lines);
       const { seconds, logits: scores } = reply ?? {};
       if (typeof seconds !== 'number' || !Array.isArray(scores) || scores.length !== pairs.length) {
-        throw new ZrankError('PEER_FAILED', `${this.name} failed: ${String(reply?.['error'] ?? lastError(this.#errors))}`);
+        throw new ZrankError(
+          'PEER_FAILED',
+          `${this.name} failed: ${String(reply?.['error'] ?? lastError(this.#errors))}`,
+        );
       }
       latencies.push(seconds);
       // JSON has no number for what is not finite.
@@ -79,7 +85,8 @@ export class PeerProcess implements Contender {
   }
 
   async close(): Promise<void> {
-    const ended = this.#child.exitCode !== null ? undefined : new Promise((resolve) => this.#child.once('exit', resolve));
+    const ended =
+      this.#child.exitCode !== null ? undefined : new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.stdin!.end();
     await ended;
     this.#reader.close();

@@ -41,11 +41,17 @@ export function linePlot(plot: Plot): string {
       `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${px(scaleY(y))}" y2="${px(scaleY(y))}"/>` +
       `<text class="tick" x="${margin.left - 8}" y="${px(scaleY(y) + 4)}" text-anchor="end">${compact(y)}</text>`,
   );
-  const marks = xTicks(plot.xScale, xs).map((x) => `<text class="tick" x="${px(scaleX(x))}" y="${height - margin.bottom + 18}" text-anchor="middle">${compact(x)}</text>`);
+  const marks = xTicks(plot.xScale, xs).map(
+    (x) =>
+      `<text class="tick" x="${px(scaleX(x))}" y="${height - margin.bottom + 18}" text-anchor="middle">${compact(x)}</text>`,
+  );
   const lines = plot.series.map(({ points }, i) => {
     const path = points.map(({ x, y }, k) => `${k === 0 ? 'M' : 'L'}${px(scaleX(x))} ${px(scaleY(y))}`).join('');
     const dots = plot.dots
-      ? points.map(({ x, y, label }) => `<circle class="dot c${i % colours}" cx="${px(scaleX(x))}" cy="${px(scaleY(y))}" r="4.5"><title>${escape(label)}</title></circle>`)
+      ? points.map(
+          ({ x, y, label }) =>
+            `<circle class="dot c${i % colours}" cx="${px(scaleX(x))}" cy="${px(scaleY(y))}" r="4.5"><title>${escape(label)}</title></circle>`,
+        )
       : [];
     return `<path class="line c${i % colours}" d="${path}"/>${dots.join('')}`;
   });
@@ -56,7 +62,11 @@ export function linePlot(plot: Plot): string {
     `<text class="axis" transform="translate(14 ${(height - margin.bottom + margin.top) / 2}) rotate(-90)" text-anchor="middle">${escape(plot.yLabel)}</text>`,
     ...lines,
   ];
-  return figure(plot.title, plot.series.map(({ name }) => name), svg(width, height, plot.title, body));
+  return figure(
+    plot.title,
+    plot.series.map(({ name }) => name),
+    svg(width, height, plot.title, body),
+  );
 }
 
 /** Horizontal bars in groups as a figure with inline SVG. */
@@ -85,7 +95,10 @@ export function barPlot(title: string, bars: readonly Bar[]): string {
 }
 
 export function escape(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character]!);
+  return text.replace(
+    /[&<>"]/g,
+    (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character]!,
+  );
 }
 
 function figure(title: string, names: readonly string[], content: string): string {
@@ -115,7 +128,10 @@ function xTicks(kind: Plot['xScale'], xs: readonly number[]): number[] {
     return powers.flatMap((power) => [power, 2 * power, 5 * power]).filter((x) => x >= least && x <= most);
   }
   const step = niceCeiling((most - least) / 6);
-  return Array.from({ length: Math.floor(most / step) - Math.ceil(least / step) + 1 }, (_, i) => (Math.ceil(least / step) + i) * step);
+  return Array.from(
+    { length: Math.floor(most / step) - Math.ceil(least / step) + 1 },
+    (_, i) => (Math.ceil(least / step) + i) * step,
+  );
 }
 
 /** The least of 1, 2, 4, 6, 8 times a power of ten that is no less than the value: its quarters are round too. */

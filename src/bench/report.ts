@@ -9,7 +9,12 @@ const logarithmicFrom = 8;
 /** All runs as one HTML page that needs nothing else. There must be at least one. */
 export function renderReport(reports: readonly RunReport[]): string {
   const { machine } = reports[0]!.result;
-  const plots = [throughputByLength(reports), throughputByConcurrency(reports), comparison(reports), ...latencyDistributions(reports)];
+  const plots = [
+    throughputByLength(reports),
+    throughputByConcurrency(reports),
+    comparison(reports),
+    ...latencyDistributions(reports),
+  ];
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -37,7 +42,9 @@ function modelName({ result: { settings } }: RunReport): string {
 
 /** Of the run of highest throughput. */
 function tiles(reports: readonly RunReport[]): string {
-  const { result } = reports.reduce((best, report) => (report.result.tokensPerSecond > best.result.tokensPerSecond ? report : best));
+  const { result } = reports.reduce((best, report) =>
+    report.result.tokensPerSecond > best.result.tokensPerSecond ? report : best,
+  );
   const entries: [string, string][] = [
     [number(result.pairsPerSecond), 'pairs/s'],
     [number(result.tokensPerSecond), 'tokens/s'],
@@ -59,12 +66,23 @@ function runName(report: RunReport): string {
 }
 
 function throughputByLength(reports: readonly RunReport[]): string {
-  const series = group(reports, ({ result: { settings } }) => `concurrency ${settings.concurrency}`, (report) => ({
-    x: Math.round(report.meanPromptTokens),
-    y: report.result.tokensPerSecond,
-    label: `${workload(report)}: ${number(report.result.tokensPerSecond)} tokens/s, ${number(report.result.pairsPerSecond)} pairs/s`,
-  }));
-  return linePlot({ title: 'Throughput by length', xLabel: 'tokens of a prompt, mean', yLabel: 'tokens/s', series, xScale: scaleFor(series), dots: true });
+  const series = group(
+    reports,
+    ({ result: { settings } }) => `concurrency ${settings.concurrency}`,
+    (report) => ({
+      x: Math.round(report.meanPromptTokens),
+      y: report.result.tokensPerSecond,
+      label: `${workload(report)}: ${number(report.result.tokensPerSecond)} tokens/s, ${number(report.result.pairsPerSecond)} pairs/s`,
+    }),
+  );
+  return linePlot({
+    title: 'Throughput by length',
+    xLabel: 'tokens of a prompt, mean',
+    yLabel: 'tokens/s',
+    series,
+    xScale: scaleFor(series),
+    dots: true,
+  });
 }
 
 function throughputByConcurrency(reports: readonly RunReport[]): string {
@@ -73,7 +91,14 @@ function throughputByConcurrency(reports: readonly RunReport[]): string {
     y: report.result.pairsPerSecond,
     label: `${runName(report)}: ${number(report.result.pairsPerSecond)} pairs/s`,
   }));
-  return linePlot({ title: 'Throughput by concurrency', xLabel: 'calls in flight', yLabel: 'pairs/s', series, xScale: 'points', dots: true });
+  return linePlot({
+    title: 'Throughput by concurrency',
+    xLabel: 'calls in flight',
+    yLabel: 'pairs/s',
+    series,
+    xScale: 'points',
+    dots: true,
+  });
 }
 
 /** A plot a workload where runs differ in concurrency, else one for all. */
@@ -82,18 +107,36 @@ function latencyDistributions(reports: readonly RunReport[]): string[] {
   if (concurrencies.size === 1) return [latencyDistribution('Latency distribution', reports, workload)];
   const workloads = [...new Set(reports.map(workload))];
   return workloads.map((name) =>
-    latencyDistribution(`Latency distribution: ${name}`, reports.filter((report) => workload(report) === name), ({ result }) => `concurrency ${result.settings.concurrency}`),
+    latencyDistribution(
+      `Latency distribution: ${name}`,
+      reports.filter((report) => workload(report) === name),
+      ({ result }) => `concurrency ${result.settings.concurrency}`,
+    ),
   );
 }
 
 /** The share of calls that took no longer than x, a step a call. */
-function latencyDistribution(title: string, reports: readonly RunReport[], name: (report: RunReport) => string): string {
+function latencyDistribution(
+  title: string,
+  reports: readonly RunReport[],
+  name: (report: RunReport) => string,
+): string {
   const series = reports.map((report): Series => {
     const sorted = [...report.latenciesMs].sort((a, b) => a - b);
-    const steps = sorted.flatMap((x, i) => [i, i + 1].map((rank) => ({ x, y: (100 * rank) / sorted.length, label: '' })));
+    const steps = sorted.flatMap((x, i) =>
+      [i, i + 1].map((rank) => ({ x, y: (100 * rank) / sorted.length, label: '' })),
+    );
     return { name: name(report), points: steps };
   });
-  return linePlot({ title, xLabel: 'milliseconds of a call', yLabel: '% of calls', series, xScale: scaleFor(series), yMax: 100, dots: false });
+  return linePlot({
+    title,
+    xLabel: 'milliseconds of a call',
+    yLabel: '% of calls',
+    series,
+    xScale: scaleFor(series),
+    yMax: 100,
+    dots: false,
+  });
 }
 
 function comparison(reports: readonly RunReport[]): string {
@@ -107,7 +150,10 @@ function comparison(reports: readonly RunReport[]): string {
       value,
       label: `${number(value)} pairs/s${ratio === null ? '' : ` (zrank ${ratio.toFixed(2)}x)`}`,
     });
-    return [row('zrank', pairsPerSecond, null), ...present.map((other) => row(other.name, other.pairsPerSecond!, other.ratio))];
+    return [
+      row('zrank', pairsPerSecond, null),
+      ...present.map((other) => row(other.name, other.pairsPerSecond!, other.ratio)),
+    ];
   });
   return bars.length === 0 ? '' : barPlot('Against others', bars);
 }
@@ -137,12 +183,31 @@ function details(reports: readonly RunReport[]): string {
   const { machine, settings } = reports[0]!.result;
   const versions: Record<string, string> = Object.assign({}, ...reports.map(({ result }) => result.versions));
   const entries: [string, string][] = [
-    ['processor', `${machine.cpu}, ${machine.cores} cores, ${number(machine.memoryBytes / 2 ** 30)} GiB, ${machine.platform}`],
+    [
+      'processor',
+      `${machine.cpu}, ${machine.cores} cores, ${number(machine.memoryBytes / 2 ** 30)} GiB, ${machine.platform}`,
+    ],
     ...(machine.gpu === null ? [] : [['GPU', machine.gpu] as [string, string]]),
-    ['GEMM peak', machine.gemmGflops === null ? 'not measured' : `${number(machine.gemmGflops)} GFLOP/s in ${machine.gemmPrecision}`],
-    ['device, precision', `${settings.device}, ${settings.precision}; ${settings.threads} threads, workers: ${settings.workers ?? 'default'}`],
-    ['calls', `${settings.calls} of ${settings.documents} documents, after ${settings.warmups} warm-ups; seed ${settings.seed}`],
-    ['versions', Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')],
+    [
+      'GEMM peak',
+      machine.gemmGflops === null
+        ? 'not measured'
+        : `${number(machine.gemmGflops)} GFLOP/s in ${machine.gemmPrecision}`,
+    ],
+    [
+      'device, precision',
+      `${settings.device}, ${settings.precision}; ${settings.threads} threads, workers: ${settings.workers ?? 'default'}`,
+    ],
+    [
+      'calls',
+      `${settings.calls} of ${settings.documents} documents, after ${settings.warmups} warm-ups; seed ${settings.seed}`,
+    ],
+    [
+      'versions',
+      Object.entries(versions)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(', '),
+    ],
     ...unavailable(reports),
   ];
   return `<dl>${entries.map(([name, value]) => `<dt>${escape(name)}</dt><dd>${escape(value)}</dd>`).join('')}</dl>`;
@@ -153,7 +218,11 @@ function unavailable(reports: readonly RunReport[]): [string, string][] {
   return [...reasons].map((reason) => ['not compared', reason]);
 }
 
-function group(reports: readonly RunReport[], key: (report: RunReport) => string, point: (report: RunReport) => Series['points'][number]): Series[] {
+function group(
+  reports: readonly RunReport[],
+  key: (report: RunReport) => string,
+  point: (report: RunReport) => Series['points'][number],
+): Series[] {
   const series = new Map<string, Series>();
   for (const report of reports) {
     const name = key(report);

@@ -11,11 +11,17 @@ export interface RunOrder {
 }
 
 /** What the child says. */
-export type RunMessage = { log: string } | { report: RunReport } | { error: { code: string | undefined; message: string } };
+export type RunMessage =
+  | { log: string }
+  | { report: RunReport }
+  | { error: { code: string | undefined; message: string } };
 
 /** Carries out a run in a process of its own, so that memory and caches are the run's alone. */
 export async function runInProcess(order: RunOrder, log: Log): Promise<RunReport> {
-  const child = fork(fileURLToPath(new URL('./run-child.js', import.meta.url)), { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(fileURLToPath(new URL('./run-child.js', import.meta.url)), {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   return new Promise((resolve, reject) => {
     let outcome: (() => void) | undefined;
     child.on('message', (message) => {
@@ -26,7 +32,10 @@ export async function runInProcess(order: RunOrder, log: Log): Promise<RunReport
     });
     child.once('error', reject);
     child.once('exit', (code, signal) => {
-      if (outcome === undefined) reject(new ZrankError('RUN_FAILED', `the run's process ended without a result (${signal ?? `exit code ${code}`})`));
+      if (outcome === undefined)
+        reject(
+          new ZrankError('RUN_FAILED', `the run's process ended without a result (${signal ?? `exit code ${code}`})`),
+        );
       else outcome();
     });
     child.send(order);

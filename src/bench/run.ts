@@ -116,7 +116,9 @@ async function openPeak({ device, precision, threads }: RunSettings, log: Log): 
 
 /** How many batches are computed at once: one a GPU, one a worker of the CPU. */
 function lanes({ device, workers, threads }: RunSettings): number {
-  return device === 'cpu' ? splitThreads({ threads, ...(workers !== null && { workers }) }).workers : device.split(',').length;
+  return device === 'cpu'
+    ? splitThreads({ threads, ...(workers !== null && { workers }) }).workers
+    : device.split(',').length;
 }
 
 /** Opens everything that zrank is compared with; what cannot run is said and left out. */
@@ -125,7 +127,9 @@ async function openOpponents(settings: RunSettings, secrets: Secrets, log: Log) 
   const unavailable: Record<string, string> = {};
   for (const name of settings.against) {
     try {
-      opponents.push(isUrl(name) ? await ServerContender.open(name, settings, secrets, log) : await PeerProcess.open(name, settings));
+      opponents.push(
+        isUrl(name) ? await ServerContender.open(name, settings, secrets, log) : await PeerProcess.open(name, settings),
+      );
     } catch (error) {
       if (!(error instanceof ZrankError) || error.code !== 'PEER_UNAVAILABLE') throw error;
       log(error.message);
@@ -144,7 +148,14 @@ export function isUrl(name: string): boolean {
  * once form a block, which each contender runs in turn, so that all see the machine in the same state. Who begins changes
  * from block to block.
  */
-async function runBlocks(settings: RunSettings, calls: readonly Call[], zrank: ZrankContender, opponents: readonly Contender[], peak: GemmPeak | undefined, log: Log) {
+async function runBlocks(
+  settings: RunSettings,
+  calls: readonly Call[],
+  zrank: ZrankContender,
+  opponents: readonly Contender[],
+  peak: GemmPeak | undefined,
+  log: Log,
+) {
   const { concurrency } = settings;
   const size = opponents.length > 0 ? concurrency : calls.length;
   const blocks: Block[] = [];
@@ -153,11 +164,22 @@ async function runBlocks(settings: RunSettings, calls: readonly Call[], zrank: Z
     const block = calls.slice(start, start + size);
     const timings = new Map<Contender, Timing>();
     for (const contender of rotate([zrank, ...opponents], blocks.length)) {
-      timings.set(contender, contender === zrank ? await watched(() => zrank.run(block, concurrency), delays) : await contender.run(block, concurrency));
+      timings.set(
+        contender,
+        contender === zrank
+          ? await watched(() => zrank.run(block, concurrency), delays)
+          : await contender.run(block, concurrency),
+      );
     }
     await peak?.sample(1);
-    blocks.push({ calls: block, zrank: timings.get(zrank)!, others: opponents.map((opponent) => timings.get(opponent)!) });
-    const rates = [...timings].map(([{ name }, { seconds }]) => `${name} ${(sum(block.map((call) => call.pairs.length)) / seconds).toFixed(2)}`);
+    blocks.push({
+      calls: block,
+      zrank: timings.get(zrank)!,
+      others: opponents.map((opponent) => timings.get(opponent)!),
+    });
+    const rates = [...timings].map(
+      ([{ name }, { seconds }]) => `${name} ${(sum(block.map((call) => call.pairs.length)) / seconds).toFixed(2)}`,
+    );
     log(`${Math.min(start + size, calls.length)} of ${calls.length} calls: ${rates.join(', ')} pairs/s`);
   }
   return { blocks, delays };

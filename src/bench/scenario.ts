@@ -29,7 +29,10 @@ export interface Scenario {
 const folder = fileURLToPath(new URL('../../bench/scenarios', import.meta.url));
 
 export async function scenarioNames(): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length)).sort();
+  return (await readdir(folder))
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => name.slice(0, -'.json'.length))
+    .sort();
 }
 
 /** The scenario of bench/scenarios. Throws INVALID_ARGUMENT for a name that is none. */

@@ -34,7 +34,10 @@ export class ServerContender implements Contender {
 
   /** Throws PEER_UNAVAILABLE where nothing answers. */
   static async open(url: string, settings: RunSettings, { apiKey }: Secrets, log: Log): Promise<ServerContender> {
-    const headers = { 'content-type': 'application/json', ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }) };
+    const headers = {
+      'content-type': 'application/json',
+      ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+    };
     const server = await identify(new URL(url), settings, headers);
     log(`${url}: ${server.version}, asked at ${server.url}`);
     return new ServerContender(url, server, headers);
@@ -62,7 +65,11 @@ export class ServerContender implements Contender {
     const failed = (why: string, cause?: unknown) => new ZrankError('PEER_FAILED', `${url} ${why}`, { cause });
     let response: Response;
     try {
-      response = await fetch(url, { method: 'POST', headers: this.#headers, body: JSON.stringify(dialect.body(request, model)) });
+      response = await fetch(url, {
+        method: 'POST',
+        headers: this.#headers,
+        body: JSON.stringify(dialect.body(request, model)),
+      });
     } catch (cause) {
       throw failed(`does not answer: ${reason(cause)}`, cause);
     }
@@ -80,7 +87,9 @@ export class ServerContender implements Contender {
 
 /** Finds out what a server speaks: by --dialect, by the path of the URL, by TEI's /info or vLLM's /v1/models, else Cohere's. */
 async function identify(given: URL, settings: RunSettings, headers: Record<string, string>): Promise<Server> {
-  const byPath = ['/v1/models/rerank', '/v2/rerank', '/v1/rerank', '/rerank'].find((path) => given.pathname.endsWith(path));
+  const byPath = ['/v1/models/rerank', '/v2/rerank', '/v1/rerank', '/rerank'].find((path) =>
+    given.pathname.endsWith(path),
+  );
   const base = new URL(given);
   base.pathname = given.pathname.slice(0, given.pathname.length - (byPath?.length ?? 0)).replace(/\/$/, '');
   const at = (path: string) => `${base.origin}${base.pathname.replace(/\/$/, '')}${path}`;
@@ -89,7 +98,18 @@ async function identify(given: URL, settings: RunSettings, headers: Record<strin
   const models = info === undefined ? await probe(at('/v1/models'), headers) : undefined;
   const isTei = info !== undefined && 'max_client_batch_size' in info;
   const listed = Array.isArray(models?.['data']) ? (models['data'] as JsonObject[])[0]?.['id'] : undefined;
-  const detected = byPath === '/v1/models/rerank' ? 'zeroentropy' : byPath === '/v2/rerank' ? 'cohere' : isTei ? 'tei' : listed !== undefined ? 'vllm' : byPath === undefined ? 'cohere' : 'jina';
+  const detected =
+    byPath === '/v1/models/rerank'
+      ? 'zeroentropy'
+      : byPath === '/v2/rerank'
+        ? 'cohere'
+        : isTei
+          ? 'tei'
+          : listed !== undefined
+            ? 'vllm'
+            : byPath === undefined
+              ? 'cohere'
+              : 'jina';
   const name = settings.dialect ?? detected;
   const dialect = dialects[name]!;
   const batchSize = name === 'tei' ? Number(info?.['max_client_batch_size'] ?? 32) : unlimited;

@@ -3,10 +3,10 @@ import type { Shape } from './shape.js';
 const vocabularySize = 151_936;
 
 const chatTemplate = [
-  "{%- for message in messages %}",
+  '{%- for message in messages %}',
   "{%- set role = {'query': 'system', 'document': 'user'}.get(message.role, message.role) %}",
   "{{- '<|im_start|>' + role + '\\n' + message.content + '<|im_end|>\\n' }}",
-  "{%- endfor %}",
+  '{%- endfor %}',
   "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}",
 ].join('');
 
@@ -42,9 +42,18 @@ export function checkpointFiles(shape: Shape, trueTokenId: number): Record<strin
     'chat_template.jinja': chatTemplate,
     'modules.json': json([
       { idx: 0, name: '0', path: '', type: 'sentence_transformers.base.modules.transformer.Transformer' },
-      { idx: 1, name: '1', path: '1_LogitScore', type: 'sentence_transformers.cross_encoder.modules.logit_score.LogitScore' },
+      {
+        idx: 1,
+        name: '1',
+        path: '1_LogitScore',
+        type: 'sentence_transformers.cross_encoder.modules.logit_score.LogitScore',
+      },
     ]),
-    '1_LogitScore/config.json': json({ true_token_id: trueTokenId, false_token_id: null, module_input_name: 'causal_logits' }),
+    '1_LogitScore/config.json': json({
+      true_token_id: trueTokenId,
+      false_token_id: null,
+      module_input_name: 'causal_logits',
+    }),
     'sentence_bert_config.json': json({
       transformer_task: 'text-generation',
       modality_config: {

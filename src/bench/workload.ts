@@ -37,12 +37,18 @@ export async function makeCalls(folder: string, options: WorkloadOptions): Promi
   const random = seededRandom(options.seed + 1);
   const calls: Call[] = [];
   for (let i = 0; i < options.calls; i++) {
-    const documents = await source.texts(Array.from({ length: options.documents }, () => drawLength(options.documentTokens, random)));
-    const queries = await source.texts(Array.from({ length: options.sharedQuery ? 1 : options.documents }, () => options.queryTokens));
+    const documents = await source.texts(
+      Array.from({ length: options.documents }, () => drawLength(options.documentTokens, random)),
+    );
+    const queries = await source.texts(
+      Array.from({ length: options.sharedQuery ? 1 : options.documents }, () => options.queryTokens),
+    );
     const requests = options.sharedQuery
       ? [{ query: queries[0]!, documents }]
       : documents.map((document, k) => ({ query: queries[k]!, documents: [document] }));
-    const pairs = requests.flatMap(({ query, documents: some }) => some.map((document): [string, string] => [query, document]));
+    const pairs = requests.flatMap(({ query, documents: some }) =>
+      some.map((document): [string, string] => [query, document]),
+    );
     const prompts = await encoder.encode(pairs, { maxLength, truncation: 'document', specialTokens: 'parse' });
     calls.push({ requests, pairs, promptTokens: prompts.map(({ ids }) => ids.length) });
   }

@@ -15,7 +15,15 @@ export class ZrankContender implements Contender {
     this.loadSeconds = loadSeconds;
   }
 
-  static async load({ model, device, precision, attention, workers, threads, maxBatchTokens }: RunSettings): Promise<ZrankContender> {
+  static async load({
+    model,
+    device,
+    precision,
+    attention,
+    workers,
+    threads,
+    maxBatchTokens,
+  }: RunSettings): Promise<ZrankContender> {
     // Reranker.load() checks what the command line gave for the first three.
     const options: LoadOptions = {
       device: device as NonNullable<LoadOptions['device']>,

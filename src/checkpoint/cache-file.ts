@@ -49,7 +49,10 @@ interface Expected {
  * they must be. A file takes its name when it is complete and checked. Pieces are written at their places, in order: so an interrupted
  * file goes on where it stopped, and two processes that write the same one do not disturb each other.
  */
-export async function cachedTensors(content: CacheContent, { cacheFolder, onProgress }: CacheOptions): Promise<TensorRef[]> {
+export async function cachedTensors(
+  content: CacheContent,
+  { cacheFolder, onProgress }: CacheOptions,
+): Promise<TensorRef[]> {
   const header = safetensorsHeader(content.tensors);
   const size = header.length + content.tensors.reduce((sum, tensor) => sum + byteLength(tensor.shape, tensor.dtype), 0);
   const { key, youngest } = await identify(content);
@@ -59,7 +62,12 @@ export async function cachedTensors(content: CacheContent, { cacheFolder, onProg
   return readSafetensorsHeader(path);
 }
 
-async function make(path: string, expected: Expected, { pieces, check }: CacheContent, onProgress: CacheOptions['onProgress']): Promise<void> {
+async function make(
+  path: string,
+  expected: Expected,
+  { pieces, check }: CacheContent,
+  onProgress: CacheOptions['onProgress'],
+): Promise<void> {
   const partial = `${path}.partial`;
   const inode = await write(partial, expected, pieces, onProgress);
   try {
@@ -75,11 +83,19 @@ async function make(path: string, expected: Expected, { pieces, check }: CacheCo
 }
 
 function inodeOf(path: string): Promise<number | undefined> {
-  return stat(path).then(({ ino }) => ino, () => undefined);
+  return stat(path).then(
+    ({ ino }) => ino,
+    () => undefined,
+  );
 }
 
 /** Returns the file's inode. */
-async function write(path: string, { header, size, seal }: Expected, pieces: Iterable<Piece>, onProgress: CacheOptions['onProgress']): Promise<number> {
+async function write(
+  path: string,
+  { header, size, seal }: Expected,
+  pieces: Iterable<Piece>,
+  onProgress: CacheOptions['onProgress'],
+): Promise<number> {
   const file = await open(path, constants.O_RDWR | constants.O_CREAT);
   try {
     let done = (await file.stat()).size;

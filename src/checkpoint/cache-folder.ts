@@ -14,7 +14,9 @@ export async function openCacheFolder(given: string | undefined): Promise<string
   try {
     await mkdir(folder, { recursive: true });
   } catch (cause) {
-    throw new ZrankError('FILE_UNWRITABLE', `the cache folder ${folder} cannot be made: ${(cause as Error).message}`, { cause });
+    throw new ZrankError('FILE_UNWRITABLE', `the cache folder ${folder} cannot be made: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   return folder;
 }

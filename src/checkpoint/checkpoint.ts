@@ -59,8 +59,19 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
 
 /** Arguments of apply_chat_template() and of sentence-transformers that do not reach the template. */
 const noVariables = [
-  'chat_template', 'common_kwargs', 'continue_final_message', 'max_length', 'padding', 'restore_suffix', 'return_assistant_tokens_mask',
-  'return_dict', 'return_tensors', 'sanitize_control_tokens', 'tokenize', 'tokenizer_kwargs', 'truncation',
+  'chat_template',
+  'common_kwargs',
+  'continue_final_message',
+  'max_length',
+  'padding',
+  'restore_suffix',
+  'return_assistant_tokens_mask',
+  'return_dict',
+  'return_tensors',
+  'sanitize_control_tokens',
+  'tokenize',
+  'tokenizer_kwargs',
+  'truncation',
 ];
 
 /**
@@ -68,7 +79,11 @@ const noVariables = [
  * modality_config is of a time when there were only texts; where there is no such file, a template is taken for one of
  * pairs (sentence_transformers.base.modules.transformer, load_config and infer_modalities).
  */
-async function readTemplate(folder: string, tokenizer: JsonObject, transformer: JsonObject | undefined): Promise<Omit<TemplateFiles, 'defaultPrompt'>> {
+async function readTemplate(
+  folder: string,
+  tokenizer: JsonObject,
+  transformer: JsonObject | undefined,
+): Promise<Omit<TemplateFiles, 'defaultPrompt'>> {
   const extra = objectAt(objectAt(transformer, 'processing_kwargs'), 'chat_template');
   const modalities = objectAt(transformer, 'modality_config');
   const isDeclared = 'message' in modalities;
@@ -98,7 +113,9 @@ function contentFormat(given: unknown, source: string): 'flat' | 'structured' {
 function templateOf(tokenizer: JsonObject): string | undefined {
   const template = tokenizer['chat_template'];
   if (typeof template === 'string') return template;
-  const named = Array.isArray(template) ? template.find((entry) => isObject(entry) && entry['name'] === 'default') : undefined;
+  const named = Array.isArray(template)
+    ? template.find((entry) => isObject(entry) && entry['name'] === 'default')
+    : undefined;
   return typeof named?.template === 'string' ? named.template : undefined;
 }
 
@@ -107,7 +124,8 @@ function templateOf(tokenizer: JsonObject): string | undefined {
  * added_tokens_decoder (transformers, tokenization_utils_base.py, _from_pretrained).
  */
 async function specialTokens(folder: string, tokenizer: JsonObject): Promise<JsonObject> {
-  const map = 'added_tokens_decoder' in tokenizer ? undefined : await readJsonIfPresent(join(folder, 'special_tokens_map.json'));
+  const map =
+    'added_tokens_decoder' in tokenizer ? undefined : await readJsonIfPresent(join(folder, 'special_tokens_map.json'));
   const tokens: JsonObject = {};
   for (const name of ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token']) {
     const token = map?.[name] ?? tokenizer[name];

@@ -32,16 +32,25 @@ export function parseConfig(config: JsonObject, path: string): Qwen3Config {
   const integer = (name: string, fallback?: number): number => {
     const value = config[name] ?? fallback;
     if (typeof value === 'number' && Number.isInteger(value) && value > 0) return value;
-    throw new ZrankError('CONFIG_INVALID', `${path}: expected a positive integer for ${name} but received ${JSON.stringify(value)}`);
+    throw new ZrankError(
+      'CONFIG_INVALID',
+      `${path}: expected a positive integer for ${name} but received ${JSON.stringify(value)}`,
+    );
   };
   const number = (name: string, value: unknown): number => {
     if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value;
-    throw new ZrankError('CONFIG_INVALID', `${path}: expected a positive number for ${name} but received ${JSON.stringify(value)}`);
+    throw new ZrankError(
+      'CONFIG_INVALID',
+      `${path}: expected a positive number for ${name} but received ${JSON.stringify(value)}`,
+    );
   };
   const only = (name: string, supported: unknown): void => {
     const value = config[name] ?? supported;
     if (value !== supported) {
-      throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${path}: ${name} = ${JSON.stringify(value)} is not supported, only ${JSON.stringify(supported)}`);
+      throw new ZrankError(
+        'ARCHITECTURE_UNSUPPORTED',
+        `${path}: ${name} = ${JSON.stringify(value)} is not supported, only ${JSON.stringify(supported)}`,
+      );
     }
   };
   only('hidden_act', 'silu');
@@ -51,12 +60,19 @@ export function parseConfig(config: JsonObject, path: string): Qwen3Config {
   const heads = integer('num_attention_heads');
   const keyValueHeads = integer('num_key_value_heads', heads);
   if (heads % keyValueHeads !== 0) {
-    throw new ZrankError('CONFIG_INVALID', `${path}: ${heads} query heads cannot share ${keyValueHeads} key/value heads evenly`);
+    throw new ZrankError(
+      'CONFIG_INVALID',
+      `${path}: ${heads} query heads cannot share ${keyValueHeads} key/value heads evenly`,
+    );
   }
   const headDim = integer('head_dim', 128);
-  if (headDim % 2 !== 0) throw new ZrankError('CONFIG_INVALID', `${path}: head_dim = ${headDim} is odd, rotary positions need pairs`);
+  if (headDim % 2 !== 0)
+    throw new ZrankError('CONFIG_INVALID', `${path}: head_dim = ${headDim} is odd, rotary positions need pairs`);
   if (headDim % headDimStep !== 0) {
-    throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${path}: head_dim = ${headDim} is not supported, only multiples of ${headDimStep}`);
+    throw new ZrankError(
+      'ARCHITECTURE_UNSUPPORTED',
+      `${path}: head_dim = ${headDim} is not supported, only multiples of ${headDimStep}`,
+    );
   }
   const { theta, scale } = rope(config, path, number);
   return {
@@ -82,9 +98,14 @@ function supportedArchitecture(config: JsonObject, path: string): Architecture {
   for (const name of names) {
     if (name === 'Qwen3ForCausalLM') return name;
     if (name === 'Qwen3ForSequenceClassification') {
-      const labels = isObject(config['id2label']) ? Object.keys(config['id2label']).length : (config['num_labels'] ?? 1);
+      const labels = isObject(config['id2label'])
+        ? Object.keys(config['id2label']).length
+        : (config['num_labels'] ?? 1);
       if (labels === 1) return name;
-      throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${path}: a reranker has one label, this classifier has ${labels}`);
+      throw new ZrankError(
+        'ARCHITECTURE_UNSUPPORTED',
+        `${path}: a reranker has one label, this classifier has ${labels}`,
+      );
     }
   }
   throw new ZrankError(
@@ -99,7 +120,10 @@ function rope(config: JsonObject, path: string, number: (name: string, value: un
   if (!isObject(parameters)) throw new ZrankError('CONFIG_INVALID', `${path}: the rope parameters are not an object`);
   const type = parameters['rope_type'] ?? parameters['type'] ?? 'default';
   if (type !== 'default' && type !== 'linear') {
-    throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${path}: rope type ${JSON.stringify(type)} is not supported, only "default" and "linear"`);
+    throw new ZrankError(
+      'ARCHITECTURE_UNSUPPORTED',
+      `${path}: rope type ${JSON.stringify(type)} is not supported, only "default" and "linear"`,
+    );
   }
   return {
     theta: number('rope_theta', parameters['rope_theta'] ?? config['rope_theta'] ?? 10_000),

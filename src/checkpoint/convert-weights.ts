@@ -12,7 +12,11 @@ const chunkElements = 2 ** 20;
  * The weights in another dtype, converted once into a file of the cache. bf16 to fp16 is exact for 2^-17 <= |w| <= 65504;
  * a weight beyond that is an error.
  */
-export async function convertWeights(weights: Weights, dtype: 'F16' | 'F32', options: CacheOptions = {}): Promise<Weights> {
+export async function convertWeights(
+  weights: Weights,
+  dtype: 'F16' | 'F32',
+  options: CacheOptions = {},
+): Promise<Weights> {
   const sources = [...weights.values()];
   if (sources.every((tensor) => tensor.dtype === dtype)) return weights;
   const tensors = sources.map(({ name, shape }) => ({ name, shape, dtype }));
@@ -41,7 +45,10 @@ function toHalves(floats: Float32Array, tensor: TensorRef): Uint16Array {
   for (let i = 0; i < floats.length; i++) {
     const half = halfFromFloat(floats[i]!);
     if ((half & 0x7c00) === 0x7c00) {
-      throw new ZrankError('TENSOR_DTYPE_UNSUPPORTED', `${tensor.path}: ${tensor.name} holds ${floats[i]}, which fp16 cannot; use precision 'bf16' or 'fp32'`);
+      throw new ZrankError(
+        'TENSOR_DTYPE_UNSUPPORTED',
+        `${tensor.path}: ${tensor.name} holds ${floats[i]}, which fp16 cannot; use precision 'bf16' or 'fp32'`,
+      );
     }
     halves[i] = half;
   }

@@ -50,7 +50,10 @@ export async function readEncoderClassifier(folder: string): Promise<EncoderClas
     const prompt = (await readModules(folder)) === undefined ? undefined : await readDefaultPrompt(folder);
     return { ...(await readEncoder(folder)), prompt };
   }
-  throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${join(folder, 'config.json')}: a reranker has one label, this classifier has ${labels}`);
+  throw new ZrankError(
+    'ARCHITECTURE_UNSUPPORTED',
+    `${join(folder, 'config.json')}: a reranker has one label, this classifier has ${labels}`,
+  );
 }
 
 function maxPositions(config: JsonObject, padId: number): number {
@@ -63,7 +66,10 @@ function maxPositions(config: JsonObject, padId: number): number {
 function lowerCasing(tokenizer: string): string {
   const json = JSON.parse(tokenizer) as JsonObject;
   const { normalizer } = json;
-  const steps = isObject(normalizer) && Array.isArray(normalizer['normalizers']) ? normalizer['normalizers'] : [normalizer ?? []].flat();
+  const steps =
+    isObject(normalizer) && Array.isArray(normalizer['normalizers'])
+      ? normalizer['normalizers']
+      : [normalizer ?? []].flat();
   const lowers = steps.some((step) => isObject(step) && (step['type'] === 'Lowercase' || step['lowercase'] === true));
   if (lowers) return tokenizer;
   return JSON.stringify({ ...json, normalizer: { type: 'Sequence', normalizers: [{ type: 'Lowercase' }, ...steps] } });

@@ -5,7 +5,10 @@ import { isObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from 
 
 /** Throws FILE_NOT_FOUND where there is no such folder. */
 export async function checkFolder(folder: string): Promise<void> {
-  const isFolder = await stat(folder).then((s) => s.isDirectory(), () => false);
+  const isFolder = await stat(folder).then(
+    (s) => s.isDirectory(),
+    () => false,
+  );
   if (isFolder) return;
   throw new ZrankError(
     'FILE_NOT_FOUND',
@@ -17,7 +20,8 @@ export async function checkFolder(folder: string): Promise<void> {
 export async function readConfig(folder: string): Promise<JsonObject> {
   const path = join(folder, 'config.json');
   const config = await readJsonIfPresent(path);
-  if (config === undefined) throw new ZrankError('FILE_NOT_FOUND', `${path} is missing: ${folder} is not a model folder`);
+  if (config === undefined)
+    throw new ZrankError('FILE_NOT_FOUND', `${path} is missing: ${folder} is not a model folder`);
   return config;
 }
 
@@ -31,7 +35,8 @@ export async function readTokenizer(folder: string): Promise<string> {
 
 /** The prompt that default_prompt_name of config_sentence_transformers.json names; undefined where that is none or empty. */
 export async function readDefaultPrompt(folder: string): Promise<string | undefined> {
-  const { prompts, default_prompt_name: name } = (await readJsonIfPresent(join(folder, 'config_sentence_transformers.json'))) ?? {};
+  const { prompts, default_prompt_name: name } =
+    (await readJsonIfPresent(join(folder, 'config_sentence_transformers.json'))) ?? {};
   const prompt = typeof name === 'string' && isObject(prompts) ? prompts[name] : undefined;
   return typeof prompt === 'string' && prompt !== '' ? prompt : undefined;
 }
@@ -52,7 +57,13 @@ export async function findOnnx(folder: string): Promise<string> {
   const name = names.includes('model.onnx') ? 'model.onnx' : names[0];
   if (name !== undefined) return join(folder, 'onnx', name);
   const path = join(folder, 'model.onnx');
-  if (await stat(path).then((s) => s.isFile(), () => false)) return path;
+  if (
+    await stat(path).then(
+      (s) => s.isFile(),
+      () => false,
+    )
+  )
+    return path;
   throw new ZrankError(
     'FILE_NOT_FOUND',
     `${folder} has no onnx/model.onnx: an encoder of this kind runs from an ONNX file, which comes with: optimum-cli export onnx --model ${folder} ${join(folder, 'onnx')}`,

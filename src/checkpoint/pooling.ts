@@ -29,5 +29,8 @@ export function parsePooling(config: JsonObject, path: string): Pooling[] {
   const modes: unknown[] = Array.isArray(given) ? given : [given];
   const unknown = modes.length === 0 ? given : modes.find((mode) => !poolingModes.includes(mode as Pooling));
   if (unknown === undefined) return modes as Pooling[];
-  throw new ZrankError('CONFIG_INVALID', `${path}: expected ${poolingModes.join(', ')} or several of them for pooling_mode but received ${JSON.stringify(unknown)}`);
+  throw new ZrankError(
+    'CONFIG_INVALID',
+    `${path}: expected ${poolingModes.join(', ')} or several of them for pooling_mode but received ${JSON.stringify(unknown)}`,
+  );
 }

@@ -12,7 +12,11 @@ export const probeVocabularySize = 256;
  * A network of one layer with the heads of `checkpoint` and random weights, which computes something of every token: the
  * first layer of a real checkpoint may attend to a few tokens only, and hide a device that errs. Stored as `dtype`.
  */
-export async function probeCheckpoint(checkpoint: Checkpoint, dtype: 'F16' | 'F32', cacheFolder: string | undefined): Promise<Checkpoint> {
+export async function probeCheckpoint(
+  checkpoint: Checkpoint,
+  dtype: 'F16' | 'F32',
+  cacheFolder: string | undefined,
+): Promise<Checkpoint> {
   const config: Checkpoint['config'] = {
     ...checkpoint.config,
     architecture: 'Qwen3ForCausalLM',
@@ -24,7 +28,10 @@ export async function probeCheckpoint(checkpoint: Checkpoint, dtype: 'F16' | 'F3
   };
   const tensors = [...expectedTensors(config)].map(([name, shape]) => ({ name, shape, dtype }));
   const { heads, keyValueHeads, headDim } = config;
-  const path = join(await openCacheFolder(cacheFolder), `probe-${heads}-${keyValueHeads}-${headDim}-${dtype}.safetensors`);
+  const path = join(
+    await openCacheFolder(cacheFolder),
+    `probe-${heads}-${keyValueHeads}-${headDim}-${dtype}.safetensors`,
+  );
   const random = uniform(1);
   const data = tensors.map(({ name, shape }) => {
     const size = shape.reduce((product, dim) => product * dim, 1);

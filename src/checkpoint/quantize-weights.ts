@@ -24,7 +24,8 @@ export const int8Parts = (weight: string): [bytes: string, scales: string] => [`
  * (byte - 128) * scale. The last block of a row is filled up with zeros. It is the form of com.microsoft's MatMulNBits.
  */
 export async function quantizeWeights(weights: Weights, { check, ...options }: QuantizeOptions = {}): Promise<Weights> {
-  const withQuantized = (tensors: TensorRef[]): Weights => new Map([...weights, ...tensors.map((tensor) => [tensor.name, tensor] as const)]);
+  const withQuantized = (tensors: TensorRef[]): Weights =>
+    new Map([...weights, ...tensors.map((tensor) => [tensor.name, tensor] as const)]);
   const sources = [...weights.values()].filter(({ name }) => /^model\.layers\.\d+\..*_proj\.weight$/.test(name));
   const tensors = sources.flatMap(({ name, shape: [rows, depth] }) => {
     const blocks = Math.ceil(depth! / int8Block);
@@ -82,7 +83,11 @@ function blockScales(values: Float32Array, depth: number, { path, name }: Tensor
         if (magnitude > most) most = magnitude;
         zero += magnitude * 0;
       }
-      if (zero !== 0) throw new ZrankError('TENSOR_DTYPE_UNSUPPORTED', `${path}: ${name} holds a number that is not finite, which int8 cannot; use precision 'fp32'`);
+      if (zero !== 0)
+        throw new ZrankError(
+          'TENSOR_DTYPE_UNSUPPORTED',
+          `${path}: ${name} holds a number that is not finite, which int8 cannot; use precision 'fp32'`,
+        );
       scales[block++] = most / 127;
     }
   }

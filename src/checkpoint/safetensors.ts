@@ -18,7 +18,21 @@ export interface TensorRef {
 }
 
 const dtypeBytes: Record<string, number> = {
-  F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1, F8_E4M3: 1, F8_E5M2: 1,
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U64: 8,
+  U32: 4,
+  U16: 2,
+  U8: 1,
+  BOOL: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
 };
 
 /** As much as the safetensors library reads (MAX_HEADER_SIZE of its tensor.rs). */
@@ -46,12 +60,19 @@ export async function readSafetensorsHeader(path: string): Promise<TensorRef[]> 
 
 async function readHeader(file: FileHandle, path: string): Promise<TensorRef[]> {
   const { size } = await file.stat();
-  if (size < 8) throw new ZrankError('SAFETENSORS_TRUNCATED', `${path} has ${size} bytes, fewer than the 8 that begin a safetensors file`);
+  if (size < 8)
+    throw new ZrankError(
+      'SAFETENSORS_TRUNCATED',
+      `${path} has ${size} bytes, fewer than the 8 that begin a safetensors file`,
+    );
   const prefix = Buffer.alloc(8);
   await file.read(prefix, 0, 8, 0);
   const headerLength = prefix.readBigUInt64LE();
   if (headerLength > BigInt(Math.min(size - 8, maxHeaderLength))) {
-    throw new ZrankError('SAFETENSORS_HEADER_TOO_LONG', `${path}: the header claims ${headerLength} bytes, the file has ${size} and a header at most ${maxHeaderLength}`);
+    throw new ZrankError(
+      'SAFETENSORS_HEADER_TOO_LONG',
+      `${path}: the header claims ${headerLength} bytes, the file has ${size} and a header at most ${maxHeaderLength}`,
+    );
   }
   const header = Buffer.alloc(Number(headerLength));
   await file.read(header, 0, header.length, 8);
@@ -59,7 +80,8 @@ async function readHeader(file: FileHandle, path: string): Promise<TensorRef[]> 
 }
 
 function parseHeader(text: string, path: string, dataStart: number, fileSize: number): TensorRef[] {
-  const invalid = (why: string, cause?: unknown) => new ZrankError('SAFETENSORS_HEADER_INVALID', `${path}: ${why}`, { cause });
+  const invalid = (why: string, cause?: unknown) =>
+    new ZrankError('SAFETENSORS_HEADER_INVALID', `${path}: ${why}`, { cause });
   let header;
   try {
     header = parseJsonObject(text, path);
@@ -72,17 +94,26 @@ function parseHeader(text: string, path: string, dataStart: number, fileSize: nu
     if (name === '__metadata__') continue;
     if (!isObject(entry)) throw invalid(`the entry of ${name} is not an object`);
     const { dtype, shape, data_offsets: offsets } = entry;
-    if (typeof dtype !== 'string' || !Array.isArray(shape) || !shape.every(isCount)) throw invalid(`${name} has no dtype or shape`);
-    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) throw invalid(`${name} has no data_offsets`);
+    if (typeof dtype !== 'string' || !Array.isArray(shape) || !shape.every(isCount))
+      throw invalid(`${name} has no dtype or shape`);
+    if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
+      throw invalid(`${name} has no data_offsets`);
     const [begin, end] = offsets as [number, number];
     if (end < begin || dataStart + end > fileSize) {
-      throw new ZrankError('TENSOR_OFFSETS_OUT_OF_RANGE', `${path}: ${name} lies at ${begin} to ${end} of ${fileSize - dataStart} bytes of data`);
+      throw new ZrankError(
+        'TENSOR_OFFSETS_OUT_OF_RANGE',
+        `${path}: ${name} lies at ${begin} to ${end} of ${fileSize - dataStart} bytes of data`,
+      );
     }
     const bytes = dtypeBytes[dtype];
-    if (bytes === undefined) throw new ZrankError('TENSOR_DTYPE_UNSUPPORTED', `${path}: ${name} has the unknown dtype ${dtype}`);
+    if (bytes === undefined)
+      throw new ZrankError('TENSOR_DTYPE_UNSUPPORTED', `${path}: ${name} has the unknown dtype ${dtype}`);
     const expected = shape.reduce((product: number, dim: number) => product * dim, bytes);
     if (end - begin !== expected) {
-      throw new ZrankError('TENSOR_SHAPE_MISMATCH', `${path}: ${name} of shape [${shape}] in ${dtype} takes ${expected} bytes, its offsets span ${end - begin}`);
+      throw new ZrankError(
+        'TENSOR_SHAPE_MISMATCH',
+        `${path}: ${name} of shape [${shape}] in ${dtype} takes ${expected} bytes, its offsets span ${end - begin}`,
+      );
     }
     tensors.push({ name, dtype, shape, offset: dataStart + begin, length: end - begin, path });
   }
@@ -98,7 +129,9 @@ function parseHeader(text: string, path: string, dataStart: number, fileSize: nu
 }
 
 /** The bytes before the data of a file whose tensors stand in this order without gaps. */
-export function safetensorsHeader(tensors: readonly { name: string; shape: readonly number[]; dtype: Dtype }[]): Buffer {
+export function safetensorsHeader(
+  tensors: readonly { name: string; shape: readonly number[]; dtype: Dtype }[],
+): Buffer {
   const entries: Record<string, unknown> = {};
   let offset = 0;
   for (const { name, shape, dtype } of tensors) {

@@ -22,12 +22,19 @@ export async function readScoringHead(folder: string, config: Qwen3Config): Prom
   const path = join(folder, await logitScoreFolder(folder), 'config.json');
   const json = await readJsonIfPresent(path);
   if (json === undefined) {
-    throw new ZrankError('CONFIG_INVALID', `${path} is missing: it names the token whose logit is the score of a causal model`);
+    throw new ZrankError(
+      'CONFIG_INVALID',
+      `${path} is missing: it names the token whose logit is the score of a causal model`,
+    );
   }
   const tokenId = (name: string): number => {
     const value = json[name];
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < config.vocabularySize) return value;
-    throw new ZrankError('CONFIG_INVALID', `${path}: expected a token id below ${config.vocabularySize} for ${name} but received ${JSON.stringify(value)}`);
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < config.vocabularySize)
+      return value;
+    throw new ZrankError(
+      'CONFIG_INVALID',
+      `${path}: expected a token id below ${config.vocabularySize} for ${name} but received ${JSON.stringify(value)}`,
+    );
   };
   const trueTokenId = tokenId('true_token_id');
   if ((json['false_token_id'] ?? null) === null) return { kind: 'token', trueTokenId };

@@ -59,7 +59,11 @@ export async function readSentenceTransformer(folder: string): Promise<SentenceT
   }
   if (/^Transformer, Pooling(, Normalize)?$/.test(layout)) {
     const pooling = await readPooling(join(folder, second!.path), prompts);
-    return { network: { kind: 'transformer', encoder: await readEncoder(join(folder, first!.path)), pooling }, normalize, prompts };
+    return {
+      network: { kind: 'transformer', encoder: await readEncoder(join(folder, first!.path)), pooling },
+      normalize,
+      prompts,
+    };
   }
   throw new ZrankError(
     'ARCHITECTURE_UNSUPPORTED',
@@ -72,11 +76,17 @@ async function readStatic(folder: string): Promise<StaticNetwork> {
   const embeddings = weights.get('embedding.weight') ?? weights.get('embeddings');
   if (embeddings === undefined) throw new ZrankError('TENSOR_MISSING', `${folder} has no tensor embedding.weight`);
   if (embeddings.shape.length !== 2 || embeddings.length === 0) {
-    throw new ZrankError('TENSOR_SHAPE_MISMATCH', `${embeddings.path}: ${embeddings.name} has the shape [${embeddings.shape}], expected [vocabulary, dimensions]`);
+    throw new ZrankError(
+      'TENSOR_SHAPE_MISMATCH',
+      `${embeddings.path}: ${embeddings.name} has the shape [${embeddings.shape}], expected [vocabulary, dimensions]`,
+    );
   }
   const folded = ['mapping', 'weights'].find((name) => weights.has(name));
   if (folded !== undefined) {
-    throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${embeddings.path} holds ${folded}, of model2vec: save the model with sentence-transformers, which folds it into the embeddings`);
+    throw new ZrankError(
+      'ARCHITECTURE_UNSUPPORTED',
+      `${embeddings.path} holds ${folded}, of model2vec: save the model with sentence-transformers, which folds it into the embeddings`,
+    );
   }
   return { kind: 'static', tokenizer: await readTokenizer(folder), embeddings };
 }
@@ -85,7 +95,10 @@ async function readPooling(folder: string, prompts: Prompts): Promise<Pooling[]>
   const path = join(folder, 'config.json');
   const config = (await readJsonIfPresent(path)) ?? {};
   if (config['include_prompt'] === false && Object.values(prompts).some((prompt) => prompt !== '')) {
-    throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${path}: include_prompt = false is not supported, the prompt's tokens are always pooled`);
+    throw new ZrankError(
+      'ARCHITECTURE_UNSUPPORTED',
+      `${path}: include_prompt = false is not supported, the prompt's tokens are always pooled`,
+    );
   }
   return parsePooling(config, path);
 }
@@ -101,7 +114,10 @@ async function readPrompts(folder: string): Promise<Prompts> {
   };
   const named = config['default_prompt_name'] ?? undefined;
   if (named !== undefined && typeof prompts[named as string] !== 'string') {
-    throw new ZrankError('CONFIG_INVALID', `${path}: default_prompt_name is ${JSON.stringify(named)}, which is none of its prompts`);
+    throw new ZrankError(
+      'CONFIG_INVALID',
+      `${path}: default_prompt_name is ${JSON.stringify(named)}, which is none of its prompts`,
+    );
   }
   return { query: first('query'), document: first('document', 'passage', 'corpus'), default: first(named) };
 }

@@ -16,10 +16,17 @@ export function readTensor(tensor: TensorRef): Promise<Float32Array> {
  * `count` numbers of a tensor from the element `first` on, in fp32. Throws TENSOR_DTYPE_UNSUPPORTED for other types than F32,
  * F16 and BF16.
  */
-export async function readElements({ path, name, dtype, offset }: TensorRef, first: number, count: number): Promise<Float32Array> {
+export async function readElements(
+  { path, name, dtype, offset }: TensorRef,
+  first: number,
+  count: number,
+): Promise<Float32Array> {
   const widen = { F32: fromF32, F16: fromF16, BF16: fromBf16 }[dtype];
   if (widen === undefined) {
-    throw new ZrankError('TENSOR_DTYPE_UNSUPPORTED', `${path}: ${name} is stored as ${dtype}; supported are F32, F16 and BF16`);
+    throw new ZrankError(
+      'TENSOR_DTYPE_UNSUPPORTED',
+      `${path}: ${name} is stored as ${dtype}; supported are F32, F16 and BF16`,
+    );
   }
   const size = dtype === 'F32' ? 4 : 2;
   const bytes = new Uint8Array(count * size);

@@ -13,7 +13,10 @@ export type Weights = ReadonlyMap<string, TensorRef>;
 export async function readWeights(folder: string): Promise<Weights> {
   const indexPath = join(folder, 'model.safetensors.index.json');
   const index = await readJsonIfPresent(indexPath);
-  if (index === undefined) return new Map((await readSafetensorsHeader(join(folder, 'model.safetensors'))).map((tensor) => [tensor.name, tensor]));
+  if (index === undefined)
+    return new Map(
+      (await readSafetensorsHeader(join(folder, 'model.safetensors'))).map((tensor) => [tensor.name, tensor]),
+    );
 
   const weightMap = index['weight_map'];
   if (!isObject(weightMap)) throw new ZrankError('CONFIG_INVALID', `${indexPath} has no weight_map`);
@@ -21,14 +24,18 @@ export async function readWeights(folder: string): Promise<Weights> {
   const tensors = new Map<string, TensorRef>();
   for (const shard of shards) {
     if (typeof shard !== 'string' || normalize(shard).startsWith('..')) {
-      throw new ZrankError('CONFIG_INVALID', `${indexPath} names the shard ${JSON.stringify(shard)}, which is no file of this folder`);
+      throw new ZrankError(
+        'CONFIG_INVALID',
+        `${indexPath} names the shard ${JSON.stringify(shard)}, which is no file of this folder`,
+      );
     }
     for (const tensor of await readSafetensorsHeader(join(folder, shard))) {
       if (weightMap[tensor.name] === shard) tensors.set(tensor.name, tensor);
     }
   }
   for (const [name, shard] of Object.entries(weightMap)) {
-    if (!tensors.has(name)) throw new ZrankError('TENSOR_MISSING', `${indexPath} places ${name} in ${shard}, which does not hold it`);
+    if (!tensors.has(name))
+      throw new ZrankError('TENSOR_MISSING', `${indexPath} places ${name} in ${shard}, which does not hold it`);
   }
   return tensors;
 }
@@ -67,13 +74,20 @@ export function checkWeights(config: Qwen3Config, weights: Weights): void {
     const tensor = weights.get(name);
     if (tensor === undefined) throw new ZrankError('TENSOR_MISSING', `the checkpoint has no tensor ${name}`);
     if (tensor.shape.length !== shape.length || tensor.shape.some((dim, i) => dim !== shape[i])) {
-      throw new ZrankError('TENSOR_SHAPE_MISMATCH', `${tensor.path}: ${name} has the shape [${tensor.shape}], config.json asks for [${shape}]`, {
-        expected: `[${shape}]`,
-        received: `[${tensor.shape}]`,
-      });
+      throw new ZrankError(
+        'TENSOR_SHAPE_MISMATCH',
+        `${tensor.path}: ${name} has the shape [${tensor.shape}], config.json asks for [${shape}]`,
+        {
+          expected: `[${shape}]`,
+          received: `[${tensor.shape}]`,
+        },
+      );
     }
     if (!['F32', 'F16', 'BF16'].includes(tensor.dtype)) {
-      throw new ZrankError('TENSOR_DTYPE_UNSUPPORTED', `${tensor.path}: ${name} is stored as ${tensor.dtype}; supported are F32, F16 and BF16`);
+      throw new ZrankError(
+        'TENSOR_DTYPE_UNSUPPORTED',
+        `${tensor.path}: ${name} is stored as ${tensor.dtype}; supported are F32, F16 and BF16`,
+      );
     }
   }
 }

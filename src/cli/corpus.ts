@@ -17,7 +17,10 @@ const maxFileBytes = 8 * 2 ** 20;
  * @param onSkip told of each file of a folder that is no text
  * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DATA_INVALID
  */
-export async function* readCorpus(source: string, onSkip: (path: string, reason: string) => void): AsyncGenerator<CorpusDocument> {
+export async function* readCorpus(
+  source: string,
+  onSkip: (path: string, reason: string) => void,
+): AsyncGenerator<CorpusDocument> {
   const stats = await stat(source).catch((cause: unknown) => {
     throw fileError(source, 'read', cause);
   });
@@ -29,7 +32,8 @@ export async function* readCorpus(source: string, onSkip: (path: string, reason:
     }
   } else if (source.endsWith('.jsonl')) {
     const lines = await readDocuments(source);
-    for (const [i, { text, id, title }] of lines.entries()) yield { id: id ?? String(i + 1), text, ...(title !== undefined && { title }) };
+    for (const [i, { text, id, title }] of lines.entries())
+      yield { id: id ?? String(i + 1), text, ...(title !== undefined && { title }) };
   } else {
     const text = await readTextFile(source);
     if ('reason' in text) throw new ZrankError('DATA_INVALID', `${source} is ${text.reason}`);

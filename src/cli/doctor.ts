@@ -38,13 +38,24 @@ function describe({ zrank, node, addon, onnxRuntime, cpu, cuda, webgpu, models, 
     ['CUDA', outcome(cuda.trial)],
     ...cudaRows(cuda),
     ['WebGPU', outcome(webgpu.trial)],
-    ...(webgpu.loader === null ? [] : ([['', `${webgpu.loader.name}: ${webgpu.loader.path ?? 'missing'}`], ['', `Vulkan drivers: ${webgpu.drivers.join(', ') || 'none'}`]] satisfies Row[])),
-    ...models.embedded.map(({ name, folder, found }): Row => ['model', `${name}: ${found ? folder : `missing from ${folder}`}`]),
+    ...(webgpu.loader === null
+      ? []
+      : ([
+          ['', `${webgpu.loader.name}: ${webgpu.loader.path ?? 'missing'}`],
+          ['', `Vulkan drivers: ${webgpu.drivers.join(', ') || 'none'}`],
+        ] satisfies Row[])),
+    ...models.embedded.map(
+      ({ name, folder, found }): Row => ['model', `${name}: ${found ? folder : `missing from ${folder}`}`],
+    ),
     ['cache', `${models.cache.folder}, ${(models.cache.bytes / 1e6).toFixed(1)} MB`],
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
-  const lines = rows.filter(([, value]) => value !== '').map(([label, value]) => `${label.padEnd(width)}  ${value.replaceAll('\n', ' ')}\n`);
-  const mends = problems.map(({ about, problem, mend }) => `\n${about}: ${problem}\n${mend === null ? '' : `  ${mend}\n`}`);
+  const lines = rows
+    .filter(([, value]) => value !== '')
+    .map(([label, value]) => `${label.padEnd(width)}  ${value.replaceAll('\n', ' ')}\n`);
+  const mends = problems.map(
+    ({ about, problem, mend }) => `\n${about}: ${problem}\n${mend === null ? '' : `  ${mend}\n`}`,
+  );
   return [...lines, ...mends].join('');
 }
 
@@ -56,11 +67,19 @@ function cudaRows({ hardware, driver, nvidiaSmi, provider, cuda, libraries }: Cu
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
   const module = driver.kernelModule === null ? '' : `, kernel module ${driver.kernelModule}`;
   const rows: string[] = [
-    driver.library === null ? `no driver${module}: ${driver.failure}` : `driver${driver.cudaVersion === null ? '' : ` for CUDA ${driver.cudaVersion}`}${module}: ${driver.library}`,
+    driver.library === null
+      ? `no driver${module}: ${driver.failure}`
+      : `driver${driver.cudaVersion === null ? '' : ` for CUDA ${driver.cudaVersion}`}${module}: ${driver.library}`,
     ...(driver.library === null || driver.failure === null ? [] : [driver.failure]),
     ...(hardware === false && driver.devices.length === 0 ? ['no NVIDIA GPU on the PCI bus'] : []),
-    ...driver.devices.map(({ index, name, computeCapability, totalMemory }) => `cuda:${index} ${name}, compute capability ${computeCapability}, ${gigabytes(totalMemory)}`),
-    ...(nvidiaSmi ?? []).map((gpu) => `nvidia-smi: ${gpu.name}, driver ${gpu.driver}, ${gigabytes(gpu.freeMemory)} of ${gigabytes(gpu.totalMemory)} free`),
+    ...driver.devices.map(
+      ({ index, name, computeCapability, totalMemory }) =>
+        `cuda:${index} ${name}, compute capability ${computeCapability}, ${gigabytes(totalMemory)}`,
+    ),
+    ...(nvidiaSmi ?? []).map(
+      (gpu) =>
+        `nvidia-smi: ${gpu.name}, driver ${gpu.driver}, ${gigabytes(gpu.freeMemory)} of ${gigabytes(gpu.totalMemory)} free`,
+    ),
     provider === null ? 'no CUDA provider' : `provider${cuda === null ? '' : ` for CUDA ${cuda}`}: ${provider}`,
     ...libraries.map(({ name, path, failure }) => `${name}: ${path ?? `missing (${failure})`}`),
   ];

@@ -46,7 +46,11 @@ function parseLine(line: string, where: string): DocumentLine {
   if (isObject(value) && typeof value['text'] === 'string') {
     const id = value['id'] ?? value['_id'];
     const title = value['title'];
-    return { text: value['text'], ...(id !== undefined && { id: String(id) }), ...(typeof title === 'string' && { title }) };
+    return {
+      text: value['text'],
+      ...(id !== undefined && { id: String(id) }),
+      ...(typeof title === 'string' && { title }),
+    };
   }
   throw new ZrankError('DATA_INVALID', `${where}: expected a string or an object with the string "text"`);
 }

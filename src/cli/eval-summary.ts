@@ -47,12 +47,18 @@ export async function findDatasets(folder: string): Promise<{ name: string; fold
   for (const name of names.sort()) {
     if (await isBeirFolder(join(folder, name))) found.push({ name, folder: join(folder, name) });
   }
-  if (found.length === 0) throw new ZrankError('FILE_NOT_FOUND', `${folder} is no BEIR folder and holds none: there is no corpus.jsonl`);
+  if (found.length === 0)
+    throw new ZrankError('FILE_NOT_FOUND', `${folder} is no BEIR folder and holds none: there is no corpus.jsonl`);
   return found;
 }
 
 /** Compares the runs before and after reranking, on each measure. */
-export function compareRuns(qrels: ScoreTable, before: ScoreTable, after: ScoreTable, { measures, convention }: Setting): Comparison[] {
+export function compareRuns(
+  qrels: ScoreTable,
+  before: ScoreTable,
+  after: ScoreTable,
+  { measures, convention }: Setting,
+): Comparison[] {
   const evaluations = [before, after].map((run) => evaluate(qrels, run, { measures, convention, complete: true }));
   return measures.map((measure) => compare(evaluations[0]!, evaluations[1]!, measure));
 }
@@ -61,7 +67,11 @@ export function summarize(setting: Setting, datasets: readonly DatasetResult[]):
   const [first] = datasets;
   if (datasets.length === 1) return { setting, datasets, overall: first!.comparisons };
   const pool = (table: (result: DatasetResult) => ScoreTable): ScoreTable =>
-    new Map(datasets.flatMap((result) => [...table(result)].map(([query, documents]) => [`${result.name}/${query}`, documents])));
+    new Map(
+      datasets.flatMap((result) =>
+        [...table(result)].map(([query, documents]) => [`${result.name}/${query}`, documents]),
+      ),
+    );
   const overall = compareRuns(
     pool(({ dataset }) => dataset.qrels),
     pool(({ benchmark }) => benchmark.before),
@@ -92,7 +102,8 @@ export function summaryJson({ setting, datasets, overall }: Summary): object {
 
 /** A table for each measure: a row a dataset, and one over all of them. */
 export function summaryTable({ setting, datasets, overall }: Summary): string {
-  const width = Math.max(12, ...setting.measures.map((name) => name.length), ...datasets.map(({ name }) => name.length)) + 2;
+  const width =
+    Math.max(12, ...setting.measures.map((name) => name.length), ...datasets.map(({ name }) => name.length)) + 2;
   const tables = setting.measures.map((measure, i) => {
     const rows = datasets.map(({ name, comparisons }) => tableRow(name.padEnd(width), comparisons[i]!));
     if (datasets.length > 1) rows.push(tableRow('all'.padEnd(width), overall[i]!));

@@ -11,7 +11,15 @@ import { writeRun } from '../evaluation/run.js';
 import { Reranker } from '../reranker.js';
 import { benchmark, type BenchmarkOptions } from '../retrieval/benchmark.js';
 import { count, defined, loadFlags, loadHelp, loadOptions } from './arguments.js';
-import { compareRuns, type DatasetResult, findDatasets, type Setting, summarize, summaryJson, summaryTable } from './eval-summary.js';
+import {
+  compareRuns,
+  type DatasetResult,
+  findDatasets,
+  type Setting,
+  summarize,
+  summaryJson,
+  summaryTable,
+} from './eval-summary.js';
 import { modelFolder } from './model-folder.js';
 import { ProgressBar } from './progress.js';
 import { reportPage } from './report/page.js';
@@ -80,7 +88,14 @@ export async function evaluateDatasets(args: string[]): Promise<number> {
   );
   const model = modelFolder(values.reranker, '--reranker');
   const source = await openRetriever(values.retriever);
-  const setting: Setting = { retriever: source.name, reranker: basename(model), candidates, split: values.split, convention, measures };
+  const setting: Setting = {
+    retriever: source.name,
+    reranker: basename(model),
+    candidates,
+    split: values.split,
+    convention,
+    measures,
+  };
   try {
     await using reranker = await Reranker.load(model, loadOptions(values));
     const results: DatasetResult[] = [];
@@ -92,7 +107,12 @@ export async function evaluateDatasets(args: string[]): Promise<number> {
         { onProgress: progress.update, ...defined({ instruction: values.instruction }) },
       );
       progress.done();
-      results.push({ name, dataset, benchmark: result, comparisons: compareRuns(dataset.qrels, result.before, result.after, setting) });
+      results.push({
+        name,
+        dataset,
+        benchmark: result,
+        comparisons: compareRuns(dataset.qrels, result.before, result.after, setting),
+      });
     }
     const summary = summarize(setting, results);
     process.stdout.write(values.json ? `${JSON.stringify(summaryJson(summary), null, 2)}\n` : summaryTable(summary));

@@ -61,7 +61,8 @@ async function describe(checkpoint: Checkpoint) {
     weightBytes: bytes,
     weightFiles: [...new Set(tensors.map((tensor) => tensor.path))],
     maxLength: checkpoint.maxLength,
-    prompt: template?.failure?.message ?? template?.render(...pair) ?? 'query and document, tokenized one after the other',
+    prompt:
+      template?.failure?.message ?? template?.render(...pair) ?? 'query and document, tokenized one after the other',
     promptTokens: encoded?.ids.length ?? 0,
     instruction: template === undefined ? 'none' : template.hasSystemMessage ? 'a system message' : 'inside the query',
     score:

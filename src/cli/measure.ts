@@ -96,7 +96,8 @@ function json({ measures, queries }: Evaluation): string {
 
 function scope({ convention, complete, queries, missing, unjudged }: Evaluation): string {
   const parts = [`convention ${convention}, mean over ${queries.size} judged queries`];
-  if (missing.length > 0) parts.push(`${missing.length} that the run lacks ${complete ? 'count as 0' : 'are left out'}`);
+  if (missing.length > 0)
+    parts.push(`${missing.length} that the run lacks ${complete ? 'count as 0' : 'are left out'}`);
   if (unjudged.length > 0) parts.push(`${unjudged.length} of the run are not judged and left out`);
   return parts.join('; ');
 }

@@ -10,6 +10,8 @@ const embedded = fileURLToPath(new URL('../../models/zrank-tiny', import.meta.ur
 export function modelFolder(option: string | undefined, flag = '--model'): string {
   const given = option ?? process.env['ZRANK_MODEL'];
   if (given) return given;
-  process.stderr.write(`zrank: using the embedded demonstration model zrank-tiny; ${flag} FOLDER or ZRANK_MODEL names a real one\n`);
+  process.stderr.write(
+    `zrank: using the embedded demonstration model zrank-tiny; ${flag} FOLDER or ZRANK_MODEL names a real one\n`,
+  );
   return embedded;
 }

@@ -15,7 +15,12 @@ export class ProgressBar {
 
   readonly update = ({ completed, total }: { completed: number; total?: number | undefined }): void => {
     const now = performance.now();
-    if (!process.stderr.isTTY || now - this.#started < patienceMs || (now - this.#drawn < intervalMs && completed !== total)) return;
+    if (
+      !process.stderr.isTTY ||
+      now - this.#started < patienceMs ||
+      (now - this.#drawn < intervalMs && completed !== total)
+    )
+      return;
     this.#drawn = now;
     if (total === undefined) {
       process.stderr.write(`\r${this.#label} ${completed}`);

@@ -36,15 +36,22 @@ export async function rank(args: string[]): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  const query = values.query ?? (values['query-file'] === undefined ? undefined : (await readInput(values['query-file'])).replace(/\r?\n$/, ''));
-  if (query === undefined) throw new ZrankError('INVALID_ARGUMENT', 'zrank rank needs --query TEXT or --query-file FILE');
+  const query =
+    values.query ??
+    (values['query-file'] === undefined ? undefined : (await readInput(values['query-file'])).replace(/\r?\n$/, ''));
+  if (query === undefined)
+    throw new ZrankError('INVALID_ARGUMENT', 'zrank rank needs --query TEXT or --query-file FILE');
   if (values.documents === undefined) throw new ZrankError('INVALID_ARGUMENT', 'zrank rank needs --documents FILE');
   const topN = count('--top', values.top);
   const documents = await readDocuments(values.documents);
 
   await using reranker = await Reranker.load(modelFolder(values.model), loadOptions(values));
   const bar = new ProgressBar('ranking');
-  const options = { returnDocuments: true, onProgress: bar.update, ...defined({ topN, instruction: values.instruction }) };
+  const options = {
+    returnDocuments: true,
+    onProgress: bar.update,
+    ...defined({ topN, instruction: values.instruction }),
+  };
   const hits = await reranker.rank(query, documents, options).finally(() => bar.done());
   process.stdout.write(values.json ? `${JSON.stringify(hits, null, 2)}\n` : table(hits));
   return 0;

@@ -22,7 +22,10 @@ export interface RetrieverSource {
 export async function openRetriever(option: string | undefined): Promise<RetrieverSource> {
   if (option === 'bm25') return { name: 'BM25', create: () => new Bm25(), close: async () => {} };
   const [, isHybrid, folder] = /^(hybrid(?::|$))?(.*)$/s.exec(option ?? '')!;
-  if (!folder) process.stderr.write('zrank: using the embedded demonstration model zrank-tiny-retriever; --retriever FOLDER names a real one\n');
+  if (!folder)
+    process.stderr.write(
+      'zrank: using the embedded demonstration model zrank-tiny-retriever; --retriever FOLDER names a real one\n',
+    );
   const encoder = await BiEncoder.load(folder || embedded);
   const name = folder || 'zrank-tiny-retriever';
   const dense = (): Retriever => new DenseRetriever({ encoder });

@@ -55,7 +55,8 @@ export async function search(args: string[]): Promise<number> {
     return 0;
   }
   const [folder, query, ...rest] = positionals;
-  if (folder === undefined || rest.length > 0) throw new ZrankError('INVALID_ARGUMENT', 'zrank search takes a SOURCE and perhaps one QUERY');
+  if (folder === undefined || rest.length > 0)
+    throw new ZrankError('INVALID_ARGUMENT', 'zrank search takes a SOURCE and perhaps one QUERY');
   const topN = count('--top', values.top)!;
   const candidates = Math.max(topN, count('--candidates', values.candidates)!);
   const source = await openRetriever(values.retriever);
@@ -64,7 +65,12 @@ export async function search(args: string[]): Promise<number> {
       const index = new DocumentIndex(source.create());
       await fill(index, folder);
       await answer(query, values.json, async (text) =>
-        (await index.search(text, topN)).map(({ id, document, retrievalRank: rank, retrievalScore: score }) => ({ rank, id, score, document })),
+        (await index.search(text, topN)).map(({ id, document, retrievalRank: rank, retrievalScore: score }) => ({
+          rank,
+          id,
+          score,
+          document,
+        })),
       );
     } else {
       const { instruction } = values;
@@ -81,14 +87,21 @@ export async function search(args: string[]): Promise<number> {
 
 async function fill(index: Pick<DocumentIndex, 'index'>, folder: string): Promise<void> {
   const bar = new ProgressBar('indexing');
-  const skip = (path: string, reason: string): boolean => process.stderr.write(`zrank: ${path} is left out: ${reason}\n`);
-  const indexed = await index.index(readCorpus(folder, skip), { onProgress: ({ indexed: completed }) => bar.update({ completed }) });
+  const skip = (path: string, reason: string): boolean =>
+    process.stderr.write(`zrank: ${path} is left out: ${reason}\n`);
+  const indexed = await index.index(readCorpus(folder, skip), {
+    onProgress: ({ indexed: completed }) => bar.update({ completed }),
+  });
   bar.done();
   process.stderr.write(`zrank: ${indexed} ${indexed === 1 ? 'text' : 'texts'} indexed\n`);
 }
 
 /** Answers the one query, or each line of standard input. */
-async function answer(query: string | undefined, json: boolean, find: (query: string) => Promise<SearchHit[]>): Promise<void> {
+async function answer(
+  query: string | undefined,
+  json: boolean,
+  find: (query: string) => Promise<SearchHit[]>,
+): Promise<void> {
   if (query !== undefined) {
     const hits = await find(query);
     process.stdout.write(json ? `${JSON.stringify(hits, null, 2)}\n` : table(hits));

@@ -46,7 +46,9 @@ async function writeReport(path: string, reports: readonly RunReport[]): Promise
   try {
     await writeFile(path, renderReport(reports));
   } catch (cause) {
-    throw new ZrankError('FILE_UNWRITABLE', `the report cannot be written to ${path}: ${(cause as Error).message}`, { cause });
+    throw new ZrankError('FILE_UNWRITABLE', `the report cannot be written to ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 

@@ -6,12 +6,30 @@ import { ZrankError } from '../error.js';
 type Command = (args: string[]) => Promise<number>;
 
 const commands: Record<string, { summary: string; load: () => Promise<Command> }> = {
-  rank: { summary: 'rank documents by how well they answer a query', load: async () => (await import('./rank.js')).rank },
-  inspect: { summary: 'say what a model folder holds and how it would run', load: async () => (await import('./inspect.js')).inspect },
-  doctor: { summary: 'say what zrank finds on this machine, and what mends the rest', load: async () => (await import('./doctor.js')).doctor },
-  eval: { summary: 'retrieve and rerank labelled datasets, and compare before with after', load: async () => (await import('./eval.js')).evaluateDatasets },
-  search: { summary: 'search a folder of texts or a .jsonl file', load: async () => (await import('./search.js')).search },
-  measure: { summary: 'measure a run against relevance judgements, as trec_eval does', load: async () => (await import('./measure.js')).measure },
+  rank: {
+    summary: 'rank documents by how well they answer a query',
+    load: async () => (await import('./rank.js')).rank,
+  },
+  inspect: {
+    summary: 'say what a model folder holds and how it would run',
+    load: async () => (await import('./inspect.js')).inspect,
+  },
+  doctor: {
+    summary: 'say what zrank finds on this machine, and what mends the rest',
+    load: async () => (await import('./doctor.js')).doctor,
+  },
+  eval: {
+    summary: 'retrieve and rerank labelled datasets, and compare before with after',
+    load: async () => (await import('./eval.js')).evaluateDatasets,
+  },
+  search: {
+    summary: 'search a folder of texts or a .jsonl file',
+    load: async () => (await import('./search.js')).search,
+  },
+  measure: {
+    summary: 'measure a run against relevance judgements, as trec_eval does',
+    load: async () => (await import('./measure.js')).measure,
+  },
 };
 
 function usage(): string {
@@ -26,7 +44,9 @@ async function main([name, ...args]: string[]): Promise<number> {
     return name === undefined ? 2 : 0;
   }
   if (name === '--version') {
-    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
     process.stdout.write(`${version}\n`);
     return 0;
   }
@@ -55,6 +75,8 @@ try {
 } catch (error) {
   const expected = error instanceof ZrankError || isUsageError(error);
   const { message, stack, code } = error as Error & { code?: string };
-  process.stderr.write(expected ? `zrank: ${message}${error instanceof ZrankError ? ` [${code}]` : ''}\n` : `zrank: ${stack}\n`);
+  process.stderr.write(
+    expected ? `zrank: ${message}${error instanceof ZrankError ? ` [${code}]` : ''}\n` : `zrank: ${stack}\n`,
+  );
   process.exitCode = isUsageError(error) ? 2 : 1;
 }

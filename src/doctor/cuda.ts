@@ -28,7 +28,9 @@ export interface CudaReport {
     kernelModule: string | null;
   };
   /** null where there is no nvidia-smi or it fails. Its order may differ from CUDA's. */
-  nvidiaSmi: { name: string; totalMemory: number; freeMemory: number; computeCapability: string; driver: string }[] | null;
+  nvidiaSmi:
+    | { name: string; totalMemory: number; freeMemory: number; computeCapability: string; driver: string }[]
+    | null;
   /** Python packages onnxruntime-gpu, nearest first. */
   wheels: GpuWheel[];
   /** The CUDA provider that is used, or would be with a driver. */
@@ -41,18 +43,35 @@ export interface CudaReport {
 
 /** @param addon null where it cannot be loaded, and without a runtime where that cannot be opened */
 export async function examineCuda(addon: Addon | null): Promise<CudaReport> {
-  const [hardware, driver, kernelModule, nvidiaSmi, trial] = await Promise.all([findHardware(), askDriver(), readKernelModule(), askNvidiaSmi(), tryDevice('cuda')]);
+  const [hardware, driver, kernelModule, nvidiaSmi, trial] = await Promise.all([
+    findHardware(),
+    askDriver(),
+    readKernelModule(),
+    askNvidiaSmi(),
+    tryDevice('cuda'),
+  ]);
   const wheels = [...gpuWheels()];
   const provider = findProvider(addon, wheels);
   const libraries = addon && provider ? openNeeded(addon, provider, neededLibraries(addon.runtime()!.path)) : [];
   const major = libraries.map(({ name }) => /^libcu(?:dart|blas|blasLt)\.so\.(\d+)$/.exec(name)?.[1]).find(Boolean);
-  return { hardware, driver: { ...driver, kernelModule }, nvidiaSmi, wheels, provider, cuda: major === undefined ? null : Number(major), libraries, trial };
+  return {
+    hardware,
+    driver: { ...driver, kernelModule },
+    nvidiaSmi,
+    wheels,
+    provider,
+    cuda: major === undefined ? null : Number(major),
+    libraries,
+    trial,
+  };
 }
 
 function findProvider(addon: Addon | null, wheels: readonly GpuWheel[]): string | null {
   const runtime = addon?.runtime();
   if (runtime === undefined) return null;
-  const wheel = process.env['ZRANK_ONNXRUNTIME'] ? undefined : wheels.find(({ version }) => version === runtime.version);
+  const wheel = process.env['ZRANK_ONNXRUNTIME']
+    ? undefined
+    : wheels.find(({ version }) => version === runtime.version);
   const folders = [dirname(runtime.path), ...(wheel === undefined ? [] : [wheel.folder])];
   return folders.map((folder) => join(folder, cudaProviderName)).find(existsSync) ?? null;
 }
@@ -70,7 +89,8 @@ async function findHardware(): Promise<boolean | null> {
   const read = (device: string, file: string) => readFile(join(bus, device, file), 'utf8').catch(() => '');
   const devices = await readdir(bus).catch(() => []);
   if (devices.length === 0) return null;
-  const isNvidiaGpu = async (device: string) => (await read(device, 'vendor')).startsWith('0x10de') && /^0x03/.test(await read(device, 'class'));
+  const isNvidiaGpu = async (device: string) =>
+    (await read(device, 'vendor')).startsWith('0x10de') && /^0x03/.test(await read(device, 'class'));
   return (await Promise.all(devices.map(isNvidiaGpu))).includes(true);
 }
 
@@ -82,11 +102,25 @@ async function readKernelModule(): Promise<string | null> {
 async function askNvidiaSmi(): Promise<CudaReport['nvidiaSmi']> {
   const query = 'name,memory.total,memory.free,compute_cap,driver_version';
   try {
-    const { stdout } = await promisify(execFile)('nvidia-smi', [`--query-gpu=${query}`, '--format=csv,noheader,nounits'], { timeout: 20_000 });
-    return stdout.trim().split('\n').filter(Boolean).map((line) => {
-      const [name = '', total, free, computeCapability = '', driver = ''] = line.split(', ');
-      return { name, totalMemory: Number(total) * 2 ** 20, freeMemory: Number(free) * 2 ** 20, computeCapability, driver };
-    });
+    const { stdout } = await promisify(execFile)(
+      'nvidia-smi',
+      [`--query-gpu=${query}`, '--format=csv,noheader,nounits'],
+      { timeout: 20_000 },
+    );
+    return stdout
+      .trim()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => {
+        const [name = '', total, free, computeCapability = '', driver = ''] = line.split(', ');
+        return {
+          name,
+          totalMemory: Number(total) * 2 ** 20,
+          freeMemory: Number(free) * 2 ** 20,
+          computeCapability,
+          driver,
+        };
+      });
   } catch {
     // Machines without NVIDIA's tools have none; libcuda.so.1 is asked all the same.
     return null;

@@ -38,12 +38,19 @@ export interface Diagnosis {
  */
 export async function diagnose(): Promise<Diagnosis> {
   const folder = fileURLToPath(new URL('../..', import.meta.url));
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   const native = attempt(loadNative);
   const opened = attempt(loadAddon);
   const runtime = opened.value?.runtime();
   const usable = native.value ?? null;
-  const [cpu, cuda, webgpu, models] = await Promise.all([tryDevice('cpu'), examineCuda(usable), examineWebGpu(usable), examineModels()]);
+  const [cpu, cuda, webgpu, models] = await Promise.all([
+    tryDevice('cpu'),
+    examineCuda(usable),
+    examineWebGpu(usable),
+    examineModels(),
+  ]);
   const found = {
     ok: [cpu, cuda.trial, webgpu.trial].some(({ runs }) => runs),
     zrank: { version, folder },
@@ -56,7 +63,12 @@ export async function diagnose(): Promise<Diagnosis> {
       providers: (runtime?.providers ?? []).map((name) => name.replace(/ExecutionProvider$/, '')),
       failure: native.failure === null ? opened.failure : 'not tried, for lack of the addon',
     },
-    cpu: { model: cpus()[0]?.model.trim() ?? 'unknown', cores: availableParallelism(), instructionSets: instructionSets(native.value), trial: cpu },
+    cpu: {
+      model: cpus()[0]?.model.trim() ?? 'unknown',
+      cores: availableParallelism(),
+      instructionSets: instructionSets(native.value),
+      trial: cpu,
+    },
     cuda,
     webgpu,
     models,

@@ -6,7 +6,12 @@ import type { CudaDriver } from './cuda.js';
 
 const addon = loadNative();
 openDriver(addon);
-const driver: CudaDriver = { library: addon.loadedLibrary(driverName) ?? null, cudaVersion: null, devices: [], failure: null };
+const driver: CudaDriver = {
+  library: addon.loadedLibrary(driverName) ?? null,
+  cudaVersion: null,
+  devices: [],
+  failure: null,
+};
 try {
   const version = addon.cudaDriverVersion();
   driver.cudaVersion = `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;

@@ -10,13 +10,22 @@ export interface ModelsReport {
 }
 
 export const embeddedModel = fileURLToPath(new URL('../../models/zrank-tiny', import.meta.url));
-const embedded = { 'zrank-tiny': embeddedModel, 'zrank-tiny-retriever': fileURLToPath(new URL('../../models/zrank-tiny-retriever', import.meta.url)) };
+const embedded = {
+  'zrank-tiny': embeddedModel,
+  'zrank-tiny-retriever': fileURLToPath(new URL('../../models/zrank-tiny-retriever', import.meta.url)),
+};
 
 export async function examineModels(): Promise<ModelsReport> {
   const folder = defaultCacheFolder();
-  const found = (path: string) => lstat(join(path, 'tokenizer.json')).then((entry) => entry.size > 0, () => false);
+  const found = (path: string) =>
+    lstat(join(path, 'tokenizer.json')).then(
+      (entry) => entry.size > 0,
+      () => false,
+    );
   return {
-    embedded: await Promise.all(Object.entries(embedded).map(async ([name, path]) => ({ name, folder: path, found: await found(path) }))),
+    embedded: await Promise.all(
+      Object.entries(embedded).map(async ([name, path]) => ({ name, folder: path, found: await found(path) })),
+    ),
     cache: { folder, bytes: await sizeOf(folder) },
   };
 }
@@ -24,6 +33,13 @@ export async function examineModels(): Promise<ModelsReport> {
 /** Bytes of all files in a folder; 0 where it is not there. */
 async function sizeOf(folder: string): Promise<number> {
   const names = await readdir(folder, { recursive: true }).catch(() => []);
-  const sizes = await Promise.all(names.map((name) => lstat(join(folder, name)).then((entry) => (entry.isFile() ? entry.size : 0), () => 0)));
+  const sizes = await Promise.all(
+    names.map((name) =>
+      lstat(join(folder, name)).then(
+        (entry) => (entry.isFile() ? entry.size : 0),
+        () => 0,
+      ),
+    ),
+  );
   return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -31,15 +31,31 @@ export async function describeSystem(): Promise<System> {
 export function findProblems(found: Omit<Diagnosis, 'problems'>, system: System): Problem[] {
   const { addon, onnxRuntime, cpu, cuda, webgpu, models, zrank } = found;
   if (addon.failure !== null) {
-    return [{ about: 'addon', problem: addon.failure, mend: zrank.folder.includes('/node_modules/') ? 'npm rebuild zrank' : 'npm ci' }];
+    return [
+      {
+        about: 'addon',
+        problem: addon.failure,
+        mend: zrank.folder.includes('/node_modules/') ? 'npm rebuild zrank' : 'npm ci',
+      },
+    ];
   }
   if (onnxRuntime.failure !== null) {
-    return [{ about: 'onnxRuntime', problem: onnxRuntime.failure, mend: onnxRuntime.from === 'ZRANK_ONNXRUNTIME' ? 'unset ZRANK_ONNXRUNTIME' : 'npm ci' }];
+    return [
+      {
+        about: 'onnxRuntime',
+        problem: onnxRuntime.failure,
+        mend: onnxRuntime.from === 'ZRANK_ONNXRUNTIME' ? 'unset ZRANK_ONNXRUNTIME' : 'npm ci',
+      },
+    ];
   }
   const missing = models.embedded.filter((model) => !model.found);
   if (missing.length) {
     const mend = zrank.folder.includes('/node_modules/') ? 'npm install --force zrank' : 'git checkout -- models';
-    return missing.map(({ name, folder }) => ({ about: 'models', problem: `the embedded model ${name} is not in ${folder}`, mend }));
+    return missing.map(({ name, folder }) => ({
+      about: 'models',
+      problem: `the embedded model ${name} is not in ${folder}`,
+      mend,
+    }));
   }
   return [
     ...(cpu.trial.runs ? [] : [{ about: 'cpu', problem: cpu.trial.failure!, mend: null } as const]),
@@ -60,17 +76,42 @@ function cudaProblems(cuda: CudaReport, onnxRuntime: Diagnosis['onnxRuntime'], s
     const what = driver.library === null ? 'no NVIDIA driver' : "NVIDIA's driver shows no GPU";
     problems.push(problem(`${what}: ${driver.failure}`, driverCommand(system)));
   } else if (cuda.cuda !== null && parseFloat(driver.cudaVersion!) < cuda.cuda) {
-    problems.push(problem(`the driver serves CUDA ${driver.cudaVersion}, and the provider is built for CUDA ${cuda.cuda}: a newer driver is needed`, system.isContainer ? null : driverCommand(system)));
+    problems.push(
+      problem(
+        `the driver serves CUDA ${driver.cudaVersion}, and the provider is built for CUDA ${cuda.cuda}: a newer driver is needed`,
+        system.isContainer ? null : driverCommand(system),
+      ),
+    );
   }
   if (provider === null && onnxRuntime.from === 'ZRANK_ONNXRUNTIME') {
-    problems.push(problem(`no CUDA provider lies beside ${onnxRuntime.path}, which ZRANK_ONNXRUNTIME names`, 'unset ZRANK_ONNXRUNTIME'));
+    problems.push(
+      problem(
+        `no CUDA provider lies beside ${onnxRuntime.path}, which ZRANK_ONNXRUNTIME names`,
+        'unset ZRANK_ONNXRUNTIME',
+      ),
+    );
   } else if (provider === null) {
-    const others = wheels.map(({ version, folder }) => `; onnxruntime-gpu ${version} in ${folder} is of another version`);
-    problems.push(problem(`no CUDA provider of ONNX Runtime ${onnxRuntime.version} is found${others.join('')}`, `pip install onnxruntime-gpu==${onnxRuntime.version}`));
+    const others = wheels.map(
+      ({ version, folder }) => `; onnxruntime-gpu ${version} in ${folder} is of another version`,
+    );
+    problems.push(
+      problem(
+        `no CUDA provider of ONNX Runtime ${onnxRuntime.version} is found${others.join('')}`,
+        `pip install onnxruntime-gpu==${onnxRuntime.version}`,
+      ),
+    );
   }
   // The loader names what is missing: a library that is there but lacks another need not be installed.
-  const missing = libraries.filter(({ name, failure }) => failure?.includes(name) && name !== driverName).map(({ name }) => name);
-  if (missing.length) problems.push(problem(`the CUDA provider needs ${missing.join(', ')}, which cannot be opened`, wheelCommand(missing, cuda.cuda)));
+  const missing = libraries
+    .filter(({ name, failure }) => failure?.includes(name) && name !== driverName)
+    .map(({ name }) => name);
+  if (missing.length)
+    problems.push(
+      problem(
+        `the CUDA provider needs ${missing.join(', ')}, which cannot be opened`,
+        wheelCommand(missing, cuda.cuda),
+      ),
+    );
   return problems.length ? problems : [problem(trial.failure!, null)];
 }
 
@@ -110,8 +151,11 @@ function webGpuProblems({ loader, drivers, trial }: WebGpuReport, { distribution
   const hasApt = distribution === 'debian' || distribution === 'ubuntu';
   const mend = (packages: string) => (hasApt ? `apt-get install ${packages}` : null);
   if (loader !== null && loader.path === null) {
-    return [{ about: 'webgpu', problem: `no Vulkan loader: ${loader.failure}`, mend: mend('libvulkan1 mesa-vulkan-drivers') }];
+    return [
+      { about: 'webgpu', problem: `no Vulkan loader: ${loader.failure}`, mend: mend('libvulkan1 mesa-vulkan-drivers') },
+    ];
   }
-  if (loader !== null && drivers.length === 0) return [{ about: 'webgpu', problem: 'no Vulkan driver is installed', mend: mend('mesa-vulkan-drivers') }];
+  if (loader !== null && drivers.length === 0)
+    return [{ about: 'webgpu', problem: 'no Vulkan driver is installed', mend: mend('mesa-vulkan-drivers') }];
   return [{ about: 'webgpu', problem: trial.failure!, mend: null }];
 }

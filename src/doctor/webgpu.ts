@@ -40,13 +40,24 @@ async function vulkanDrivers(): Promise<string[]> {
     ...list(env['XDG_DATA_DIRS'] || '/usr/local/share:/usr/share'),
   ];
   const places = list(env['VK_DRIVER_FILES'] || env['VK_ICD_FILENAMES']);
-  const searched = places.length ? places : [...list(env['VK_ADD_DRIVER_FILES']), ...roots.map((root) => join(root, 'vulkan/icd.d'))];
+  const searched = places.length
+    ? places
+    : [...list(env['VK_ADD_DRIVER_FILES']), ...roots.map((root) => join(root, 'vulkan/icd.d'))];
   return [...new Set((await Promise.all(searched.map(manifests))).flat())];
 }
 
 /** Of a file itself, of a folder those in it. */
 async function manifests(path: string): Promise<string[]> {
-  if (await stat(path).then((entry) => entry.isFile(), () => false)) return [path];
+  if (
+    await stat(path).then(
+      (entry) => entry.isFile(),
+      () => false,
+    )
+  )
+    return [path];
   const names = await readdir(path).catch(() => []);
-  return names.filter((name) => name.endsWith('.json')).sort().map((name) => join(path, name));
+  return names
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => join(path, name));
 }

@@ -78,7 +78,10 @@ async function findSplit(folder: string, split: string): Promise<string> {
   });
   if (!files.includes(`${split}.tsv`)) {
     const splits = files.filter((file) => file.endsWith('.tsv')).map((file) => file.slice(0, -'.tsv'.length));
-    throw new ZrankError('FILE_NOT_FOUND', `there is no file ${path}; splits in the folder: ${splits.join(', ') || 'none'}`);
+    throw new ZrankError(
+      'FILE_NOT_FOUND',
+      `there is no file ${path}; splits in the folder: ${splits.join(', ') || 'none'}`,
+    );
   }
   return path;
 }

@@ -103,7 +103,9 @@ function bootstrapInterval(
   confidence: number,
   random: () => number,
 ): { low: number; high: number } {
-  const means = Float64Array.from({ length: samples }, () => mean(sampleWithReplacement(values, values.length, random)));
+  const means = Float64Array.from({ length: samples }, () =>
+    mean(sampleWithReplacement(values, values.length, random)),
+  );
   const sorted = [...means.sort()];
   const tail = (1 - confidence) / 2;
   return { low: quantileSorted(sorted, tail), high: quantileSorted(sorted, 1 - tail) };

@@ -61,7 +61,13 @@ function* trecLines(qrels: Qrels): Generator<string> {
 function addTrecLine(qrels: GrowingTable, line: Line): void {
   if (line.text.startsWith('#')) return;
   const [query, iteration, document, grade, ...more] = splitFields(line.text);
-  if (query === undefined || iteration === undefined || document === undefined || grade === undefined || more.length > 0) {
+  if (
+    query === undefined ||
+    iteration === undefined ||
+    document === undefined ||
+    grade === undefined ||
+    more.length > 0
+  ) {
     throw lineMismatch(line, 'the four columns "query iteration document grade"', line.text);
   }
   addEntry(qrels, line, query, document, parseGrade(line, grade));

@@ -61,7 +61,13 @@ function* trecLines(run: Run, tag: string): Generator<string> {
 function addLine(run: GrowingTable, line: Line): void {
   const [query, iteration, document, rank, score, tag] = splitFields(line.text);
   if (query === undefined || query.startsWith('#')) return;
-  if (iteration === undefined || document === undefined || rank === undefined || score === undefined || tag === undefined) {
+  if (
+    iteration === undefined ||
+    document === undefined ||
+    rank === undefined ||
+    score === undefined ||
+    tag === undefined
+  ) {
     throw lineMismatch(line, 'the six columns "query Q0 document rank score tag"', line.text);
   }
   addEntry(run, line, query, document, parseScore(line, score));

@@ -100,7 +100,10 @@ export function checkTrecWord(what: 'query id' | 'document id' | 'tag', text: st
 
 function unfitValue(where: string, expected: string, value: unknown): ZrankError {
   const received = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing');
-  return new ZrankError('DATA_INVALID', `${where}: expected ${expected} but received ${received}`, { expected, received });
+  return new ZrankError('DATA_INVALID', `${where}: expected ${expected} but received ${received}`, {
+    expected,
+    received,
+  });
 }
 
 function parseJson(path: string, text: string): unknown {

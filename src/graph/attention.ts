@@ -58,7 +58,12 @@ export class Attention {
     ops.graph.input('blocks', dataType.int64, [2]);
     const zero = ops.node('Reshape', [ops.scalar('cache_zero', 0), ops.shape(1, 1)]);
     const block = ops.node('Expand', [zero, ops.shape(1, pagedBlockSize * keyValueHeads * headDim)]);
-    return ['keys', 'values'].map(() => ops.node('Reshape', [ops.node('Expand', [block, 'blocks']), ops.shape(-1, pagedBlockSize, keyValueHeads, headDim)]));
+    return ['keys', 'values'].map(() =>
+      ops.node('Reshape', [
+        ops.node('Expand', [block, 'blocks']),
+        ops.shape(-1, pagedBlockSize, keyValueHeads, headDim),
+      ]),
+    );
   }
 
   #causalMask(): string {
@@ -76,7 +81,11 @@ export class Attention {
     const { heads, keyValueHeads, headDim } = ops.config;
     const isFused = ops.options.attention === 'fused';
     const weights = ['q', 'k', 'v'].map((name) => `${prefix}${name}_proj.weight`);
-    const projected = ops.project(hidden, 'T', weights).map((row) => ops.cast(row, ops.compute, this.#type)) as [string, string, string];
+    const projected = ops.project(hidden, 'T', weights).map((row) => ops.cast(row, ops.compute, this.#type)) as [
+      string,
+      string,
+      string,
+    ];
     if (this.#hasKernel()) return this.#kernel(projected, prefix, rows);
     if (!isFused) {
       projected[0] = this.#headNorm(projected[0], heads, `${prefix}q_norm.weight`);
@@ -89,7 +98,11 @@ export class Attention {
       fused: () => this.#grouped(queries, keys, values, prefix),
       grouped: () => this.#grouped(queries, keys, values, undefined),
     }[ops.options.attention]();
-    return ops.cast(ops.gather(ops.node('Reshape', [attended, ops.shape(-1, heads * headDim)]), rows), this.#type, ops.compute);
+    return ops.cast(
+      ops.gather(ops.node('Reshape', [attended, ops.shape(-1, heads * headDim)]), rows),
+      this.#type,
+      ops.compute,
+    );
   }
 
   /** zrank's own attention is made for heads of whole registers. */
@@ -102,12 +115,17 @@ export class Attention {
     const ops = this.#ops;
     const { heads, keyValueHeads, headDim, rmsNormEpsilon } = ops.config;
     const attended = ops.graph.value(ops.name(), dataType.float, [rows === 'compact' ? 'T' : 'B', heads * headDim]);
-    ops.graph.node(`${own}:Attention`, [...projected, ...this.#headNormWeights(prefix), this.#cos, this.#sin, 'expand', rows], [attended], {
-      arithmetic: { string: ops.options.kernels! },
-      heads: { int: heads },
-      key_value_heads: { int: keyValueHeads },
-      epsilon: { float: rmsNormEpsilon },
-    });
+    ops.graph.node(
+      `${own}:Attention`,
+      [...projected, ...this.#headNormWeights(prefix), this.#cos, this.#sin, 'expand', rows],
+      [attended],
+      {
+        arithmetic: { string: ops.options.kernels! },
+        heads: { int: heads },
+        key_value_heads: { int: keyValueHeads },
+        epsilon: { float: rmsNormEpsilon },
+      },
+    );
     return attended;
   }
 
@@ -137,27 +155,37 @@ export class Attention {
     const { heads, keyValueHeads } = this.#ops.config;
     const tables = ['cumulative_sequence_length', 'past_seqlens', 'block_table', this.#cos, this.#sin];
     const unused = ['', '', '', '', '', ''];
-    return this.#ops.node(`${microsoft}:PagedAttention`, [queries, keys, values, ...this.#caches, ...tables, ...unused, 'attention_metadata'], {
-      num_heads: { int: heads },
-      kv_num_heads: { int: keyValueHeads },
-      do_rotary: { int: 1 },
-    });
+    return this.#ops.node(
+      `${microsoft}:PagedAttention`,
+      [queries, keys, values, ...this.#caches, ...tables, ...unused, 'attention_metadata'],
+      {
+        num_heads: { int: heads },
+        kv_num_heads: { int: keyValueHeads },
+        do_rotary: { int: 1 },
+      },
+    );
   }
 
   /** softmax(q k^T / sqrt(headDim) + mask) v, for devices whose GroupQueryAttention errs. */
   #plain(queries: string, keys: string, values: string): string {
     const ops = this.#ops;
     const { heads, keyValueHeads, headDim } = ops.config;
-    const split = (rows: string, count: number) => ops.node('Transpose', [ops.node('Reshape', [rows, ops.shape(0, 0, count, headDim)])], { perm: { ints: [0, 2, 1, 3] } });
+    const split = (rows: string, count: number) =>
+      ops.node('Transpose', [ops.node('Reshape', [rows, ops.shape(0, 0, count, headDim)])], {
+        perm: { ints: [0, 2, 1, 3] },
+      });
     const start = ops.graph.constant('rope_start', BigInt64Array.of(0n), [1]);
     const rotate = (parted: string) => ops.node(`${microsoft}:RotaryEmbedding`, [parted, start, this.#cos, this.#sin]);
     // Each key/value head serves the query heads of its group.
     const groupOf = Int32Array.from({ length: heads }, (_, head) => Math.floor((head * keyValueHeads) / heads));
-    const repeat = (parted: string) => (heads === keyValueHeads ? parted : ops.gather(parted, ops.graph.constant('head_group', groupOf, [heads]), 1));
+    const repeat = (parted: string) =>
+      heads === keyValueHeads ? parted : ops.gather(parted, ops.graph.constant('head_group', groupOf, [heads]), 1);
 
     const scale = ops.graph.constant('query_scale', Float32Array.of(headDim ** -0.5), []);
     const scaled = ops.node('Mul', [rotate(split(queries, heads)), scale]);
-    const transposed = ops.node('Transpose', [repeat(rotate(split(keys, keyValueHeads)))], { perm: { ints: [0, 1, 3, 2] } });
+    const transposed = ops.node('Transpose', [repeat(rotate(split(keys, keyValueHeads)))], {
+      perm: { ints: [0, 1, 3, 2] },
+    });
     const scores = ops.node('Add', [ops.node('MatMul', [scaled, transposed]), this.#mask!]);
     const weights = ops.node('Softmax', [scores], { axis: { int: -1 } });
     const attended = ops.node('MatMul', [weights, repeat(split(values, keyValueHeads))]);
@@ -168,7 +196,11 @@ export class Attention {
   #headNorm(rows: string, heads: number, weight: string): string {
     const ops = this.#ops;
     const { headDim, rmsNormEpsilon } = ops.config;
-    const normed = ops.rmsNorm(ops.node('Reshape', [rows, ops.shape(-1, headDim)]), ops.weight(weight, this.#type), rmsNormEpsilon);
+    const normed = ops.rmsNorm(
+      ops.node('Reshape', [rows, ops.shape(-1, headDim)]),
+      ops.weight(weight, this.#type),
+      rmsNormEpsilon,
+    );
     return ops.node('Reshape', [normed, ops.shape(-1, heads * headDim)]);
   }
 

@@ -45,7 +45,8 @@ export class OnnxGraphWriter {
 
   /** A tensor stored in the model itself. Returns its name; a second one of the same name is the first. */
   constant(name: string, values: Float32Array | Int32Array | BigInt64Array, shape: readonly number[]): string {
-    const type = values instanceof Float32Array ? dataType.float : values instanceof Int32Array ? dataType.int32 : dataType.int64;
+    const type =
+      values instanceof Float32Array ? dataType.float : values instanceof Int32Array ? dataType.int32 : dataType.int64;
     return this.#initializer(name, type, shape, (tensor) =>
       tensor.bytes(9, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
     );
@@ -54,7 +55,8 @@ export class OnnxGraphWriter {
   /** A tensor that lies in another file. */
   external(name: string, type: DataType, shape: readonly number[], data: ExternalData): string {
     return this.#initializer(name, type, shape, (tensor) => {
-      for (const [key, value] of Object.entries(data)) tensor.message(13, new Message().string(1, key).string(2, String(value)));
+      for (const [key, value] of Object.entries(data))
+        tensor.message(13, new Message().string(1, key).string(2, String(value)));
       tensor.int(14, 1);
     });
   }
@@ -71,7 +73,12 @@ export class OnnxGraphWriter {
   }
 
   /** A node; `op` is `Name` or `domain:Name`, an empty input name leaves an optional input out. */
-  node(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Record<string, Attribute> = {}): void {
+  node(
+    op: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes: Record<string, Attribute> = {},
+  ): void {
     this.#nodes.push(nodeMessage(op, inputs, outputs, attributes));
   }
 
@@ -80,7 +87,12 @@ export class OnnxGraphWriter {
    * of a node's inputs it prepares the one listed latest first (Graph::ReverseDFSFrom). In their natural places all of
    * them would run before anything else, and every widened weight would be in memory at once.
    */
-  weightNode(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Record<string, Attribute> = {}): void {
+  weightNode(
+    op: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes: Record<string, Attribute> = {},
+  ): void {
     this.#weightNodes.push(nodeMessage(op, inputs, outputs, attributes));
   }
 
@@ -94,7 +106,8 @@ export class OnnxGraphWriter {
     for (const output of this.#outputs) graph.message(12, output);
     for (const value of this.#values) graph.message(13, value);
     const model = new Message().int(1, 10).string(2, 'zrank').message(7, graph);
-    for (const [domain, version] of Object.entries(opsets)) model.message(8, new Message().string(1, domain).int(2, version));
+    for (const [domain, version] of Object.entries(opsets))
+      model.message(8, new Message().string(1, domain).int(2, version));
     return model.finish();
   }
 }
@@ -126,7 +139,12 @@ class Message {
   }
 }
 
-function nodeMessage(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Record<string, Attribute>): Message {
+function nodeMessage(
+  op: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes: Record<string, Attribute>,
+): Message {
   const [type, domain = ''] = op.split(':').reverse() as [string, string?];
   const node = new Message();
   for (const input of inputs) node.string(1, input);
@@ -148,7 +166,8 @@ function attributeMessage(name: string, attribute: Attribute): Message {
 
 function valueInfo(name: string, type: DataType, shape: readonly Dimension[]): Message {
   const dims = new Message();
-  for (const dim of shape) dims.message(1, typeof dim === 'number' ? new Message().int(1, dim) : new Message().string(2, dim));
+  for (const dim of shape)
+    dims.message(1, typeof dim === 'number' ? new Message().int(1, dim) : new Message().string(2, dim));
   const tensor = new Message().int(1, type).message(2, dims);
   return new Message().string(1, name).message(2, new Message().message(1, tensor));
 }

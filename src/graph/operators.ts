@@ -32,7 +32,12 @@ export type RowCount = 'T' | 'B';
 export const microsoft = 'com.microsoft';
 /** The domain of zrank's own operators. */
 export const own = 'zrank';
-const storedType: Record<string, DataType> = { U8: dataType.uint8, F32: dataType.float, F16: dataType.float16, BF16: dataType.bfloat16 };
+const storedType: Record<string, DataType> = {
+  U8: dataType.uint8,
+  F32: dataType.float,
+  F16: dataType.float16,
+  BF16: dataType.bfloat16,
+};
 const computeType = { fp32: dataType.float, fp16: dataType.float16, bf16: dataType.bfloat16 } as const;
 
 /** What the parts of a network are written with: nodes, the checkpoint's weights as they are stored, projections. */
@@ -67,7 +72,11 @@ export class Operators {
 
   /** A weight as it is stored, left in its file. */
   stored({ name, dtype, shape, path, offset, length }: TensorRef): string {
-    return this.graph.external(name, storedType[dtype]!, shape, { location: relative(this.weightFolder, path), offset, length });
+    return this.graph.external(name, storedType[dtype]!, shape, {
+      location: relative(this.weightFolder, path),
+      offset,
+      length,
+    });
   }
 
   /** A weight in the type that it is used in. Where it is stored in another, it is converted at each use, and the mapped file stays the only copy. */
@@ -99,14 +108,19 @@ export class Operators {
     const { kernels } = this.options;
     if (kernels === undefined) return weights.map((weight) => this.#multiply(rows, weight, alpha));
     const outputs = weights.map((weight) => this.product(weight, rowCount));
-    this.graph.node(`${own}:MatMul`, [rows, ...weights.flatMap((weight) => this.factor(weight))], outputs, { arithmetic: { string: kernels } });
+    this.graph.node(`${own}:MatMul`, [rows, ...weights.flatMap((weight) => this.factor(weight))], outputs, {
+      arithmetic: { string: kernels },
+    });
     return outputs;
   }
 
   /** rows times a weight, by Gemm, which every provider has; FusedMatMul would leave WebGPU for the CPU. Quantized, by MatMulNBits. */
   #multiply(rows: string, weight: string, alpha: number): string {
     if (!this.#isQuantized(weight)) {
-      return this.node('Gemm', [rows, this.weight(weight)], { transB: { int: 1 }, ...(alpha !== 1 && { alpha: { float: alpha } }) });
+      return this.node('Gemm', [rows, this.weight(weight)], {
+        transB: { int: 1 },
+        ...(alpha !== 1 && { alpha: { float: alpha } }),
+      });
     }
     this.prepack = true;
     const [columns, depth] = this.tensor(weight).shape as [number, number];
@@ -129,7 +143,11 @@ export class Operators {
 
   /** RMSNorm over the last axis. */
   rmsNorm(rows: string, weight: string, epsilon: number): string {
-    return this.node('SimplifiedLayerNormalization', [rows, weight], { axis: { int: -1 }, epsilon: { float: epsilon }, stash_type: { int: 1 } });
+    return this.node('SimplifiedLayerNormalization', [rows, weight], {
+      axis: { int: -1 },
+      epsilon: { float: epsilon },
+      stash_type: { int: 1 },
+    });
   }
 
   gather(rows: string, indices: string, axis = 0): string {
@@ -145,7 +163,8 @@ export class Operators {
     const constant = this.graph.constant(name, Float32Array.of(value), []);
     if (this.compute === dataType.float) return constant;
     const converted = `${name}_typed`;
-    if (!this.#scalars.has(converted)) this.graph.weightNode('Cast', [constant], [converted], { to: { int: this.compute } });
+    if (!this.#scalars.has(converted))
+      this.graph.weightNode('Cast', [constant], [converted], { to: { int: this.compute } });
     this.#scalars.add(converted);
     return converted;
   }

@@ -32,7 +32,10 @@ const fp16Scale = 2 ** -5;
  * Inputs, in int32 (native/core/pack.h): input_ids [T], expand [B, S], compact [T], last [B], last_flat [B], seqlens_k [B],
  * total_sequence_length [1], or those of PagedBatch for PagedAttention. Output: logits [B, 1] in fp32.
  */
-export function writeQwen3Graph(checkpoint: Checkpoint, options: GraphOptions = { compute: 'fp32', attention: 'grouped' }): Graph {
+export function writeQwen3Graph(
+  checkpoint: Checkpoint,
+  options: GraphOptions = { compute: 'fp32', attention: 'grouped' },
+): Graph {
   return new Qwen3Writer(checkpoint, options).write();
 }
 
@@ -58,13 +61,19 @@ class Qwen3Writer {
     let residual = ops.rowsOf(this.#embedding(), 'input_ids');
     if (this.#scale !== 1) residual = ops.node('Mul', [residual, ops.scalar('embedding_scale', this.#scale)]);
     let update: string | undefined;
-    for (let layer = 0; layer < ops.config.layers; layer++) [residual, update] = this.#layer(layer, residual, update, attention);
+    for (let layer = 0; layer < ops.config.layers; layer++)
+      [residual, update] = this.#layer(layer, residual, update, attention);
     const last = [residual, update!].map((rows) => ops.cast(rows, ops.compute, float));
     const [hidden] = this.#norm(last[0]!, last[1], 'model.norm.weight', float);
     ops.graph.node('Gemm', [hidden, this.#scoringRow()], ['logits'], { transB: { int: 1 } });
     ops.graph.output('logits', float, ['B', 1]);
     const { weightFolder, weightFiles, prepack } = ops;
-    return { model: ops.graph.finish('zrank', { '': 21, [microsoft]: 1, [own]: 1 }), weightFolder, weightFiles, prepack };
+    return {
+      model: ops.graph.finish('zrank', { '': 21, [microsoft]: 1, [own]: 1 }),
+      weightFolder,
+      weightFiles,
+      prepack,
+    };
   }
 
   /** One decoder layer. `update` is the last layer's MLP output, added to the residual by the norm that follows. */
@@ -81,7 +90,9 @@ class Qwen3Writer {
 
     const [output] = ops.project(attended, rowCount, [`${prefix}self_attn.o_proj.weight`], this.#scale);
     [hidden, residual] = this.#norm(residual, output, `${prefix}post_attention_layernorm.weight`);
-    [update] = ops.project(this.#gatedUnits(hidden, rowCount, `${prefix}mlp.`), rowCount, [`${prefix}mlp.down_proj.weight`]);
+    [update] = ops.project(this.#gatedUnits(hidden, rowCount, `${prefix}mlp.`), rowCount, [
+      `${prefix}mlp.down_proj.weight`,
+    ]);
     return [residual, update!];
   }
 
@@ -103,14 +114,24 @@ class Qwen3Writer {
   }
 
   /** RMSNorm of residual + update. Returns the normed rows and the sum. */
-  #norm(residual: string, update: string | undefined, weight: string, type: DataType = this.#ops.compute): [string, string] {
+  #norm(
+    residual: string,
+    update: string | undefined,
+    weight: string,
+    type: DataType = this.#ops.compute,
+  ): [string, string] {
     const ops = this.#ops;
     // RMSNorm of s x with epsilon s^2 is RMSNorm of x with epsilon.
     const epsilon = ops.config.rmsNormEpsilon * this.#scale ** 2;
     if (update === undefined) return [ops.rmsNorm(residual, ops.weight(weight, type), epsilon), residual];
     const normed = ops.name();
     const sum = ops.name();
-    ops.graph.node(`${microsoft}:SkipSimplifiedLayerNormalization`, [residual, update, ops.weight(weight, type)], [normed, '', '', sum], { epsilon: { float: epsilon } });
+    ops.graph.node(
+      `${microsoft}:SkipSimplifiedLayerNormalization`,
+      [residual, update, ops.weight(weight, type)],
+      [normed, '', '', sum],
+      { epsilon: { float: epsilon } },
+    );
     return [normed, sum];
   }
 
@@ -123,7 +144,13 @@ class Qwen3Writer {
     const row = (token: number) => {
       const bytes = matrix.length / ops.config.vocabularySize;
       const name = `${matrix.name}[${token}]`;
-      const part = { ...matrix, name, shape: [1, ops.config.hiddenSize], offset: matrix.offset + token * bytes, length: bytes };
+      const part = {
+        ...matrix,
+        name,
+        shape: [1, ops.config.hiddenSize],
+        offset: matrix.offset + token * bytes,
+        length: bytes,
+      };
       return ops.weight(part, dataType.float);
     };
     if (head.kind === 'token') return row(head.trueTokenId);

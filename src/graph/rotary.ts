@@ -4,8 +4,13 @@ import type { Operators } from './operators.js';
 /** The positions of a run's longest sequence, [S, 1] in fp32. */
 export function positionColumn(ops: Operators): string {
   const integer = (name: string, value: number) => ops.graph.constant(name, Int32Array.of(value), []);
-  const total = ops.node('Reshape', ['total_sequence_length', ops.graph.constant('shape_scalar', new BigInt64Array(0), [0])]);
-  const positions = ops.node('Cast', [ops.node('Range', [integer('zero', 0), total, integer('one', 1)])], { to: { int: dataType.float } });
+  const total = ops.node('Reshape', [
+    'total_sequence_length',
+    ops.graph.constant('shape_scalar', new BigInt64Array(0), [0]),
+  ]);
+  const positions = ops.node('Cast', [ops.node('Range', [integer('zero', 0), total, integer('one', 1)])], {
+    to: { int: dataType.float },
+  });
   return ops.node('Reshape', [positions, ops.shape(-1, 1)]);
 }
 
@@ -16,16 +21,28 @@ export function positionColumn(ops: Operators): string {
 export function rotaryTables(ops: Operators, type: DataType): { cos: string; sin: string } {
   const { headDim, ropeTheta, ropeScale } = ops.config;
   const width = headDim / 2;
-  const frequencies = Float32Array.from({ length: width }, (_, i) => 1 / Math.fround(ropeTheta ** Math.fround((2 * i) / headDim)) / ropeScale);
+  const frequencies = Float32Array.from(
+    { length: width },
+    (_, i) => 1 / Math.fround(ropeTheta ** Math.fround((2 * i) / headDim)) / ropeScale,
+  );
   const typed = (table: string) => ops.cast(table, dataType.float, type);
   if (ops.options.positions === undefined) {
-    const angles = ops.node('Mul', [positionColumn(ops), ops.graph.constant('rope_frequencies', frequencies, [1, width])]);
+    const angles = ops.node('Mul', [
+      positionColumn(ops),
+      ops.graph.constant('rope_frequencies', frequencies, [1, width]),
+    ]);
     return { cos: typed(ops.node('Cos', [angles])), sin: typed(ops.node('Sin', [angles])) };
   }
   // Sequences are padded up to a size that recurs (PadToBuckets in native/core/pack.cc), at most by this much.
   const positions = 16 + Math.ceil((ops.options.positions * 9) / 8);
   const angle = (i: number) => Math.fround(Math.floor(i / width) * frequencies[i % width]!);
   const table = (name: string, f: (angle: number) => number) =>
-    typed(ops.graph.constant(name, Float32Array.from({ length: positions * width }, (_, i) => f(angle(i))), [positions, width]));
+    typed(
+      ops.graph.constant(
+        name,
+        Float32Array.from({ length: positions * width }, (_, i) => f(angle(i))),
+        [positions, width],
+      ),
+    );
   return { cos: table('rope_cos', Math.cos), sin: table('rope_sin', Math.sin) };
 }

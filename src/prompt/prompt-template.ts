@@ -42,7 +42,9 @@ export class PromptTemplate {
     // an empty message takes the same default there.
     const fallback = this.hasSystemMessage && this.#probe(['query', 'document']).failure ? '' : undefined;
     this.#defaultSystem = files.defaultPrompt ?? fallback;
-    const { failure, last } = this.#probe(this.hasSystemMessage ? ['system', 'query', 'document'] : ['query', 'document']);
+    const { failure, last } = this.#probe(
+      this.hasSystemMessage ? ['system', 'query', 'document'] : ['query', 'document'],
+    );
     this.failure = failure;
     this.endsWithQuery = last !== 'document';
   }
@@ -59,7 +61,9 @@ export class PromptTemplate {
     try {
       template = new Template(files.source);
     } catch (cause) {
-      throw new ZrankError('TEMPLATE_INVALID', `the chat template cannot be parsed: ${(cause as Error).message}`, { cause });
+      throw new ZrankError('TEMPLATE_INVALID', `the chat template cannot be parsed: ${(cause as Error).message}`, {
+        cause,
+      });
     }
     const loaded = new PromptTemplate(template, files);
     if (files.isDeclared && loaded.failure) throw loaded.failure;
@@ -94,10 +98,18 @@ export class PromptTemplate {
   #messages(query: string, document: string, instruction: string | undefined): Message[] {
     if (this.hasSystemMessage) {
       const system = instruction ?? this.#defaultSystem;
-      return [...(system === undefined ? [] : [['system', system] satisfies Message]), ['query', query], ['document', document]];
+      return [
+        ...(system === undefined ? [] : [['system', system] satisfies Message]),
+        ['query', query],
+        ['document', document],
+      ];
     }
-    const asked = instruction === undefined ? query : `<query>${query}</query>\n<instruction>${instruction}</instruction>`;
-    return [['query', asked], ['document', document]];
+    const asked =
+      instruction === undefined ? query : `<query>${query}</query>\n<instruction>${instruction}</instruction>`;
+    return [
+      ['query', asked],
+      ['document', document],
+    ];
   }
 
   /** Variables that apply_chat_template() of transformers passes are null rather than undefined where nobody sets them. */
@@ -109,7 +121,10 @@ export class PromptTemplate {
         documents: null,
         add_generation_prompt: false,
         ...variables,
-        messages: messages.map(([role, text]) => ({ role, content: contentFormat === 'flat' ? text : [{ type: 'text', text }] })),
+        messages: messages.map(([role, text]) => ({
+          role,
+          content: contentFormat === 'flat' ? text : [{ type: 'text', text }],
+        })),
       });
     } catch (cause) {
       throw new ZrankError('TEMPLATE_INVALID', `the chat template failed: ${(cause as Error).message}`, { cause });
@@ -122,11 +137,13 @@ export class PromptTemplate {
    */
   #probe(roles: readonly Role[]): { failure?: ZrankError; last?: Role } {
     try {
-      const render = (other?: Role) => this.#render(roles.map((role): Message => [role, probes[role][role === other ? 1 : 0]]));
+      const render = (other?: Role) =>
+        this.#render(roles.map((role): Message => [role, probes[role][role === other ? 1 : 0]]));
       const base = render();
       const ends = new Map(roles.map((role) => [role, commonEnd(base, render(role))]));
       const dropped = roles.filter((role) => ends.get(role) === base.length);
-      if (dropped.length === 0) return { last: roles.reduce((last, role) => (ends.get(role)! < ends.get(last)! ? role : last)) };
+      if (dropped.length === 0)
+        return { last: roles.reduce((last, role) => (ends.get(role)! < ends.get(last)! ? role : last)) };
       return { failure: cannotCarry(`the ${dropped.join(' and the ')} does not reach the prompt`) };
     } catch (cause) {
       return { failure: cannotCarry((cause as Error).message, cause) };

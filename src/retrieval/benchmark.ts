@@ -40,7 +40,11 @@ const rules = { signal: anAbortSignal, onProgress: aFunction, concurrency: aPosi
  * @param pipeline an empty retriever, a reranker, and the number of candidates
  * @throws ZrankError what the dataset, the retriever and the reranker throw
  */
-export async function benchmark(dataset: BeirDataset, pipeline: RetrieveAndRerankOptions, options: BenchmarkOptions = {}): Promise<Benchmark> {
+export async function benchmark(
+  dataset: BeirDataset,
+  pipeline: RetrieveAndRerankOptions,
+  options: BenchmarkOptions = {},
+): Promise<Benchmark> {
   checkOptions('benchmark()', options, rules);
   const { signal, onProgress, concurrency = 8, instruction } = options;
   const call = signal && { signal };

@@ -69,9 +69,13 @@ export class BiEncoder implements AsyncDisposable {
 
     const { maxLength = network.encoder.maxLength, maxBatchTokens = 512, maxQueueTokens = 2 ** 22 } = options;
     const { maxPositions } = network.encoder;
-    if (maxLength > maxPositions) throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, maxLength);
+    if (maxLength > maxPositions)
+      throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, maxLength);
     const split = splitThreads(options);
-    return new BiEncoder(await TransformerEmbedder.open(network, { ...split, maxLength, maxBatchTokens, maxQueueTokens, normalize }), prompts);
+    return new BiEncoder(
+      await TransformerEmbedder.open(network, { ...split, maxLength, maxBatchTokens, maxQueueTokens, normalize }),
+      prompts,
+    );
   }
 
   /** How many numbers an embedding has. */
@@ -101,10 +105,13 @@ export class BiEncoder implements AsyncDisposable {
   async #encode(texts: readonly string[], { kind, signal, onProgress }: EncodeTextsOptions): Promise<Float32Array[]> {
     const total = texts.length;
     const prompt = this.#prompts[kind ?? 'default'];
-    const embeddings = await this.#embedder.embed(texts.map((text) => prompt + text), {
-      signal,
-      onProgress: onProgress && ((completed) => onProgress({ completed, total })),
-    });
+    const embeddings = await this.#embedder.embed(
+      texts.map((text) => prompt + text),
+      {
+        signal,
+        onProgress: onProgress && ((completed) => onProgress({ completed, total })),
+      },
+    );
     onProgress?.({ completed: total, total });
     return texts.map((_, i) => embeddings.subarray(i * this.dimensions, (i + 1) * this.dimensions));
   }

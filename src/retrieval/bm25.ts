@@ -3,7 +3,13 @@ import MiniSearch from 'minisearch';
 import { ZrankError } from '../error.js';
 import { aFunction, checkOptions, type Rule } from '../options.js';
 import { checkAborted, checkKnownIds, checkNewIds, checkSearch } from './check.js';
-import { type CorpusDocument, type Retrieved, type Retriever, type RetrieverCallOptions, searchableText } from './retriever.js';
+import {
+  type CorpusDocument,
+  type Retrieved,
+  type Retriever,
+  type RetrieverCallOptions,
+  searchableText,
+} from './retriever.js';
 
 export interface Bm25Options {
   /** How soon the gain of a repeated word levels off. @default 1.5 */
@@ -18,13 +24,24 @@ export interface Bm25Options {
 
 /** Lucene's list, which bm25s uses too. */
 export const englishStopWords: readonly string[] =
-  'a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with'.split(' ');
+  'a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with'.split(
+    ' ',
+  );
 
-const atLeastZero: Rule = { expected: 'a number of at least 0', test: (value) => typeof value === 'number' && value >= 0 && value < Infinity };
+const atLeastZero: Rule = {
+  expected: 'a number of at least 0',
+  test: (value) => typeof value === 'number' && value >= 0 && value < Infinity,
+};
 const rules = {
   k1: atLeastZero,
-  b: { expected: 'a number from 0 to 1', test: (value: unknown) => typeof value === 'number' && value >= 0 && value <= 1 },
-  stopWords: { expected: 'an array of strings', test: (value: unknown) => Array.isArray(value) && value.every((word) => typeof word === 'string') },
+  b: {
+    expected: 'a number from 0 to 1',
+    test: (value: unknown) => typeof value === 'number' && value >= 0 && value <= 1,
+  },
+  stopWords: {
+    expected: 'an array of strings',
+    test: (value: unknown) => Array.isArray(value) && value.every((word) => typeof word === 'string'),
+  },
   tokenize: aFunction,
 };
 
@@ -72,7 +89,8 @@ export class Bm25 implements Retriever {
       for (const document of documents) {
         if (added.length % documentsPerTurn === documentsPerTurn - 1) await nextTurn();
         checkAborted(signal);
-        if (typeof document.text !== 'string') throw ZrankError.argument(`the text of document ${document.id}`, 'a string', document.text);
+        if (typeof document.text !== 'string')
+          throw ZrankError.argument(`the text of document ${document.id}`, 'a string', document.text);
         this.#index.add(document);
         added.push(document.id);
       }

@@ -6,8 +6,10 @@ export function checkNewIds(ids: readonly string[], isKnown: (id: string) => boo
   const seen = new Set<string>();
   for (const id of ids) {
     checkId(id);
-    if (isKnown(id)) throw new ZrankError('DUPLICATE_ID', `document ${id} is there already; nothing of this call was added`);
-    if (seen.has(id)) throw new ZrankError('DUPLICATE_ID', `document ${id} comes twice in one call; nothing of it was added`);
+    if (isKnown(id))
+      throw new ZrankError('DUPLICATE_ID', `document ${id} is there already; nothing of this call was added`);
+    if (seen.has(id))
+      throw new ZrankError('DUPLICATE_ID', `document ${id} comes twice in one call; nothing of it was added`);
     seen.add(id);
   }
 }
@@ -16,8 +18,10 @@ export function checkNewIds(ids: readonly string[], isKnown: (id: string) => boo
 export function checkKnownIds(ids: readonly string[], isKnown: (id: string) => boolean): void {
   const seen = new Set<string>();
   for (const id of ids) {
-    if (!isKnown(id)) throw new ZrankError('UNKNOWN_ID', `there is no document ${id}; nothing of this call was removed`);
-    if (seen.has(id)) throw new ZrankError('DUPLICATE_ID', `document ${id} comes twice in one call; nothing of it was removed`);
+    if (!isKnown(id))
+      throw new ZrankError('UNKNOWN_ID', `there is no document ${id}; nothing of this call was removed`);
+    if (seen.has(id))
+      throw new ZrankError('DUPLICATE_ID', `document ${id} comes twice in one call; nothing of it was removed`);
     seen.add(id);
   }
 }

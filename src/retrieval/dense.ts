@@ -1,6 +1,12 @@
 import { ZrankError } from '../error.js';
 import { checkAborted, checkNewIds, checkSearch } from './check.js';
-import { type CorpusDocument, type Retrieved, type Retriever, type RetrieverCallOptions, searchableText } from './retriever.js';
+import {
+  type CorpusDocument,
+  type Retrieved,
+  type Retriever,
+  type RetrieverCallOptions,
+  searchableText,
+} from './retriever.js';
 import { VectorIndex } from './vector-index.js';
 
 /** What turns texts into vectors; a BiEncoder is one. */
@@ -8,7 +14,10 @@ export interface Encoder {
   /** Length of a vector. */
   readonly dimensions: number;
   /** A vector for each text, in their order. */
-  encode(texts: readonly string[], options: { kind: 'query' | 'document'; signal?: AbortSignal }): Promise<Float32Array[]>;
+  encode(
+    texts: readonly string[],
+    options: { kind: 'query' | 'document'; signal?: AbortSignal },
+  ): Promise<Float32Array[]>;
 }
 
 export interface DenseOptions {
@@ -25,7 +34,11 @@ export class DenseRetriever implements Retriever {
 
   constructor({ encoder, index = new VectorIndex({ dimensions: encoder.dimensions }) }: DenseOptions) {
     if (index.dimensions !== encoder.dimensions) {
-      throw ZrankError.argument('the index', `vectors of ${encoder.dimensions} dimensions, as the encoder makes them,`, index.dimensions);
+      throw ZrankError.argument(
+        'the index',
+        `vectors of ${encoder.dimensions} dimensions, as the encoder makes them,`,
+        index.dimensions,
+      );
     }
     this.#encoder = encoder;
     this.index = index;
@@ -42,7 +55,10 @@ export class DenseRetriever implements Retriever {
   async add(documents: readonly CorpusDocument[], { signal }: RetrieverCallOptions = {}): Promise<void> {
     const ids = documents.map(({ id }) => id);
     checkNewIds(ids, (id) => this.index.has(id));
-    const vectors = await this.#encoder.encode(documents.map(searchableText), { kind: 'document', ...(signal && { signal }) });
+    const vectors = await this.#encoder.encode(documents.map(searchableText), {
+      kind: 'document',
+      ...(signal && { signal }),
+    });
     checkAborted(signal);
     await this.index.add(ids, vectors);
   }

@@ -27,7 +27,12 @@ export interface RetrievedDocument<D extends CorpusDocument = CorpusDocument> {
   retrievalScore: number;
 }
 
-const indexRules = { signal: anAbortSignal, onProgress: aFunction, batchSize: aPositiveInteger, known: oneOf('error', 'keep') };
+const indexRules = {
+  signal: anAbortSignal,
+  onProgress: aFunction,
+  batchSize: aPositiveInteger,
+  known: oneOf('error', 'keep'),
+};
 
 /** A retriever with the documents behind its ids. */
 export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
@@ -63,7 +68,12 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
     };
     for await (const document of corpus) {
       checkAborted(signal);
-      if (typeof document?.text !== 'string') throw ZrankError.argument(`document ${indexed + batch.length} of the corpus`, 'an object with the strings `id` and `text`', document);
+      if (typeof document?.text !== 'string')
+        throw ZrankError.argument(
+          `document ${indexed + batch.length} of the corpus`,
+          'an object with the strings `id` and `text`',
+          document,
+        );
       batch.push(document);
       if (batch.length === batchSize) await flush();
     }
@@ -88,13 +98,17 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
     const retrieved = await this.#retriever.search(query, k, options);
     return retrieved.map(({ id, score }, index) => {
       const document = this.#documents.get(id);
-      if (document === undefined) throw new ZrankError('UNKNOWN_ID', `the retriever found document ${id}, which was not indexed here`);
+      if (document === undefined)
+        throw new ZrankError('UNKNOWN_ID', `the retriever found document ${id}, which was not indexed here`);
       return { id, document, retrievalRank: index + 1, retrievalScore: score };
     });
   }
 
   async #add(batch: readonly D[], known: 'error' | 'keep', signal: AbortSignal | undefined): Promise<void> {
-    checkNewIds(batch.map(({ id }) => id), (id) => this.#documents.has(id));
+    checkNewIds(
+      batch.map(({ id }) => id),
+      (id) => this.#documents.has(id),
+    );
     // The documents stand first, so that a search never finds an id without one.
     for (const document of batch) this.#documents.set(document.id, document);
     try {

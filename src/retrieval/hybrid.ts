@@ -12,7 +12,10 @@ export interface HybridOptions {
   depth?: number;
 }
 
-const someRetrievers: Rule = { expected: 'an array of at least one retriever', test: (value) => Array.isArray(value) && value.length > 0 };
+const someRetrievers: Rule = {
+  expected: 'an array of at least one retriever',
+  test: (value) => Array.isArray(value) && value.length > 0,
+};
 const rules = { retrievers: someRetrievers, k: aPositiveNumber, depth: aPositiveInteger };
 
 /** Several retrievers as one, by reciprocal rank fusion. */
@@ -23,7 +26,8 @@ export class HybridRetriever implements Retriever {
 
   constructor(options: HybridOptions) {
     checkOptions('HybridRetriever', options, rules);
-    if (!options.retrievers) throw ZrankError.argument('retrievers of HybridRetriever', someRetrievers.expected, options.retrievers);
+    if (!options.retrievers)
+      throw ZrankError.argument('retrievers of HybridRetriever', someRetrievers.expected, options.retrievers);
     this.#retrievers = [...options.retrievers];
     this.#k = options.k ?? 60;
     this.#depth = options.depth ?? 100;

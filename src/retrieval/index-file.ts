@@ -19,7 +19,11 @@ const tailBytes = 4 + digestBytes + magic.length;
  * @param writeVectors writes the vectors to a new file of the given name
  * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNREADABLE where the file cannot be written
  */
-export async function writeIndexFile(path: string, description: unknown, writeVectors: (path: string) => Promise<void>): Promise<void> {
+export async function writeIndexFile(
+  path: string,
+  description: unknown,
+  writeVectors: (path: string) => Promise<void>,
+): Promise<void> {
   const unfinished = `${path}.${randomUUID()}.tmp`;
   try {
     await access(dirname(path));
@@ -75,7 +79,8 @@ async function readEnd(path: string, file: FileHandle): Promise<{ description: u
   const vectorBytes = size - tailBytes - textBytes;
   if (vectorBytes < 0) throw invalidIndex(path, 'its parts are longer than the file');
   const digest = (await hashOf(path, size - tailBytes + 4)).digest();
-  if (!digest.equals(tail.subarray(4, 4 + digestBytes))) throw invalidIndex(path, 'its bytes are not those that were written');
+  if (!digest.equals(tail.subarray(4, 4 + digestBytes)))
+    throw invalidIndex(path, 'its bytes are not those that were written');
   const text = await readBytes(file, vectorBytes, textBytes);
   return { description: JSON.parse(text.toString()), vectorBytes };
 }
@@ -85,7 +90,8 @@ export async function readBytes(file: FileHandle, position: number, length: numb
   const bytes = Buffer.from(new ArrayBuffer(length));
   for (let done = 0; done < length; ) {
     const { bytesRead } = await file.read(bytes, done, length - done, position + done);
-    if (bytesRead === 0) throw new ZrankError('INDEX_INVALID', `the file ended at byte ${position + done} while it was read`);
+    if (bytesRead === 0)
+      throw new ZrankError('INDEX_INVALID', `the file ended at byte ${position + done} while it was read`);
     done += bytesRead;
   }
   return bytes;
@@ -93,6 +99,7 @@ export async function readBytes(file: FileHandle, position: number, length: numb
 
 async function hashOf(path: string, length = Infinity) {
   const hash = createHash('sha256');
-  for await (const bytes of createReadStream(path, { end: length - 1, highWaterMark: 2 ** 20 })) hash.update(bytes as Buffer);
+  for await (const bytes of createReadStream(path, { end: length - 1, highWaterMark: 2 ** 20 }))
+    hash.update(bytes as Buffer);
   return hash;
 }

@@ -43,7 +43,12 @@ const constructorRules: Record<string, Rule> = {
   reranker: { expected: 'a reranker', test: (value) => typeof (value as CandidateRanker | null)?.rank === 'function' },
   candidates: aPositiveInteger,
 };
-const searchRules = { candidates: aPositiveInteger, topN: aPositiveInteger, instruction: aString, signal: anAbortSignal };
+const searchRules = {
+  candidates: aPositiveInteger,
+  topN: aPositiveInteger,
+  instruction: aString,
+  signal: anAbortSignal,
+};
 
 /** Finds candidates with a fast retriever and puts them in the order of a reranker's scores. */
 export class RetrieveAndRerank<D extends CorpusDocument = CorpusDocument> {
@@ -93,7 +98,11 @@ export class RetrieveAndRerank<D extends CorpusDocument = CorpusDocument> {
   }
 
   /** The second half of search(): scores candidates and orders them by it. */
-  async rerank(query: string, retrieved: readonly RetrievedDocument<D>[], options: SearchOptions = {}): Promise<RerankedDocument<D>[]> {
+  async rerank(
+    query: string,
+    retrieved: readonly RetrievedDocument<D>[],
+    options: SearchOptions = {},
+  ): Promise<RerankedDocument<D>[]> {
     checkOptions('rerank()', options, searchRules);
     const { topN, instruction, signal } = options;
     const texts = retrieved.map(({ document }) => searchableText(document));
@@ -102,6 +111,12 @@ export class RetrieveAndRerank<D extends CorpusDocument = CorpusDocument> {
       ...(instruction !== undefined && { instruction }),
       ...(signal && { signal }),
     });
-    return hits.map(({ index, score, logit, truncated }, i) => ({ ...retrieved[index]!, rank: i + 1, score, logit, truncated }));
+    return hits.map(({ index, score, logit, truncated }, i) => ({
+      ...retrieved[index]!,
+      rank: i + 1,
+      score,
+      logit,
+      truncated,
+    }));
   }
 }

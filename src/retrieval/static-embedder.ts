@@ -48,7 +48,10 @@ export class StaticEmbedder implements Embedder {
     for (const id of ids) {
       const start = id * this.dimensions;
       if (start >= this.#table.length) {
-        throw new ZrankError('DATA_INVALID', `the tokenizer gave the token ${id}, the table has ${this.#table.length / this.dimensions} embeddings`);
+        throw new ZrankError(
+          'DATA_INVALID',
+          `the tokenizer gave the token ${id}, the table has ${this.#table.length / this.dimensions} embeddings`,
+        );
       }
       for (let i = 0; i < row.length; i++) row[i]! += this.#table[start + i]!;
     }
@@ -57,7 +60,8 @@ export class StaticEmbedder implements Embedder {
       row[i]! /= ids.length || 1;
       squares += row[i]! ** 2;
     }
-    if (!Number.isFinite(squares)) throw new ZrankError('SCORE_NOT_FINITE', 'the model gave a number that is not finite');
+    if (!Number.isFinite(squares))
+      throw new ZrankError('SCORE_NOT_FINITE', 'the model gave a number that is not finite');
     if (!this.#normalize) return;
     // torch.nn.functional.normalize divides by no less than this.
     const length = Math.max(Math.sqrt(squares), 1e-12);

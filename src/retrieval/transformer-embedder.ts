@@ -28,10 +28,16 @@ export class TransformerEmbedder implements Embedder {
     this.#options = options;
   }
 
-  static async open({ encoder, pooling }: TransformerNetwork, options: TransformerEmbedderOptions): Promise<TransformerEmbedder> {
+  static async open(
+    { encoder, pooling }: TransformerNetwork,
+    options: TransformerEmbedderOptions,
+  ): Promise<TransformerEmbedder> {
     const { onnxPath, padId } = encoder;
     const { normalize } = options;
-    const engine = await Engine.open({ replicas: [{ kind: 'padded-encoder', graphPath: onnxPath, pooling, normalize, padId }], files: [onnxPath] }, options);
+    const engine = await Engine.open(
+      { replicas: [{ kind: 'padded-encoder', graphPath: onnxPath, pooling, normalize, padId }], files: [onnxPath] },
+      options,
+    );
     const embedder = new TransformerEmbedder(new SequenceEncoder(new Tokenizer(encoder.tokenizer)), engine, options);
     try {
       // No file need say how wide a row is, and exporters leave it open: a first run shows it, and that the graph runs.
@@ -57,7 +63,10 @@ export class TransformerEmbedder implements Embedder {
       tokenizing.catch(() => {});
       await running;
       const first = start;
-      const run = this.#run(await tokenizing, { signal, onProgress: onProgress && ((done) => onProgress(first + done)) });
+      const run = this.#run(await tokenizing, {
+        signal,
+        onProgress: onProgress && ((done) => onProgress(first + done)),
+      });
       running = run.then((rows) => embeddings.set(rows, first * this.#dimensions));
       start += window.length;
     }
@@ -74,7 +83,9 @@ export class TransformerEmbedder implements Embedder {
     const sequences: EncodedPrompt[] = [];
     for (const chunk of chunksOf(texts, chunkCharacters)) {
       throwIfAborted(signal);
-      sequences.push(...(await this.#encoder.encode(chunk, { maxLength, truncation: 'document', specialTokens: 'parse' })));
+      sequences.push(
+        ...(await this.#encoder.encode(chunk, { maxLength, truncation: 'document', specialTokens: 'parse' })),
+      );
     }
     return sequences;
   }

@@ -56,8 +56,16 @@ export class VectorIndex {
 
   constructor(options: VectorIndexOptions) {
     checkOptions('VectorIndex', options, rules);
-    if (options.dimensions === undefined) throw ZrankError.argument('dimensions of VectorIndex', aPositiveInteger.expected, undefined);
-    const { dimensions, metric = 'cosine', algorithm = 'exact', connectivity = 16, expansionAdd = 128, expansionSearch = 64 } = options;
+    if (options.dimensions === undefined)
+      throw ZrankError.argument('dimensions of VectorIndex', aPositiveInteger.expected, undefined);
+    const {
+      dimensions,
+      metric = 'cosine',
+      algorithm = 'exact',
+      connectivity = 16,
+      expansionAdd = 128,
+      expansionSearch = 64,
+    } = options;
     this.#settings = { dimensions, metric, algorithm, connectivity, expansionAdd, expansionSearch };
     this.#rows = algorithm === 'exact' ? new ExactRows(this.#settings) : new HnswRows(this.#settings);
   }
@@ -87,13 +95,18 @@ export class VectorIndex {
     const index = new VectorIndex(options);
     const settings = index.#settings;
     if (isView && settings.algorithm === 'exact') {
-      throw new ZrankError('INVALID_ARGUMENT', `${path} is an exact index: load() it, only an HNSW index can be viewed`);
+      throw new ZrankError(
+        'INVALID_ARGUMENT',
+        `${path} is an exact index: load() it, only an HNSW index can be viewed`,
+      );
     }
-    index.#rows = settings.algorithm === 'exact' ? await readExact(path, settings, vectorBytes) : openHnsw(path, settings, isView);
+    index.#rows =
+      settings.algorithm === 'exact' ? await readExact(path, settings, vectorBytes) : openHnsw(path, settings, isView);
     index.#ids = ids;
     index.#isView = isView;
     ids.forEach((id, key) => id !== null && index.#keys.set(id, key));
-    if (index.#rows.size !== index.size) throw invalidIndex(path, `it has ${index.#rows.size} vectors for ${index.size} ids`);
+    if (index.#rows.size !== index.size)
+      throw invalidIndex(path, `it has ${index.#rows.size} vectors for ${index.size} ids`);
     return index;
   }
 
@@ -124,7 +137,8 @@ export class VectorIndex {
    * @throws ZrankError DUPLICATE_ID; DATA_INVALID for a vector of another length or with a value that is not finite
    */
   async add(ids: readonly string[], vectors: readonly ArrayLike<number>[]): Promise<void> {
-    if (ids.length !== vectors.length) throw ZrankError.argument('the vectors', `${ids.length}, one for each id,`, vectors);
+    if (ids.length !== vectors.length)
+      throw ZrankError.argument('the vectors', `${ids.length}, one for each id,`, vectors);
     const { dimensions, algorithm } = this.#settings;
     const flat = new Float32Array(ids.length * dimensions);
     vectors.forEach((vector, i) => flat.set(this.#checked(vector, `the vector of document ${ids[i]}`), i * dimensions));
@@ -169,7 +183,9 @@ export class VectorIndex {
     checkCount('k', k);
     const query = this.#checked(vector, 'the query vector');
     if (this.size === 0) return [];
-    return this.#rows.search(query, Math.min(k, this.size)).map(({ key, distance }) => ({ id: this.#ids[key]!, score: 1 - distance }));
+    return this.#rows
+      .search(query, Math.min(k, this.size))
+      .map(({ key, distance }) => ({ id: this.#ids[key]!, score: 1 - distance }));
   }
 
   /**
@@ -217,7 +233,8 @@ export class VectorIndex {
   }
 
   #change(work: () => Promise<void>): Promise<void> {
-    if (this.#isView) throw new ZrankError('INVALID_ARGUMENT', 'this index is the view of a file: load() the file to change it');
+    if (this.#isView)
+      throw new ZrankError('INVALID_ARGUMENT', 'this index is the view of a file: load() the file to change it');
     return this.#exclusive(work);
   }
 
@@ -229,7 +246,8 @@ export class VectorIndex {
 }
 
 function parseDescription(path: string, description: unknown): { options: VectorIndexOptions; ids: (string | null)[] } {
-  if (!isObject(description) || description['format'] !== fileFormat) throw invalidIndex(path, `it is not of format ${fileFormat}`);
+  if (!isObject(description) || description['format'] !== fileFormat)
+    throw invalidIndex(path, `it is not of format ${fileFormat}`);
   const { format: _, ids, ...options } = description as Settings & { format: number; ids: (string | null)[] };
   return { options, ids };
 }

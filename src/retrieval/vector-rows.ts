@@ -81,7 +81,11 @@ export class ExactRows implements VectorRows {
   }
 
   async writeTo(path: string): Promise<void> {
-    const bytes = new Uint8Array(this.#rows.buffer, 0, this.#count * this.#shape.dimensions * Float32Array.BYTES_PER_ELEMENT);
+    const bytes = new Uint8Array(
+      this.#rows.buffer,
+      0,
+      this.#count * this.#shape.dimensions * Float32Array.BYTES_PER_ELEMENT,
+    );
     const file = await open(path, 'wx');
     try {
       for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten;
@@ -142,5 +146,7 @@ export class HnswRows implements VectorRows {
 const metricKinds = { cosine: MetricKind.Cos, dot: MetricKind.IP };
 
 function neighbours(keys: BigUint64Array, distances: Float32Array): Neighbour[] {
-  return Array.from(keys, (key, i) => ({ key: Number(key), distance: distances[i]! })).sort((a, b) => a.distance - b.distance || a.key - b.key);
+  return Array.from(keys, (key, i) => ({ key: Number(key), distance: distances[i]! })).sort(
+    (a, b) => a.distance - b.distance || a.key - b.key,
+  );
 }

@@ -59,7 +59,9 @@ export function openNeeded(addon: Addon, library: string, present: readonly stri
 /** Opens the NVIDIA driver's library; false where there is none. */
 export function openDriver(addon: Addon): boolean {
   const file = fileIn(toolkitFolders(), driverName);
-  return [driverName, ...(file === undefined ? [] : [file])].some((candidate) => open(addon, driverName, candidate).path !== null);
+  return [driverName, ...(file === undefined ? [] : [file])].some(
+    (candidate) => open(addon, driverName, candidate).path !== null,
+  );
 }
 
 /** @param file a path, or a name that the loader looks for */
@@ -86,7 +88,8 @@ function* cudaFolders(): Generator<string> {
   if (given.length) return yield* given;
   yield* folders('LD_LIBRARY_PATH');
   // NVIDIA's wheels: nvidia/cublas/lib, nvidia/cuda_runtime/lib, … of CUDA 12, nvidia/cu13/lib of CUDA 13.
-  for (const site of sitePackages()) yield* entries(join(site, 'nvidia')).map((name) => join(site, 'nvidia', name, 'lib'));
+  for (const site of sitePackages())
+    yield* entries(join(site, 'nvidia')).map((name) => join(site, 'nvidia', name, 'lib'));
   const conda = process.env['CONDA_PREFIX'];
   if (conda) yield join(conda, 'lib');
 }

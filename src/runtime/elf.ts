@@ -36,7 +36,9 @@ export function neededLibraries(path: string): string[] {
     const entries = dynamicEntries(read(dynamic.offset, dynamic.size));
     const value = (tag: bigint) => Number(entries.find(([t]) => t === tag)?.[1] ?? 0n);
     const address = value(dtStrtab);
-    const holder = segments.find(({ type, address: start, size }) => type === ptLoad && address >= start && address < start + size);
+    const holder = segments.find(
+      ({ type, address: start, size }) => type === ptLoad && address >= start && address < start + size,
+    );
     if (holder === undefined) throw invalid(path);
     const strings = read(holder.offset + address - holder.address, value(dtStrsz));
     const text = (start: number) => strings.toString('latin1', start, Math.max(start, strings.indexOf(0, start)));

@@ -3,7 +3,14 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { ZrankError } from '../error.js';
-import { fromNative, loadAddon, type EngineCounters, type NativeEngine, type NativeModel, type NativeWork } from './addon.js';
+import {
+  fromNative,
+  loadAddon,
+  type EngineCounters,
+  type NativeEngine,
+  type NativeModel,
+  type NativeWork,
+} from './addon.js';
 
 /** A model to run, and the files that it is read from. */
 export interface EngineModel {

@@ -28,7 +28,10 @@ export function findOnnxRuntime(hasCudaDriver: () => boolean): string {
   if (given) {
     const path = existsSync(given) && statSync(given).isDirectory() ? libraryIn(given) : given;
     if (path !== undefined && existsSync(path)) return path;
-    throw new ZrankError('ONNXRUNTIME_NOT_FOUND', `ZRANK_ONNXRUNTIME is ${given}, but there is no ${path ?? join(given, libraryName)}`);
+    throw new ZrankError(
+      'ONNXRUNTIME_NOT_FOUND',
+      `ZRANK_ONNXRUNTIME is ${given}, but there is no ${path ?? join(given, libraryName)}`,
+    );
   }
   const { path, version } = bundledOnnxRuntime();
   if (isMac || existsSync(join(dirname(path), cudaProviderName)) || !hasCudaDriver()) return path;
@@ -41,7 +44,8 @@ export function bundledOnnxRuntime(): { path: string; version: string } {
   const manifest = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
   const folder = join(dirname(manifest), 'bin', 'napi-v6', process.platform, process.arch);
   const path = libraryIn(folder);
-  if (path !== undefined) return { path, version: (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version };
+  if (path !== undefined)
+    return { path, version: (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version };
   throw new ZrankError(
     'ONNXRUNTIME_NOT_FOUND',
     `onnxruntime-node has no library for ${process.platform}-${process.arch} in ${folder}; set ZRANK_ONNXRUNTIME to a libonnxruntime of version 1.21 or later`,
@@ -72,7 +76,9 @@ export function* gpuWheels(): Generator<GpuWheel> {
 function linkProvider(library: string, { folder }: GpuWheel): string | undefined {
   const key = createHash('sha256').update(`${library}\n${folder}`).digest('hex').slice(0, 16);
   const links = join(defaultCacheFolder(), `onnxruntime-${key}`);
-  const providers = ['libonnxruntime_providers_shared.so', cudaProviderName].map((name) => [join(folder, name), name] as const);
+  const providers = ['libonnxruntime_providers_shared.so', cudaProviderName].map(
+    (name) => [join(folder, name), name] as const,
+  );
   try {
     mkdirSync(links, { recursive: true });
     for (const [target, name] of [[library, libraryName] as const, ...providers]) {

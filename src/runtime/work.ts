@@ -17,7 +17,11 @@ export interface WorkLimits {
 export const paddedTokensPerToken = 4;
 
 /** Sequences for the packed decoder; those with equal `prefixes` [sequences] begin alike and share that computation. */
-export function packedWork(sequences: readonly TokenSequence[], prefixes: readonly string[], { maxBatchTokens, maxQueueTokens }: WorkLimits): NativeWork {
+export function packedWork(
+  sequences: readonly TokenSequence[],
+  prefixes: readonly string[],
+  { maxBatchTokens, maxQueueTokens }: WorkLimits,
+): NativeWork {
   const groups = new Map<string, number>();
   for (const prefix of prefixes) if (!groups.has(prefix)) groups.set(prefix, groups.size);
   return {
@@ -30,7 +34,10 @@ export function packedWork(sequences: readonly TokenSequence[], prefixes: readon
 }
 
 /** Sequences for the padded encoder, which computes the padding too: one group, so that all are sorted by length. */
-export function paddedWork(sequences: readonly TokenSequence[], { maxBatchTokens, maxQueueTokens }: WorkLimits): NativeWork {
+export function paddedWork(
+  sequences: readonly TokenSequence[],
+  { maxBatchTokens, maxQueueTokens }: WorkLimits,
+): NativeWork {
   return {
     ...layOut(sequences),
     groups: new Uint32Array(sequences.length),

@@ -20,12 +20,19 @@ export class PromptEncoder implements PairEncoder {
 
   async encode(pairs: readonly Pair[], options: EncodeOptions): Promise<EncodedPrompt[]> {
     const encoded = await this.#encode(pairs, options);
-    return Promise.all(encoded.map((ids, i) => (ids.length > options.maxLength ? this.#cut(pairs[i]!, ids, options) : { ids, truncated: false })));
+    return Promise.all(
+      encoded.map((ids, i) =>
+        ids.length > options.maxLength ? this.#cut(pairs[i]!, ids, options) : { ids, truncated: false },
+      ),
+    );
   }
 
   async #encode(pairs: readonly Pair[], { instruction, specialTokens }: EncodeOptions): Promise<number[][]> {
-    const prompts = pairs.map((pair) => (typeof pair === 'string' ? pair : this.#template.render(...pair, instruction)));
-    if (specialTokens === 'parse' || pairs.every((pair) => typeof pair === 'string')) return this.#tokenizer.encode(prompts);
+    const prompts = pairs.map((pair) =>
+      typeof pair === 'string' ? pair : this.#template.render(...pair, instruction),
+    );
+    if (specialTokens === 'parse' || pairs.every((pair) => typeof pair === 'string'))
+      return this.#tokenizer.encode(prompts);
     const harmless = this.#template.render('0', '0', instruction?.trim() && '0');
     const [frame, ...encoded] = await this.#tokenizer.encode([harmless, ...prompts]);
     const own = this.#tokenizer.addedTokens(frame!);
@@ -46,10 +53,14 @@ export class PromptEncoder implements PairEncoder {
   async #cut(pair: Pair, ids: number[], options: EncodeOptions): Promise<EncodedPrompt> {
     const { maxLength } = options;
     if (options.truncation === 'error') {
-      throw new ZrankError('PROMPT_TOO_LONG', `a prompt has ${ids.length} tokens, the limit is maxLength = ${maxLength}`, {
-        expected: `at most ${maxLength} tokens`,
-        received: `${ids.length} tokens`,
-      });
+      throw new ZrankError(
+        'PROMPT_TOO_LONG',
+        `a prompt has ${ids.length} tokens, the limit is maxLength = ${maxLength}`,
+        {
+          expected: `at most ${maxLength} tokens`,
+          received: `${ids.length} tokens`,
+        },
+      );
     }
     if (typeof pair === 'string') return { ids: ids.slice(0, maxLength), truncated: true };
     const [withoutDocument] = await this.#encode([[pair[0], '']], options);

@@ -18,7 +18,10 @@ export class SequenceEncoder implements PairEncoder {
 
   async encode(pairs: readonly Pair[], options: EncodeOptions): Promise<EncodedPrompt[]> {
     if (options.instruction?.trim()) {
-      throw new ZrankError('INVALID_ARGUMENT', 'this model takes no instruction: its input is the query and the document alone');
+      throw new ZrankError(
+        'INVALID_ARGUMENT',
+        'this model takes no instruction: its input is the query and the document alone',
+      );
     }
     const inputs = pairs.map((pair): Pair => (typeof pair === 'string' ? pair : [this.#prompt + pair[0], pair[1]]));
     const encodings = await this.#tokenizer.encodings(inputs, options.specialTokens);
@@ -37,10 +40,14 @@ export class SequenceEncoder implements PairEncoder {
 function cut(encoding: Encoding, pair: Pair, { maxLength, truncation }: EncodeOptions): EncodedPrompt {
   const excess = encoding.getLength() - maxLength;
   if (truncation === 'error') {
-    throw new ZrankError('PROMPT_TOO_LONG', `a prompt has ${encoding.getLength()} tokens, the limit is maxLength = ${maxLength}`, {
-      expected: `at most ${maxLength} tokens`,
-      received: `${encoding.getLength()} tokens`,
-    });
+    throw new ZrankError(
+      'PROMPT_TOO_LONG',
+      `a prompt has ${encoding.getLength()} tokens, the limit is maxLength = ${maxLength}`,
+      {
+        expected: `at most ${maxLength} tokens`,
+        received: `${encoding.getLength()} tokens`,
+      },
+    );
   }
   const sequence = typeof pair === 'string' ? 0 : 1;
   const sequences = encoding.getSequenceIds();

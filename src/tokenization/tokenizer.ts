@@ -28,7 +28,9 @@ export class Tokenizer {
 
   /** Token ids of texts; nothing is put around them. */
   async encode(texts: readonly string[]): Promise<number[][]> {
-    return (await this.#parsing.encodeBatch([...texts], { addSpecialTokens: false })).map((encoding) => encoding.getIds());
+    return (await this.#parsing.encodeBatch([...texts], { addSpecialTokens: false })).map((encoding) =>
+      encoding.getIds(),
+    );
   }
 
   /**
@@ -90,7 +92,9 @@ export class Tokenizer {
 
   /** The special tokens by id. Read when first asked for: a vocabulary's JSON takes a fifth of a second. */
   get #added(): ReadonlyMap<number, AddedToken> {
-    this.#listed ??= new Map(addedTokens(JSON.parse(this.#json) as JsonObject, this.#parsing).map((token) => [token.id, token]));
+    this.#listed ??= new Map(
+      addedTokens(JSON.parse(this.#json) as JsonObject, this.#parsing).map((token) => [token.id, token]),
+    );
     return this.#listed;
   }
 
@@ -128,7 +132,14 @@ function createGuarded(text: string, tokens: readonly AddedToken[]): GuardedToke
   const tokenizer = create(
     JSON.stringify({
       ...json,
-      added_tokens: tokens.map((token) => ({ ...token, content: aliases.get(token.id), lstrip: false, rstrip: false, single_word: false, normalized: false })),
+      added_tokens: tokens.map((token) => ({
+        ...token,
+        content: aliases.get(token.id),
+        lstrip: false,
+        rstrip: false,
+        single_word: false,
+        normalized: false,
+      })),
       model: isObject(json['model']) ? renameVocabulary(json['model'], renamed) : json['model'],
     }),
   );
@@ -151,7 +162,10 @@ function renameVocabulary(model: JsonObject, renamed: ReadonlyMap<string, string
       for (const part of [...parts, parts.join('')]) names.delete(part);
     }
   }
-  return { ...model, vocab: Object.fromEntries(Object.entries(vocab).map(([token, id]) => [names.get(token) ?? token, id])) };
+  return {
+    ...model,
+    vocab: Object.fromEntries(Object.entries(vocab).map(([token, id]) => [names.get(token) ?? token, id])),
+  };
 }
 
 /** The library goes by a token's content: where the vocabulary knows it, it has that id, whatever id is listed. */
@@ -168,7 +182,11 @@ function encodeAll(tokenizer: HfTokenizer, inputs: readonly TokenizerInput[]): P
   const options = { addSpecialTokens: true };
   const isText = (input: TokenizerInput): input is string => typeof input === 'string';
   if (inputs.every(isText)) return tokenizer.encodeBatch([...inputs], options);
-  return Promise.all(inputs.map((input) => (isText(input) ? tokenizer.encode(input, null, options) : tokenizer.encode(...input, options))));
+  return Promise.all(
+    inputs.map((input) =>
+      isText(input) ? tokenizer.encode(input, null, options) : tokenizer.encode(...input, options),
+    ),
+  );
 }
 
 function create(json: string): HfTokenizer {
@@ -178,6 +196,8 @@ function create(json: string): HfTokenizer {
     tokenizer.disablePadding();
     return tokenizer;
   } catch (cause) {
-    throw new ZrankError('TOKENIZER_INVALID', `tokenizer.json cannot be loaded: ${(cause as Error).message}`, { cause });
+    throw new ZrankError('TOKENIZER_INVALID', `tokenizer.json cannot be loaded: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }

@@ -27,7 +27,12 @@ async function serve(answer: (asked: Asked) => unknown): Promise<{ url: string; 
     let text = '';
     request.on('data', (chunk: Buffer) => (text += chunk.toString()));
     request.on('end', () => {
-      const call = { method: request.method!, path: request.url!, body: text ? JSON.parse(text) : {}, authorization: request.headers.authorization };
+      const call = {
+        method: request.method!,
+        path: request.url!,
+        body: text ? JSON.parse(text) : {},
+        authorization: request.headers.authorization,
+      };
       asked.push(call);
       const reply = answer(call);
       response.writeHead(reply === undefined ? 404 : 200, { 'content-type': 'application/json' });
@@ -38,9 +43,13 @@ async function serve(answer: (asked: Asked) => unknown): Promise<{ url: string; 
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
 }
 
-const scores = (documents: unknown) => (documents as string[] | undefined)?.map((_, index) => ({ index, relevance_score: 1 / (index + 2) }));
+const scores = (documents: unknown) =>
+  (documents as string[] | undefined)?.map((_, index) => ({ index, relevance_score: 1 / (index + 2) }));
 
-async function against(args: string[], env: Record<string, string> = {}): Promise<{ result: BenchResult; stderr: string }> {
+async function against(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ result: BenchResult; stderr: string }> {
   const { code, stdout, stderr } = await zrankBench([...small, '--json', ...args], env);
   expect(code, stderr).toBe(0);
   return { result: JSON.parse(stdout) as BenchResult, stderr };
@@ -48,11 +57,20 @@ async function against(args: string[], env: Record<string, string> = {}): Promis
 
 /** What a server of each kind answers, and what it must have been asked. */
 const kinds: Record<string, { path: string; answer: (asked: Asked) => unknown }> = {
-  tei: { path: '/rerank', answer: ({ body }) => (body['texts'] as string[]).map((_, index) => ({ index, score: 0.5 })) },
+  tei: {
+    path: '/rerank',
+    answer: ({ body }) => (body['texts'] as string[]).map((_, index) => ({ index, score: 0.5 })),
+  },
   vllm: { path: '/v1/rerank', answer: ({ body }) => ({ results: scores(body['documents']) }) },
   cohere: { path: '/v2/rerank', answer: ({ body }) => ({ results: scores(body['documents']) }) },
-  jina: { path: '/v1/rerank', answer: ({ body }) => (body['return_documents'] === false ? { results: scores(body['documents']) } : undefined) },
-  voyage: { path: '/v1/rerank', answer: ({ body }) => (body['truncation'] === true ? { data: scores(body['documents']) } : undefined) },
+  jina: {
+    path: '/v1/rerank',
+    answer: ({ body }) => (body['return_documents'] === false ? { results: scores(body['documents']) } : undefined),
+  },
+  voyage: {
+    path: '/v1/rerank',
+    answer: ({ body }) => (body['truncation'] === true ? { data: scores(body['documents']) } : undefined),
+  },
   zeroentropy: { path: '/v1/models/rerank', answer: ({ body }) => ({ results: scores(body['documents']) }) },
   infinity: { path: '/rerank', answer: ({ body }) => ({ results: scores(body['documents']) }) },
   zrank: { path: '/rerank', answer: ({ body }) => ({ results: scores(body['documents']) }) },
@@ -60,7 +78,9 @@ const kinds: Record<string, { path: string; answer: (asked: Asked) => unknown }>
 
 describe('servers', () => {
   test.each(Object.entries(kinds))('%s, by --dialect', async (dialect, { path, answer }) => {
-    const { url, asked } = await serve((call) => (call.method === 'POST' && call.path === path ? answer(call) : undefined));
+    const { url, asked } = await serve((call) =>
+      call.method === 'POST' && call.path === path ? answer(call) : undefined,
+    );
     const { result } = await against(['--against', url, '--dialect', dialect]);
     expect(result.against).toHaveLength(1);
     expect(result.against[0]!.name).toBe(url);
@@ -77,23 +97,35 @@ describe('servers', () => {
     const { url, asked } = await serve((call) => (call.path === '/info' ? info : kinds['tei']!.answer(call)));
     const { result } = await against(['--against', url]);
     expect(result.versions[url]).toBe('tei 1.9.3');
-    expect(asked.filter(({ method }) => method === 'POST').map(({ body }) => (body['texts'] as string[]).length)).toEqual([2, 1, 2, 1, 2, 1]);
+    expect(
+      asked.filter(({ method }) => method === 'POST').map(({ body }) => (body['texts'] as string[]).length),
+    ).toEqual([2, 1, 2, 1, 2, 1]);
   });
 
   test('vLLM is found out by /v1/models, which names the model', async () => {
     const { url, asked } = await serve((call) =>
-      call.path === '/v1/models' ? { data: [{ id: 'zerank-2' }] } : call.path === '/v1/rerank' ? kinds['vllm']!.answer(call) : undefined,
+      call.path === '/v1/models'
+        ? { data: [{ id: 'zerank-2' }] }
+        : call.path === '/v1/rerank'
+          ? kinds['vllm']!.answer(call)
+          : undefined,
     );
     await against(['--against', url]);
-    expect(asked.filter(({ method }) => method === 'POST').every(({ body }) => body['model'] === 'zerank-2')).toBe(true);
+    expect(asked.filter(({ method }) => method === 'POST').every(({ body }) => body['model'] === 'zerank-2')).toBe(
+      true,
+    );
   });
 
   test('a URL with a path is asked there; key and model go along', async () => {
-    const { url, asked } = await serve((call) => (call.path === '/proxy/v2/rerank' ? kinds['cohere']!.answer(call) : undefined));
+    const { url, asked } = await serve((call) =>
+      call.path === '/proxy/v2/rerank' ? kinds['cohere']!.answer(call) : undefined,
+    );
     await against(['--against', `${url}/proxy/v2/rerank`, '--server-model', 'rerank-v4'], { ZRANK_API_KEY: 'secret' });
     const posts = asked.filter(({ method }) => method === 'POST');
     expect(posts).toHaveLength(3);
-    expect(posts.every(({ body, authorization }) => body['model'] === 'rerank-v4' && authorization === 'Bearer secret')).toBe(true);
+    expect(
+      posts.every(({ body, authorization }) => body['model'] === 'rerank-v4' && authorization === 'Bearer secret'),
+    ).toBe(true);
   });
 
   test('independent pairs are requests of one document', async () => {
@@ -133,7 +165,13 @@ describe('servers', () => {
 
 describe('peers', () => {
   test('onnxruntime-node scores the same pairs alike', async () => {
-    const { code, stdout, stderr } = await zrankBench([...small, '--precision', 'fp32', '--against', 'onnxruntime-node']);
+    const { code, stdout, stderr } = await zrankBench([
+      ...small,
+      '--precision',
+      'fp32',
+      '--against',
+      'onnxruntime-node',
+    ]);
     expect(code, stderr).toBe(0);
     const [, difference] = /scores differ by at most (\S+)/.exec(stdout) ?? [];
     expect(Number(difference)).toBeLessThan(1e-4);
@@ -141,8 +179,12 @@ describe('peers', () => {
 
   test('those that cannot run are said, in order, and the others run', async () => {
     const { result, stderr } = await against([
-      '--python', 'no-such-python',
-      ...['sentence-transformers', 'onnxruntime-node', 'transformers.js', 'node-llama-cpp'].flatMap((name) => ['--against', name]),
+      '--python',
+      'no-such-python',
+      ...['sentence-transformers', 'onnxruntime-node', 'transformers.js', 'node-llama-cpp'].flatMap((name) => [
+        '--against',
+        name,
+      ]),
     ]);
     expect(result.against.map(({ name, ratio }) => [name, ratio !== null])).toEqual([
       ['sentence-transformers', false],

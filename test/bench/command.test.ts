@@ -16,7 +16,10 @@ afterAll(() => rm(folder, { recursive: true }));
 async function results(...args: string[]): Promise<BenchResult[]> {
   const { code, stdout, stderr } = await zrankBench([...small, '--json', ...args]);
   expect(code, stderr).toBe(0);
-  return stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as BenchResult);
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as BenchResult);
 }
 
 describe('--json', () => {
@@ -24,17 +27,47 @@ describe('--json', () => {
     const [result, ...more] = await results();
     expect(more).toEqual([]);
     expect(Object.keys(result!)).toEqual([
-      'scenario', 'pairsPerSecond', 'tokensPerSecond', 'computedTokensPerSecond', 'latencyMs', 'idle', 'paddingWaste', 'tokensSaved', 'flops', 'mfu',
-      'peakRssBytes', 'loadSeconds', 'eventLoopDelayMs', 'against', 'machine', 'versions', 'settings',
+      'scenario',
+      'pairsPerSecond',
+      'tokensPerSecond',
+      'computedTokensPerSecond',
+      'latencyMs',
+      'idle',
+      'paddingWaste',
+      'tokensSaved',
+      'flops',
+      'mfu',
+      'peakRssBytes',
+      'loadSeconds',
+      'eventLoopDelayMs',
+      'against',
+      'machine',
+      'versions',
+      'settings',
     ]);
     expect(Object.keys(result!.latencyMs)).toEqual(['p50', 'p95', 'p99']);
-    expect(result).toMatchObject({ scenario: 'rerank', against: [], settings: { calls: 2, documents: 3, documentTokens: { uniform: [12, 20] } } });
+    expect(result).toMatchObject({
+      scenario: 'rerank',
+      against: [],
+      settings: { calls: 2, documents: 3, documentTokens: { uniform: [12, 20] } },
+    });
     expect(Object.keys(result!.versions)).toEqual(['zrank', 'node', 'onnxruntime']);
   });
 
   test('gives figures that fit together', async () => {
     const [result] = await results('--query', 'long', '--workers', '1');
-    const { latencyMs, pairsPerSecond, tokensPerSecond, computedTokensPerSecond, tokensSaved, idle, paddingWaste, flops, mfu, machine } = result!;
+    const {
+      latencyMs,
+      pairsPerSecond,
+      tokensPerSecond,
+      computedTokensPerSecond,
+      tokensSaved,
+      idle,
+      paddingWaste,
+      flops,
+      mfu,
+      machine,
+    } = result!;
     expect(latencyMs.p50).toBeGreaterThan(0);
     expect(latencyMs.p95).toBeGreaterThanOrEqual(latencyMs.p50);
     expect(latencyMs.p99).toBeGreaterThanOrEqual(latencyMs.p95);
@@ -57,7 +90,12 @@ describe('--json', () => {
 
   test('prints an object for each combination of lists', async () => {
     const runs = await results('pairs', 'short', '--concurrency', '1,2', '--workers', '1', '--threads', '1');
-    expect(runs.map(({ scenario, settings }) => [scenario, settings.concurrency])).toEqual([['pairs', 1], ['pairs', 2], ['short', 1], ['short', 2]]);
+    expect(runs.map(({ scenario, settings }) => [scenario, settings.concurrency])).toEqual([
+      ['pairs', 1],
+      ['pairs', 2],
+      ['short', 1],
+      ['short', 2],
+    ]);
     expect(runs[0]!.settings).toMatchObject({ workers: 1, threads: 1, sharedQuery: false });
     // Independent pairs share the template's beginning at most.
     expect(runs[0]!.tokensSaved).toBeLessThan(6 * 8);
@@ -67,7 +105,18 @@ describe('--json', () => {
 test('prints a summary, and says that the embedded model is measured', async () => {
   const { stdout, stderr } = await zrankBench(small);
   expect(stdout).toMatch(/^rerank: 3 documents of 12-20 tokens, short query, concurrency 1\n {2}model /);
-  for (const row of ['throughput', 'a call', 'tokens saved', 'FLOP utilisation', 'idle', 'memory', 'load', 'machine', 'versions']) expect(stdout).toContain(`\n  ${row} `);
+  for (const row of [
+    'throughput',
+    'a call',
+    'tokens saved',
+    'FLOP utilisation',
+    'idle',
+    'memory',
+    'load',
+    'machine',
+    'versions',
+  ])
+    expect(stdout).toContain(`\n  ${row} `);
   expect(stderr).toContain('embedded demonstration model zrank-tiny');
 });
 
@@ -98,7 +147,8 @@ test('--report writes one page that needs nothing else', async () => {
   expect(code).toBe(0);
   const page = await readFile(path, 'utf8');
   expect(page.match(/<figure>/g)).toHaveLength(3);
-  for (const title of ['Throughput by length', 'Throughput by concurrency', 'Latency distribution']) expect(page).toContain(title);
+  for (const title of ['Throughput by length', 'Throughput by concurrency', 'Latency distribution'])
+    expect(page).toContain(title);
   expect(page).toContain('prefers-color-scheme: dark');
   expect(page).not.toMatch(/(src|href)=|@import|url\(|NaN|undefined/);
 });

@@ -12,7 +12,11 @@ export interface Outcome {
 }
 
 /** Runs a command to its end; `env` is added to this process's. */
-export function execute(path: string, args: readonly string[], { cwd, env }: { cwd?: string; env?: Record<string, string> } = {}): Promise<Outcome> {
+export function execute(
+  path: string,
+  args: readonly string[],
+  { cwd, env }: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<Outcome> {
   const child = spawn(path, args, { cwd, env: { ...process.env, ...env } });
   const outcome: Outcome = { code: null, stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => (outcome.stdout += chunk.toString()));
@@ -24,4 +28,5 @@ export function execute(path: string, args: readonly string[], { cwd, env }: { c
 }
 
 /** Runs the built command in a process of its own. */
-export const zrankBench = (args: readonly string[], env?: Record<string, string>): Promise<Outcome> => execute(process.execPath, [command, ...args], env && { env });
+export const zrankBench = (args: readonly string[], env?: Record<string, string>): Promise<Outcome> =>
+  execute(process.execPath, [command, ...args], env && { env });

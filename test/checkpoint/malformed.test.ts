@@ -48,19 +48,55 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
   ['fewer than 8 bytes', 'SAFETENSORS_TRUNCATED', (f) => truncate(join(f, 'model.safetensors'), 5)],
   ['an empty file', 'SAFETENSORS_TRUNCATED', (f) => truncate(join(f, 'model.safetensors'), 0)],
   ['a truncated header', 'SAFETENSORS_HEADER_TOO_LONG', (f) => truncate(join(f, 'model.safetensors'), 100)],
-  ['a header that claims more than there can be', 'SAFETENSORS_HEADER_TOO_LONG', (f) => writeFile(join(f, 'model.safetensors'), Buffer.alloc(64, 0xff))],
+  [
+    'a header that claims more than there can be',
+    'SAFETENSORS_HEADER_TOO_LONG',
+    (f) => writeFile(join(f, 'model.safetensors'), Buffer.alloc(64, 0xff)),
+  ],
   ['a header longer than any', 'SAFETENSORS_HEADER_TOO_LONG', (f) => hugeHeader(f)],
   ['a folder for weights', 'FILE_UNREADABLE', (f) => folderFor(f, 'model.safetensors')],
   ['a folder for config.json', 'FILE_UNREADABLE', (f) => folderFor(f, 'config.json')],
-  ['a header that is no JSON', 'SAFETENSORS_HEADER_INVALID', (f) => writeFile(join(f, 'model.safetensors'), Buffer.concat([Buffer.from([4, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{"a"')]))],
-  ['a header that is no object', 'SAFETENSORS_HEADER_INVALID', (f) => writeFile(join(f, 'model.safetensors'), Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('[]')]))],
-  ['a tensor without shape', 'SAFETENSORS_HEADER_INVALID', (f) => editHeader(f, (h) => delete (h[query] as { shape?: unknown }).shape)],
+  [
+    'a header that is no JSON',
+    'SAFETENSORS_HEADER_INVALID',
+    (f) =>
+      writeFile(
+        join(f, 'model.safetensors'),
+        Buffer.concat([Buffer.from([4, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{"a"')]),
+      ),
+  ],
+  [
+    'a header that is no object',
+    'SAFETENSORS_HEADER_INVALID',
+    (f) =>
+      writeFile(
+        join(f, 'model.safetensors'),
+        Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('[]')]),
+      ),
+  ],
+  [
+    'a tensor without shape',
+    'SAFETENSORS_HEADER_INVALID',
+    (f) => editHeader(f, (h) => delete (h[query] as { shape?: unknown }).shape),
+  ],
   ['a negative dimension', 'SAFETENSORS_HEADER_INVALID', (f) => editHeader(f, (h) => (h[query]!.shape = [-1, 64]))],
   ['truncated data', 'TENSOR_OFFSETS_OUT_OF_RANGE', (f) => truncate(join(f, 'model.safetensors'), 400_000)],
-  ['offsets beyond the file', 'TENSOR_OFFSETS_OUT_OF_RANGE', (f) => editHeader(f, (h) => (h[query]!.data_offsets = [1e9, 1e9 + 16_384]))],
+  [
+    'offsets beyond the file',
+    'TENSOR_OFFSETS_OUT_OF_RANGE',
+    (f) => editHeader(f, (h) => (h[query]!.data_offsets = [1e9, 1e9 + 16_384])),
+  ],
   ['offsets in reverse', 'TENSOR_OFFSETS_OUT_OF_RANGE', (f) => editHeader(f, (h) => h[query]!.data_offsets.reverse())],
-  ['overlapping offsets', 'TENSOR_OFFSETS_OVERLAP', (f) => editHeader(f, (h) => (h[query]!.data_offsets = [1024, 1024 + 128 * 64 * 2]))],
-  ['offsets that do not span the shape', 'TENSOR_SHAPE_MISMATCH', (f) => editHeader(f, (h) => (h[query]!.data_offsets[1] -= 2))],
+  [
+    'overlapping offsets',
+    'TENSOR_OFFSETS_OVERLAP',
+    (f) => editHeader(f, (h) => (h[query]!.data_offsets = [1024, 1024 + 128 * 64 * 2])),
+  ],
+  [
+    'offsets that do not span the shape',
+    'TENSOR_SHAPE_MISMATCH',
+    (f) => editHeader(f, (h) => (h[query]!.data_offsets[1] -= 2)),
+  ],
   ['a missing tensor', 'TENSOR_MISSING', (f) => editHeader(f, (h) => delete h[query])],
   ['a shape unlike the config', 'TENSOR_SHAPE_MISMATCH', (f) => editHeader(f, (h) => h[query]!.shape.reverse())],
   ['an integer dtype', 'TENSOR_DTYPE_UNSUPPORTED', (f) => editHeader(f, (h) => (h[embedding]!.dtype = 'I16'))],
@@ -73,18 +109,39 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
   ['a tokenizer that is no JSON', 'TOKENIZER_INVALID', (f) => writeFile(join(f, 'tokenizer.json'), 'x')],
   ['a tokenizer that is none', 'TOKENIZER_INVALID', (f) => writeFile(join(f, 'tokenizer.json'), '{}')],
   ['a module list that is no JSON', 'JSON_INVALID', (f) => writeFile(join(f, 'modules.json'), '[')],
-  ['an unknown architecture', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { architectures: ['LlamaForCausalLM'] })],
+  [
+    'an unknown architecture',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) => editJson(f, 'config.json', { architectures: ['LlamaForCausalLM'] }),
+  ],
   ['no architecture', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { architectures: undefined })],
-  ['two labels', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { architectures: ['Qwen3ForSequenceClassification'], id2label: { 0: 'a', 1: 'b' } })],
+  [
+    'two labels',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) =>
+      editJson(f, 'config.json', { architectures: ['Qwen3ForSequenceClassification'], id2label: { 0: 'a', 1: 'b' } }),
+  ],
   ['another activation', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { hidden_act: 'gelu' })],
-  ['a rope type that is not known', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { rope_scaling: { rope_type: 'yarn', factor: 4 } })],
+  [
+    'a rope type that is not known',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) => editJson(f, 'config.json', { rope_scaling: { rope_type: 'yarn', factor: 4 } }),
+  ],
   ['a hidden size that is no number', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { hidden_size: '64' })],
   ['more layers than there are', 'TENSOR_MISSING', (f) => editJson(f, 'config.json', { num_hidden_layers: 4 })],
   ['an odd head_dim', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { head_dim: 31 })],
-  ['a head_dim that attention does not take', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { head_dim: 24 })],
+  [
+    'a head_dim that attention does not take',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) => editJson(f, 'config.json', { head_dim: 24 }),
+  ],
   ['heads that cannot be grouped', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { num_key_value_heads: 3 })],
   ['no scoring token', 'CONFIG_INVALID', (f) => rm(join(f, '1_LogitScore'), { recursive: true })],
-  ['a scoring token outside the vocabulary', 'CONFIG_INVALID', (f) => editJson(f, '1_LogitScore/config.json', { true_token_id: 1600 })],
+  [
+    'a scoring token outside the vocabulary',
+    'CONFIG_INVALID',
+    (f) => editJson(f, '1_LogitScore/config.json', { true_token_id: 1600 }),
+  ],
   ['a template that cannot be parsed', 'TEMPLATE_INVALID', (f) => writeFile(join(f, 'chat_template.jinja'), '{% for')],
 ];
 
@@ -101,7 +158,11 @@ describe('a sharded checkpoint with', () => {
     ['an absent shard', 'SHARD_MISSING', (f) => rm(join(f, 'model-00002-of-00002.safetensors'))],
     ['an index that is no JSON', 'JSON_INVALID', (f) => writeFile(join(f, 'model.safetensors.index.json'), 'x')],
     ['an index without a map', 'CONFIG_INVALID', (f) => writeFile(join(f, 'model.safetensors.index.json'), '{}')],
-    ['a shard outside the folder', 'CONFIG_INVALID', (f) => writeFile(join(f, 'model.safetensors.index.json'), '{"weight_map": {"a": "../b.safetensors"}}')],
+    [
+      'a shard outside the folder',
+      'CONFIG_INVALID',
+      (f) => writeFile(join(f, 'model.safetensors.index.json'), '{"weight_map": {"a": "../b.safetensors"}}'),
+    ],
     [
       'a tensor in another shard than the index says',
       'TENSOR_MISSING',

@@ -22,7 +22,8 @@ async function quantizedOnce() {
   const weights = await weightsOf('causal-bf16');
   const cacheFolder = await temporaryFolder();
   const progress: number[] = [];
-  const quantize = () => quantizeWeights(weights, { cacheFolder, onProgress: ({ completed }) => progress.push(completed) });
+  const quantize = () =>
+    quantizeWeights(weights, { cacheFolder, onProgress: ({ completed }) => progress.push(completed) });
   await quantize();
   const path = join(cacheFolder, (await readdir(cacheFolder))[0]!);
   return { quantize, cacheFolder, path, progress, complete: await readFile(path) };
@@ -38,8 +39,15 @@ test.each(goldenNames)('%s: every weight within half a step, blocks filled up wi
     const [rows, depth] = weights.get(key)!.shape as [number, number];
     const blocks = Math.ceil(depth / 128);
     const [bytesRef, scalesRef] = int8Parts(key).map((part) => quantized.get(part)!) as [TensorRef, TensorRef];
-    expect([bytesRef, scalesRef]).toMatchObject([{ dtype: 'U8', shape: [rows, blocks, 128] }, { dtype: 'F32', shape: [rows, blocks] }]);
-    const [values, bytes, scales] = [await readTensor(weights.get(key)!), await bytesOf(bytesRef), await readTensor(scalesRef)];
+    expect([bytesRef, scalesRef]).toMatchObject([
+      { dtype: 'U8', shape: [rows, blocks, 128] },
+      { dtype: 'F32', shape: [rows, blocks] },
+    ]);
+    const [values, bytes, scales] = [
+      await readTensor(weights.get(key)!),
+      await bytesOf(bytesRef),
+      await readTensor(scalesRef),
+    ];
     let [worst, least, most, padding] = [0, 255, 0, 0];
     for (let row = 0; row < rows; row++) {
       for (let k = 0; k < blocks * 128; k++) {
@@ -76,7 +84,9 @@ test('weights are quantized once, and go on where they were interrupted', async 
     await truncate(`${path}.partial`, size);
     progress.length = 0;
     await quantize();
-    expect(progress.length, `from ${size} bytes`).toBeLessThan(size < 1000 ? first + 1 : size < complete.length ? first : 1);
+    expect(progress.length, `from ${size} bytes`).toBeLessThan(
+      size < 1000 ? first + 1 : size < complete.length ? first : 1,
+    );
     expect((await readFile(path)).equals(complete), `from ${size} bytes`).toBe(true);
     await rename(path, `${path}.partial`);
   }
@@ -87,20 +97,32 @@ describe('a file that is not what it must be is written anew', () => {
     ['too short', (path, { length }) => truncate(path, length - 1)],
     ['empty', (path) => truncate(path, 0)],
     ['too long', (path, { length }) => truncate(path, length + 1)],
-    ['of a damaged header', async (path, complete) => writeFile(path, Buffer.concat([Buffer.alloc(20), complete.subarray(20)]))],
-    ['of a changed byte', async (path, complete) => {
-      const file = await open(path, 'r+');
-      await file.write(Buffer.of(complete.at(-1000)! ^ 1), 0, 1, complete.length - 1000);
-      await file.close();
-    }],
-    ['beside a partial one of other bytes', async (path, complete) => {
-      await truncate(path, 100);
-      await writeFile(`${path}.partial`, Buffer.alloc(complete.length - 5, 1));
-    }],
-    ['beside a partial one that is too long', async (path, complete) => {
-      await truncate(path, 100);
-      await writeFile(`${path}.partial`, Buffer.concat([complete, complete]));
-    }],
+    [
+      'of a damaged header',
+      async (path, complete) => writeFile(path, Buffer.concat([Buffer.alloc(20), complete.subarray(20)])),
+    ],
+    [
+      'of a changed byte',
+      async (path, complete) => {
+        const file = await open(path, 'r+');
+        await file.write(Buffer.of(complete.at(-1000)! ^ 1), 0, 1, complete.length - 1000);
+        await file.close();
+      },
+    ],
+    [
+      'beside a partial one of other bytes',
+      async (path, complete) => {
+        await truncate(path, 100);
+        await writeFile(`${path}.partial`, Buffer.alloc(complete.length - 5, 1));
+      },
+    ],
+    [
+      'beside a partial one that is too long',
+      async (path, complete) => {
+        await truncate(path, 100);
+        await writeFile(`${path}.partial`, Buffer.concat([complete, complete]));
+      },
+    ],
   ])('%s', async (_, damage) => {
     const { quantize, cacheFolder, path, complete } = await quantizedOnce();
     await damage(path, complete);
@@ -119,7 +141,8 @@ test('processes that quantize the same weights at once do not disturb each other
     const { weights } = await readCheckpoint(${JSON.stringify(golden('causal-bf16').folder)});
     await Promise.all([1, 2, 3].map(() => quantizeWeights(weights, { cacheFolder: ${JSON.stringify(cacheFolder)} })));
   `;
-  for (const { code, stderr } of await Promise.all([1, 2, 3].map(() => runScript(script)))) expect(code, stderr).toBe(0);
+  for (const { code, stderr } of await Promise.all([1, 2, 3].map(() => runScript(script))))
+    expect(code, stderr).toBe(0);
   const files = await readdir(cacheFolder);
   expect(files).toHaveLength(1);
   expect((await readFile(join(cacheFolder, files[0]!))).equals(complete)).toBe(true);
@@ -129,7 +152,8 @@ test('a changed checkpoint is quantized anew', async () => {
   const folder = await copyOfGolden('causal-bf16');
   const cacheFolder = await temporaryFolder();
   const quantize = async () => quantizeWeights((await readCheckpoint(folder)).weights, { cacheFolder });
-  const scale = async (weights: Weights) => (await readTensor(weights.get(int8Parts('model.layers.0.mlp.up_proj.weight')[1])!))[0]!;
+  const scale = async (weights: Weights) =>
+    (await readTensor(weights.get(int8Parts('model.layers.0.mlp.up_proj.weight')[1])!))[0]!;
   const before = await scale(await quantize());
   await spoil(folder, 0x4000); // 2 in bf16
   expect(await scale(await quantize())).toBeCloseTo(2 / 127, 6);
@@ -157,5 +181,9 @@ async function spoil(folder: string, bits: number): Promise<void> {
 test('a cache folder that cannot be written is an error', async () => {
   const file = join(await temporaryFolder(), 'file');
   await writeFile(file, '');
-  await expectCode(Reranker.load(golden('causal-bf16').folder, { precision: 'int8', cacheFolder: join(file, 'cache') }), 'FILE_UNWRITABLE', /ENOTDIR/);
+  await expectCode(
+    Reranker.load(golden('causal-bf16').folder, { precision: 'int8', cacheFolder: join(file, 'cache') }),
+    'FILE_UNWRITABLE',
+    /ENOTDIR/,
+  );
 });

@@ -16,7 +16,11 @@ const queries = [
   { _id: 'q2', text: 'oil for a bicycle <chain> & more' },
 ];
 
-async function dataset({ docs = corpus as object[], qrels = 'q1\td1\t2\nq1\td2\t0\nq2\td4\t1\n', name = 'tiny' } = {}): Promise<string> {
+async function dataset({
+  docs = corpus as object[],
+  qrels = 'q1\td1\t2\nq1\td2\t0\nq2\td4\t1\n',
+  name = 'tiny',
+} = {}): Promise<string> {
   const folder = join(await temporaryFolder(), name);
   await mkdir(join(folder, 'qrels'), { recursive: true });
   const lines = (records: object[]) => records.map((record) => `${JSON.stringify(record)}\n`).join('');
@@ -27,9 +31,18 @@ async function dataset({ docs = corpus as object[], qrels = 'q1\td1\t2\nq1\td2\t
 }
 
 test('a table on stdout, and on stderr what was done', async () => {
-  const { code, stdout, stderr } = await zrank(['eval', await dataset(), '--retriever', 'bm25', '--measures', 'ndcg@10,map']);
+  const { code, stdout, stderr } = await zrank([
+    'eval',
+    await dataset(),
+    '--retriever',
+    'bm25',
+    '--measures',
+    'ndcg@10,map',
+  ]);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^ndcg@10 +queries +before +after +change +95 % interval +p\ntiny +2 {2}[01]\.\d{4} {2}[01]\.\d{4} {2}[+-]\d\.\d{4} {2}[+-]\d\.\d{4} to [+-]\d\.\d{4} {2}\d\.\d{4}\n\nmap /);
+  expect(stdout).toMatch(
+    /^ndcg@10 +queries +before +after +change +95 % interval +p\ntiny +2 {2}[01]\.\d{4} {2}[01]\.\d{4} {2}[+-]\d\.\d{4} {2}[+-]\d\.\d{4} to [+-]\d\.\d{4} {2}\d\.\d{4}\n\nmap /,
+  );
   expect(stderr).toMatch(/before: BM25, the best 50; after: the same documents by zrank-tiny; convention trec/);
   expect(stderr).toMatch(/pairs scored in/);
 });
@@ -37,9 +50,21 @@ test('a table on stdout, and on stderr what was done', async () => {
 test('JSON, runs and report hold the same figures', async () => {
   const out = await temporaryFolder();
   const folder = await dataset();
-  const { code, stdout } = await zrank(['eval', folder, '--json', '--candidates', '3', '--run-out', join(out, 'runs'), '--report', join(out, 'report.html')]);
+  const { code, stdout } = await zrank([
+    'eval',
+    folder,
+    '--json',
+    '--candidates',
+    '3',
+    '--run-out',
+    join(out, 'runs'),
+    '--report',
+    join(out, 'report.html'),
+  ]);
   expect(code).toBe(0);
-  const summary = JSON.parse(stdout) as { datasets: { documents: number; pairs: number; measures: Record<string, { before: number; after: number }> }[] };
+  const summary = JSON.parse(stdout) as {
+    datasets: { documents: number; pairs: number; measures: Record<string, { before: number; after: number }> }[];
+  };
   expect(summary).toMatchObject({
     retriever: 'zrank-tiny-retriever',
     reranker: 'zrank-tiny',
@@ -62,9 +87,17 @@ test('JSON, runs and report hold the same figures', async () => {
 });
 
 test('the embedded datasets: a row each, and one over all', { timeout: 180_000 }, async () => {
-  const { code, stdout } = await zrank(['eval', '--retriever', 'hybrid', '--candidates', '10', '--measures', 'ndcg@10'], { deadlineMs: 170_000 });
+  const { code, stdout } = await zrank(
+    ['eval', '--retriever', 'hybrid', '--candidates', '10', '--measures', 'ndcg@10'],
+    { deadlineMs: 170_000 },
+  );
   expect(code).toBe(0);
-  expect(stdout.split('\n').slice(1, -1).map((line) => line.split(/\s+/).slice(0, 2))).toEqual([
+  expect(
+    stdout
+      .split('\n')
+      .slice(1, -1)
+      .map((line) => line.split(/\s+/).slice(0, 2)),
+  ).toEqual([
     ['code', '18'],
     ['everyday', '18'],
     ['finance', '18'],
@@ -93,15 +126,29 @@ test('--keep-unknown counts documents that the corpus lacks as not found', async
   expect(stdout).toMatch(/tiny +1 {2}0\.5000 {2}0\.5000/);
 });
 
-test.each([[['a', 'b']], [['a', '--candidates', '0']], [['a', '--measures', 'speed']], [['a', '--convention', 'mine']], [['a', '--what']]])(
-  'wrong usage %o ends with 2',
-  async (args) => {
-    expect((await zrank(['eval', ...args])).code).toBe(2);
-  },
-);
+test.each([
+  [['a', 'b']],
+  [['a', '--candidates', '0']],
+  [['a', '--measures', 'speed']],
+  [['a', '--convention', 'mine']],
+  [['a', '--what']],
+])('wrong usage %o ends with 2', async (args) => {
+  expect((await zrank(['eval', ...args])).code).toBe(2);
+});
 
 test('--help', async () => {
   const { code, stdout } = await zrank(['eval', '--help']);
   expect(code).toBe(0);
-  for (const option of ['retriever', 'reranker', 'candidates', 'measures', 'convention', 'split', 'json', 'report', 'run-out']) expect(stdout).toContain(`--${option}`);
+  for (const option of [
+    'retriever',
+    'reranker',
+    'candidates',
+    'measures',
+    'convention',
+    'split',
+    'json',
+    'report',
+    'run-out',
+  ])
+    expect(stdout).toContain(`--${option}`);
 });

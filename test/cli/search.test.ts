@@ -14,14 +14,26 @@ describe('zrank search', () => {
     expect(code).toBe(0);
     const hits = JSON.parse(stdout) as object[];
     expect(hits).toHaveLength(3);
-    expect(hits[0]).toMatchObject({ rank: 1, id: 'bread-storage', score: expect.any(Number), logit: expect.any(Number), retrievalRank: expect.any(Number), document: { text: expect.stringContaining('bread box') } });
+    expect(hits[0]).toMatchObject({
+      rank: 1,
+      id: 'bread-storage',
+      score: expect.any(Number),
+      logit: expect.any(Number),
+      retrievalRank: expect.any(Number),
+      document: { text: expect.stringContaining('bread box') },
+    });
     expect(stderr).toContain('10 texts indexed');
   });
 
   test('answers each line of standard input', async () => {
     const args = ['search', documents, '--no-rerank', '--retriever', 'bm25', '--json', '--top', '1'];
     const { stdout } = await zrank(args, { input: 'bicycle chain\n\nlandlord deposit\nxylophone\n' });
-    expect(stdout.trim().split('\n').map((line) => (JSON.parse(line) as { id: string }[]).map(({ id }) => id))).toEqual([['bicycle-chain'], ['tenant-deposit'], []]);
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { id: string }[]).map(({ id }) => id)),
+    ).toEqual([['bicycle-chain'], ['tenant-deposit'], []]);
   });
 
   test('searches the texts of a folder, and tells what it leaves out', async () => {
@@ -34,7 +46,9 @@ describe('zrank search', () => {
     const { code, stdout, stderr } = await zrank(['search', folder, 'bread', '--no-rerank', '--retriever', 'bm25']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ {2}1\. {2}\d\.\d{4} {2}notes\/bread\.md:1\n {6}# Bread Store bread in a paper bag\.\n$/);
-    expect(stderr).toMatch(/image\.bin is left out: not a text\n.*latin1\.txt is left out: not UTF-8\n.*1 text indexed/s);
+    expect(stderr).toMatch(
+      /image\.bin is left out: not a text\n.*latin1\.txt is left out: not UTF-8\n.*1 text indexed/s,
+    );
   });
 
   test('tells where a hit was before', async () => {
@@ -83,7 +97,12 @@ describe('passages', () => {
       const parts = [...passages(text, 'f')];
       expect(parts.length).toBeGreaterThan(1);
       expect(Math.max(...parts.map((part) => part.text.length))).toBeLessThanOrEqual(1000);
-      expect(parts.map((part) => part.text).join('').replace(/\s/g, '')).toBe(text.replace(/\s/g, ''));
+      expect(
+        parts
+          .map((part) => part.text)
+          .join('')
+          .replace(/\s/g, ''),
+      ).toBe(text.replace(/\s/g, ''));
       expect(new Set(parts.map(({ id }) => id)).size).toBe(parts.length);
     }
     expect(ids(lines)[1]).toBe(`f:${[...passages(lines, 'f')][0]!.text.split('\n').length + 1}#2`);

@@ -7,7 +7,8 @@ import { toTable } from './tables.js';
 
 let folder: string;
 const good = {
-  'corpus.jsonl': '{"_id": "d1", "title": "One", "text": "first\u2028line", "metadata": {}}\n{"_id": "d2", "text": ""}\n',
+  'corpus.jsonl':
+    '{"_id": "d1", "title": "One", "text": "first\u2028line", "metadata": {}}\n{"_id": "d2", "text": ""}\n',
   'queries.jsonl': '{"_id": "q1", "text": "what?"}\n{"_id": "q2", "text": "not of this split"}\n',
   'qrels/test.tsv': 'query-id\tcorpus-id\tscore\nq1\td1\t2\n',
   'qrels/dev.tsv': 'query-id\tcorpus-id\tscore\nq2\td2\t1\n',
@@ -66,10 +67,20 @@ describe('openBeir', () => {
   });
 
   test.each([
-    ['queries.jsonl', '{"_id": "q1", "text": "a"}\n{"_id": "q1", "text": "b"}\n', 'DUPLICATE_ID', 'queries.jsonl:2: _id q1'],
+    [
+      'queries.jsonl',
+      '{"_id": "q1", "text": "a"}\n{"_id": "q1", "text": "b"}\n',
+      'DUPLICATE_ID',
+      'queries.jsonl:2: _id q1',
+    ],
     ['queries.jsonl', '{"_id": "q1", "text": "a"}\n{oops\n', 'JSON_INVALID', 'queries.jsonl:2: '],
     ['queries.jsonl', '\n', 'DATA_INVALID', 'holds no queries'],
-    ['queries.jsonl', '{"_id": "q2", "text": ""}\n', 'UNKNOWN_ID', 'judges 1 queries that queries.jsonl does not have: q1'],
+    [
+      'queries.jsonl',
+      '{"_id": "q2", "text": ""}\n',
+      'UNKNOWN_ID',
+      'judges 1 queries that queries.jsonl does not have: q1',
+    ],
     ['qrels/test.tsv', 'query-id\tcorpus-id\tscore\nq1\td1\n', 'DATA_INVALID', 'test.tsv:2: '],
     ['qrels/test.tsv', 'query-id\tcorpus-id\tscore\n', 'DATA_INVALID', 'holds no judgements'],
   ])('refuses a bad %s: %j', async (name, content, code, message) => {
@@ -96,6 +107,8 @@ describe('openBeir', () => {
     const dataset = await openBeir(folder, { unknownIds: 'keep' });
     expect(await read(dataset)).toHaveLength(2);
     expect(dataset.qrels).toEqual(toTable({ q1: { gone: 1 }, gone: { d1: 1 } }));
-    await expect(openBeir(folder, { unknownIds: 'drop' as 'keep' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(openBeir(folder, { unknownIds: 'drop' as 'keep' })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
   });
 });

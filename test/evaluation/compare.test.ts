@@ -20,9 +20,23 @@ const invalid = expect.objectContaining({ name: 'ZrankError', code: 'INVALID_ARG
 describe('compare', () => {
   test('pairs the values of each query', () => {
     const comparison = compare(evaluationOf([0.5, 0.5, 0.2, 0]), evaluationOf([1, 0.25, 0.2, 0.75]), 'map');
-    expect(comparison).toMatchObject({ measure: 'map', before: 0.3, change: 0.25, improved: 2, worsened: 1, unchanged: 1 });
+    expect(comparison).toMatchObject({
+      measure: 'map',
+      before: 0.3,
+      change: 0.25,
+      improved: 2,
+      worsened: 1,
+      unchanged: 1,
+    });
     expect(comparison.after).toBeCloseTo(0.55, 12);
-    expect(comparison.differences).toEqual(new Map([['q0', 0.5], ['q1', -0.25], ['q2', 0], ['q3', 0.75]]));
+    expect(comparison.differences).toEqual(
+      new Map([
+        ['q0', 0.5],
+        ['q1', -0.25],
+        ['q2', 0],
+        ['q3', 0.75],
+      ]),
+    );
   });
 
   test('counts every sign pattern of a few differences', () => {
@@ -69,13 +83,19 @@ describe('compare', () => {
     const narrow = compare(zeros(40), after, 'map', { confidence: 0.5 }).interval;
     expect(wide.low).toBeLessThan(narrow.low);
     expect(wide.high).toBeGreaterThan(narrow.high);
-    expect(compare(zeros(3), evaluationOf([0.5, 0.5, 0.5]), 'map').interval).toEqual({ low: 0.5, high: 0.5, confidence: 0.95 });
+    expect(compare(zeros(3), evaluationOf([0.5, 0.5, 0.5]), 'map').interval).toEqual({
+      low: 0.5,
+      high: 0.5,
+      confidence: 0.95,
+    });
   });
 
   test('a seed determines the figures', () => {
     const after = evaluationOf(Array.from({ length: 40 }, (_, index) => Math.sin(index)));
     expect(compare(zeros(40), after, 'map', { seed: 3 })).toEqual(compare(zeros(40), after, 'map', { seed: 3 }));
-    expect(compare(zeros(40), after, 'map', { seed: 3 }).interval).not.toEqual(compare(zeros(40), after, 'map', { seed: 4 }).interval);
+    expect(compare(zeros(40), after, 'map', { seed: 3 }).interval).not.toEqual(
+      compare(zeros(40), after, 'map', { seed: 4 }).interval,
+    );
   });
 
   test('refuses evaluations that do not pair', () => {
@@ -86,10 +106,14 @@ describe('compare', () => {
     expect(() => compare(zeros(2), zeros(2), 'ndcg')).toThrow(invalid);
   });
 
-  test.each([{ samples: 0 }, { samples: 1.5 }, { seed: -1 }, { seed: 2 ** 32 }, { confidence: 1 }, { confidence: NaN }])(
-    'refuses %j',
-    (options) => {
-      expect(() => compare(zeros(2), zeros(2), 'map', options)).toThrow(invalid);
-    },
-  );
+  test.each([
+    { samples: 0 },
+    { samples: 1.5 },
+    { seed: -1 },
+    { seed: 2 ** 32 },
+    { confidence: 1 },
+    { confidence: NaN },
+  ])('refuses %j', (options) => {
+    expect(() => compare(zeros(2), zeros(2), 'map', options)).toThrow(invalid);
+  });
 });

@@ -53,7 +53,10 @@ describe('Cranfield', () => {
   test('equals trec_eval 10 on every query and measure', async () => {
     const expected: { queries: PlainTable; all: Record<string, number> } = readJson('cranfield/bm25.expected.json');
     const measures = Object.keys(expected.all);
-    const [qrels, run] = await Promise.all([readQrels(here('cranfield/qrels.tsv')), readRun(here('cranfield/bm25.trec'))]);
+    const [qrels, run] = await Promise.all([
+      readQrels(here('cranfield/qrels.tsv')),
+      readRun(here('cranfield/bm25.trec')),
+    ]);
     const evaluation = evaluate(qrels, run, { measures });
 
     expect(evaluation.missing).toEqual(['7', '100']);
@@ -68,7 +71,10 @@ describe('Cranfield', () => {
   });
 
   test('each measure has the same value under each of its names', async () => {
-    const [qrels, run] = await Promise.all([readQrels(here('cranfield/qrels.tsv')), readRun(here('cranfield/bm25.trec'))]);
+    const [qrels, run] = await Promise.all([
+      readQrels(here('cranfield/qrels.tsv')),
+      readRun(here('cranfield/bm25.trec')),
+    ]);
     const groups = [
       ['ndcg@10', 'ndcg_cut_10', 'ndcg_cut.10', 'nDCG@10'],
       ['ndcg_exp@5', 'ndcg_burges@5'],
@@ -160,7 +166,7 @@ describe('measures', () => {
     ['mrr@1', 0],
     ['success@1', 0],
     ['success@2', 1],
-    ['ndcg@2', (1 / Math.log2(3)) / (2 + 1 / Math.log2(3))],
+    ['ndcg@2', 1 / Math.log2(3) / (2 + 1 / Math.log2(3))],
     ['ndcg_exp', (1 / Math.log2(3) + 3 / Math.log2(5)) / (3 + 1 / Math.log2(3))],
   ])('%s by hand', (name, expected) => {
     expect(value(grades, { y: 4, a: 3, x: 2, b: 1 }, 'trec', name)).toBeCloseTo(expected, 12);
@@ -176,9 +182,14 @@ describe('measures', () => {
     expect(new Set(Object.values(queries.get('q')!))).toEqual(new Set([0]));
   });
 
-  test.each(['ndcg@0', 'ndcg@', 'ndcg_cut', 'recall', 'precision', 'P_x', 'toString', 'bpref', ''])('refuses %j', (name) => {
-    expect(() => value(grades, { a: 1 }, 'trec', name)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
-  });
+  test.each(['ndcg@0', 'ndcg@', 'ndcg_cut', 'recall', 'precision', 'P_x', 'toString', 'bpref', ''])(
+    'refuses %j',
+    (name) => {
+      expect(() => value(grades, { a: 1 }, 'trec', name)).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+      );
+    },
+  );
 });
 
 describe('bad data', () => {
@@ -187,7 +198,13 @@ describe('bad data', () => {
   test.each([
     ['a score that is NaN', qrels, toTable({ q: { a: NaN } }), {}, 'DATA_INVALID'],
     ['a grade with a fraction', toTable({ q: { a: 0.5 } }), toTable({ q: { a: 1 } }), {}, 'DATA_INVALID'],
-    ['grades that overflow', toTable({ q: { a: 2000 } }), toTable({ q: { a: 1 } }), { measures: ['ndcg_exp'] }, 'DATA_INVALID'],
+    [
+      'grades that overflow',
+      toTable({ q: { a: 2000 } }),
+      toTable({ q: { a: 1 } }),
+      { measures: ['ndcg_exp'] },
+      'DATA_INVALID',
+    ],
     ['no query in common', qrels, toTable({ Q: { a: 1 } }), {}, 'UNKNOWN_ID'],
     ['an empty run', qrels, new Map(), {}, 'UNKNOWN_ID'],
     ['no measures', qrels, qrels, { measures: [] }, 'INVALID_ARGUMENT'],

@@ -28,13 +28,20 @@ describe('readLines', () => {
   }
 
   test('ends a line at \\n alone, and needs none at the end', async () => {
-    expect(await linesOf('a\u2028b\rc\n\nd')).toEqual([[1, 'a\u2028b\rc'], [2, ''], [3, 'd']]);
+    expect(await linesOf('a\u2028b\rc\n\nd')).toEqual([
+      [1, 'a\u2028b\rc'],
+      [2, ''],
+      [3, 'd'],
+    ]);
     expect(await linesOf('')).toEqual([]);
   });
 
   test('drops a byte order mark and joins characters that chunks cut', async () => {
     const long = 'é'.repeat(100_000);
-    expect(await linesOf(`\ufeffx${long}\n${long}\n`)).toEqual([[1, `x${long}`], [2, long]]);
+    expect(await linesOf(`\ufeffx${long}\n${long}\n`)).toEqual([
+      [1, `x${long}`],
+      [2, long],
+    ]);
   });
 
   test('refuses bytes that are not UTF-8', async () => {
@@ -48,7 +55,11 @@ describe('readQrels', () => {
 
   test.each([
     ['TREC', 'qrels', '10 0 d1 2\n10 0 é\u00a0x -1\n9 0 d1 0\n'],
-    ['TREC with tabs, spaces, blank lines, comments and CRLF', 'qrels', '# made by hand\r\n\r\n10\t0  d1\t2\r\n \n10 0 é\u00a0x -1 \n# end\n9 0 d1 +0'],
+    [
+      'TREC with tabs, spaces, blank lines, comments and CRLF',
+      'qrels',
+      '# made by hand\r\n\r\n10\t0  d1\t2\r\n \n10 0 é\u00a0x -1 \n# end\n9 0 d1 +0',
+    ],
     ['BEIR', 'test.tsv', 'query-id\tcorpus-id\tscore\n10\td1\t2\n10\té\u00a0x\t-1\n9\td1\t0\n'],
     ['BEIR without a header, grades as 2.0', 'test.tsv', '10\td1\t2.0\r\n10\té\u00a0x\t-1\n\n9\td1\t0'],
     ['JSON', 'qrels.json', '{"10": {"d1": 2, "é\u00a0x": -1}, "9": {"d1": 0}}'],
@@ -67,7 +78,12 @@ describe('readQrels', () => {
     ['a grade that is no number', '1 0 a 1\n\n1 0 b high\n', 'DATA_INVALID', ':3: expected a whole number'],
     ['a grade with a fraction', '1 0 a 1.5\n', 'DATA_INVALID', ':1: expected a whole number'],
     ['a document twice', '1 0 a 1\n2 0 a 1\n1 0 a 1\n', 'DUPLICATE_ID', ':3: document a is listed twice for query 1'],
-    ['a BEIR line of two columns', 'query-id\tcorpus-id\tscore\n1\ta\n', 'DATA_INVALID', ':2: expected the three columns'],
+    [
+      'a BEIR line of two columns',
+      'query-id\tcorpus-id\tscore\n1\ta\n',
+      'DATA_INVALID',
+      ':2: expected the three columns',
+    ],
     ['an empty BEIR id', 'query-id\tcorpus-id\tscore\n1\t\t1\n', 'DATA_INVALID', ':2: expected the three columns'],
     ['nothing', '# no judgements\n', 'DATA_INVALID', 'holds no judgements'],
   ])('refuses %s', async (_, content, code, message) => {
@@ -91,18 +107,29 @@ describe('readQrels', () => {
 
 describe('readRun', () => {
   test('ignores the rank, columns after the tag, comments and blank lines', async () => {
-    const path = await file('run', '1 Q0 a 9 1e-3 tag\n\n#1 Q0 z 1 1 tag\n1\tQ0  b\t1\t-.5 \t tag more columns\r\n2 Q0 a 1 inf tag\n');
+    const path = await file(
+      'run',
+      '1 Q0 a 9 1e-3 tag\n\n#1 Q0 z 1 1 tag\n1\tQ0  b\t1\t-.5 \t tag more columns\r\n2 Q0 a 1 inf tag\n',
+    );
     expect(await readRun(path)).toEqual(toTable({ '1': { a: 0.001, b: -0.5 }, '2': { a: Infinity } }));
   });
 
   test.each([
     ['a column too few', '1 Q0 a 1 2.5\n', 'DATA_INVALID', ':1: expected the six columns'],
-    ['a score that is NaN', '1 Q0 a 1 1 t\n1 Q0 b 2 NaN t\n', 'DATA_INVALID', ':2: expected a number for the score but received "NaN"'],
+    [
+      'a score that is NaN',
+      '1 Q0 a 1 1 t\n1 Q0 b 2 NaN t\n',
+      'DATA_INVALID',
+      ':2: expected a number for the score but received "NaN"',
+    ],
     ['a score that is no number', '1 Q0 a 1 0x10 t\n', 'DATA_INVALID', ':1: expected a number'],
     ['a document twice', '1 Q0 a 1 2 t\n1 Q0 a 2 1 t\n', 'DUPLICATE_ID', ':2: document a is listed twice for query 1'],
     ['nothing', '\n', 'DATA_INVALID', 'holds no results'],
   ])('refuses %s', async (_, content, code, message) => {
-    await expect(readRun(await file('bad', content))).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+    await expect(readRun(await file('bad', content))).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message),
+    });
   });
 
   test('names a file that is missing or is a folder', async () => {
@@ -148,14 +175,31 @@ describe('writing', () => {
   test('refuses a tag with a space, a grade with a fraction and a folder that is not there', async () => {
     const run = toTable({ q: { a: 1 } });
     await expect(writeRun(join(folder, 'bad'), run, { tag: 'my run' })).rejects.toMatchObject({ code: 'DATA_INVALID' });
-    await expect(writeQrels(join(folder, 'bad'), toTable({ q: { a: 0.5 } }))).rejects.toMatchObject({ code: 'DATA_INVALID' });
+    await expect(writeQrels(join(folder, 'bad'), toTable({ q: { a: 0.5 } }))).rejects.toMatchObject({
+      code: 'DATA_INVALID',
+    });
     await expect(writeQrels(join(folder, 'none', 'qrels'), run)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
   });
 });
 
 describe('rankDocuments', () => {
   test('orders ids as their UTF-8 bytes do', () => {
-    const ids = ['', 'a', 'aa', 'B', 'é', 'z', '10', '9', '\uff5a', '\ue000', '\u{1f600}', '\u{1f601}', '\u{10ffff}', 'a\u{1f600}'];
+    const ids = [
+      '',
+      'a',
+      'aa',
+      'B',
+      'é',
+      'z',
+      '10',
+      '9',
+      '\uff5a',
+      '\ue000',
+      '\u{1f600}',
+      '\u{1f601}',
+      '\u{10ffff}',
+      'a\u{1f600}',
+    ];
     for (const a of ids) {
       for (const b of ids) {
         expect(Math.sign(compareUtf8(a, b)), `${a} and ${b}`).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -164,7 +208,13 @@ describe('rankDocuments', () => {
   });
 
   test('puts the greater id first in a tie, 0 and -0 being one', () => {
-    const scores = new Map([['9', 0], ['10', -0], ['\u{1f600}', 0], ['\uff5a', 0], ['top', 1]]);
+    const scores = new Map([
+      ['9', 0],
+      ['10', -0],
+      ['\u{1f600}', 0],
+      ['\uff5a', 0],
+      ['top', 1],
+    ]);
     const order = rankDocuments('q', scores, 'trec').map(({ document }) => document);
     expect(order).toEqual(['top', '\u{1f600}', '\uff5a', '9', '10']);
   });

@@ -32,7 +32,8 @@ describe('zrank measure', () => {
   test('prints the three columns of trec_eval, and on stderr what the means are over', async () => {
     expect(await run(...files, '--measures', 'recip_rank,P_2')).toEqual({
       code: 0,
-      stdout: 'num_q                 \tall\t2\nrecip_rank            \tall\t0.5000\nP_2                   \tall\t0.5000\n',
+      stdout:
+        'num_q                 \tall\t2\nrecip_rank            \tall\t0.5000\nP_2                   \tall\t0.5000\n',
       stderr:
         'convention trec, mean over 2 judged queries; 1 that the run lacks count as 0; 1 of the run are not judged and left out\n',
     });
@@ -67,16 +68,22 @@ describe('zrank measure', () => {
   });
 
   test('follows --convention, --complete and --no-complete', async () => {
-    const mean = async (...args: string[]) => JSON.parse((await run(...files, '--json', '-m', 'mrr', ...args)).stdout).measures.mrr;
+    const mean = async (...args: string[]) =>
+      JSON.parse((await run(...files, '--json', '-m', 'mrr', ...args)).stdout).measures.mrr;
     expect(await mean()).toBe(0.5);
     expect(await mean('--no-complete')).toBe(1);
     expect(await mean('--convention', 'ranx')).toBe(1);
     expect(await mean('--convention', 'ranx', '-c')).toBe(0.5);
-    expect((await run(...files, '--convention', 'trec9')).stderr).toMatch(/^convention trec9, mean over 1 judged queries; 1 that the run lacks are left out/);
+    expect((await run(...files, '--convention', 'trec9')).stderr).toMatch(
+      /^convention trec9, mean over 1 judged queries; 1 that the run lacks are left out/,
+    );
   });
 
   test('prints its usage', async () => {
-    expect(await run('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: zrank measure QRELS RUN') });
+    expect(await run('--help')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Usage: zrank measure QRELS RUN'),
+    });
   });
 
   test.each([

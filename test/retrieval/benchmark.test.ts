@@ -13,7 +13,13 @@ test('runs a dataset: the same candidates before and after, and where the time w
     { retriever: new Bm25(), reranker: shortestFirst, candidates: 12 },
     { onProgress: ({ stage, completed }) => stages.set(stage, completed) },
   );
-  expect(stages).toEqual(new Map([['index', result.documents], ['retrieve', 18], ['rerank', 18]]));
+  expect(stages).toEqual(
+    new Map([
+      ['index', result.documents],
+      ['retrieve', 18],
+      ['rerank', 18],
+    ]),
+  );
   expect([...result.hits.keys()]).toEqual([...dataset.queries.keys()]);
   for (const [query, hits] of result.hits) {
     expect(hits.length).toBeLessThanOrEqual(12);
@@ -29,13 +35,17 @@ test('a reranker that fails ends it, with its own error', async () => {
   let calls = 0;
   const failing = { rank: async () => (calls++, Promise.reject(new Error('no more memory'))) };
   const dataset = await openBeir(domain('legal'));
-  await expect(benchmark(dataset, { retriever: new Bm25(), reranker: failing }, { concurrency: 2 })).rejects.toThrow('no more memory');
+  await expect(benchmark(dataset, { retriever: new Bm25(), reranker: failing }, { concurrency: 2 })).rejects.toThrow(
+    'no more memory',
+  );
   expect(calls).toBe(2);
 });
 
 test('an abort ends it', async () => {
   const dataset = await openBeir(domain('legal'));
   const pipeline = { retriever: new Bm25(), reranker: shortestFirst };
-  await expect(benchmark(dataset, pipeline, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
+  await expect(benchmark(dataset, pipeline, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: 'ABORTED',
+  });
   await expect(benchmark(dataset, pipeline, { concurrency: 0 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
 });

@@ -34,25 +34,42 @@ describe('embeddings equal those of sentence-transformers', () => {
     expectRows(await encoder.encode(expected.texts), expected.default);
   });
 
-  test.each(['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'])('pooled by %s, not normalized', async (mode) => {
-    const modules = [{ type: 'a.Transformer', path: '' }, { type: 'b.Pooling', path: '1_Pooling' }];
-    const folder = await changed('bi-encoder', { ...withoutPrompts, 'modules.json': modules, '1_Pooling/config.json': { pooling_mode: mode } });
-    await using pooled = await BiEncoder.load(folder);
-    expectRows(await pooled.encode(expected.texts), expected.pooling[mode]!);
-  });
+  test.each(['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'])(
+    'pooled by %s, not normalized',
+    async (mode) => {
+      const modules = [
+        { type: 'a.Transformer', path: '' },
+        { type: 'b.Pooling', path: '1_Pooling' },
+      ];
+      const folder = await changed('bi-encoder', {
+        ...withoutPrompts,
+        'modules.json': modules,
+        '1_Pooling/config.json': { pooling_mode: mode },
+      });
+      await using pooled = await BiEncoder.load(folder);
+      expectRows(await pooled.encode(expected.texts), expected.pooling[mode]!);
+    },
+  );
 
   test.each([
     ['booleans', { pooling_mode_mean_tokens: true, pooling_mode_cls_token: true, pooling_mode_max_tokens: false }],
     ['a list', { pooling_mode: ['cls', 'mean'] }],
   ])('pooled by two modes, joined, given as %s', async (_, config) => {
-    const modules = [{ type: 'a.Transformer', path: '' }, { type: 'b.Pooling', path: '1_Pooling' }];
-    await using joined = await BiEncoder.load(await changed('bi-encoder', { ...withoutPrompts, 'modules.json': modules, '1_Pooling/config.json': config }));
+    const modules = [
+      { type: 'a.Transformer', path: '' },
+      { type: 'b.Pooling', path: '1_Pooling' },
+    ];
+    await using joined = await BiEncoder.load(
+      await changed('bi-encoder', { ...withoutPrompts, 'modules.json': modules, '1_Pooling/config.json': config }),
+    );
     expect(joined.dimensions).toBe(64);
     expectRows(await joined.encode(expected.texts), expected.joined);
   });
 
   test('of a folder without modules.json: mean pooling, no prompt', async () => {
-    await using plain = await BiEncoder.load(await changed('bi-encoder', { ...withoutPrompts, '1_Pooling': undefined }));
+    await using plain = await BiEncoder.load(
+      await changed('bi-encoder', { ...withoutPrompts, '1_Pooling': undefined }),
+    );
     expectRows(await plain.encode(expected.texts, { kind: 'query' }), expected.pooling['mean']!);
   });
 });
@@ -63,19 +80,34 @@ describe('the folder', () => {
   test('max_seq_length cuts the text and keeps [SEP]; positions are the limit without it', async () => {
     const folder = await changed('bi-encoder', { 'sentence_bert_config.json': { max_seq_length: 9 } });
     await using short = await BiEncoder.load(folder);
-    const [cut, same] = await short.encode(['list list list list list, of a bank', 'list list list list list, of another']);
+    const [cut, same] = await short.encode([
+      'list list list list list, of a bank',
+      'list list list list list, of another',
+    ]);
     expectRows([cut!], [same!]);
     await using set = await BiEncoder.load(fixture('bi-encoder'), { maxLength: 9 });
     expectRows(await set.encode(['list list list list list, of']), [cut!]);
     await using unlimited = await BiEncoder.load(await changed('bi-encoder', { 'tokenizer_config.json': undefined }));
     expectRows([(await unlimited.encode(long))[0]!], [(await unlimited.encode(long))[1]!]);
-    await expect(BiEncoder.load(fixture('bi-encoder'), { maxLength: 49 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', received: '49' });
+    await expect(BiEncoder.load(fixture('bi-encoder'), { maxLength: 49 })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      received: '49',
+    });
   });
 
   test('do_lower_case comes before the tokenizer', async () => {
     const cased = JSON.parse(await tokenizerText()) as { normalizer: object };
-    cased.normalizer = { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: true, lowercase: false };
-    const lowered = await changed('bi-encoder', { 'tokenizer.json': cased, 'sentence_bert_config.json': { do_lower_case: true } });
+    cased.normalizer = {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: true,
+      strip_accents: true,
+      lowercase: false,
+    };
+    const lowered = await changed('bi-encoder', {
+      'tokenizer.json': cased,
+      'sentence_bert_config.json': { do_lower_case: true },
+    });
     await using lowering = await BiEncoder.load(lowered);
     expectRows(await lowering.encode(expected.texts, { kind: 'query' }), expected.query);
     await using keeping = await BiEncoder.load(await changed('bi-encoder', { 'tokenizer.json': cased }));
@@ -95,7 +127,10 @@ describe('the folder', () => {
   });
 
   test('a graph that pools itself gives the rows', async () => {
-    const folder = await changed('bi-encoder', { ...withoutPrompts, 'onnx/model.onnx': tinyGraph('sentence_embedding', 400) });
+    const folder = await changed('bi-encoder', {
+      ...withoutPrompts,
+      'onnx/model.onnx': tinyGraph('sentence_embedding', 400),
+    });
     await using pooled = await BiEncoder.load(folder);
     const [short] = await pooled.encode(['list']);
     const [long] = await pooled.encode(['list of a list']);
@@ -109,16 +144,40 @@ describe('the folder', () => {
     ['no config', { 'config.json': undefined }, 'FILE_NOT_FOUND'],
     ['a tokenizer that is none', { 'tokenizer.json': {} }, 'TOKENIZER_INVALID'],
     ['an ONNX file that is none', { 'onnx/model.onnx': 'nothing' }, 'SESSION_FAILED'],
-    ['an input that no encoder has', { 'onnx/model.onnx': tinyGraph('last_hidden_state', 400, 'pixel_values') }, 'SESSION_FAILED'],
+    [
+      'an input that no encoder has',
+      { 'onnx/model.onnx': tinyGraph('last_hidden_state', 400, 'pixel_values') },
+      'SESSION_FAILED',
+    ],
     ['modules.json that is no JSON', { 'modules.json': '[' }, 'JSON_INVALID'],
     ['modules.json that is no list', { 'modules.json': {} }, 'CONFIG_INVALID'],
-    ['a module that zrank does not compute', { 'modules.json': [{ type: 'a.Transformer', path: '' }, { type: 'a.Dense', path: '' }] }, 'ARCHITECTURE_UNSUPPORTED'],
+    [
+      'a module that zrank does not compute',
+      {
+        'modules.json': [
+          { type: 'a.Transformer', path: '' },
+          { type: 'a.Dense', path: '' },
+        ],
+      },
+      'ARCHITECTURE_UNSUPPORTED',
+    ],
     ['a pooling that does not exist', { '1_Pooling/config.json': { pooling_mode: 'median' } }, 'CONFIG_INVALID'],
     ['no pooling', { '1_Pooling/config.json': { pooling_mode: [] } }, 'CONFIG_INVALID'],
-    ['prompts that are not to be pooled', { '1_Pooling/config.json': { include_prompt: false } }, 'ARCHITECTURE_UNSUPPORTED'],
-    ['a default prompt that does not exist', { 'config_sentence_transformers.json': { default_prompt_name: 'x', prompts: {} } }, 'CONFIG_INVALID'],
+    [
+      'prompts that are not to be pooled',
+      { '1_Pooling/config.json': { include_prompt: false } },
+      'ARCHITECTURE_UNSUPPORTED',
+    ],
+    [
+      'a default prompt that does not exist',
+      { 'config_sentence_transformers.json': { default_prompt_name: 'x', prompts: {} } },
+      'CONFIG_INVALID',
+    ],
   ])('with %s is refused', async (_, files, code) => {
-    await expect(BiEncoder.load(await changed('bi-encoder', files))).rejects.toMatchObject({ name: 'ZrankError', code });
+    await expect(BiEncoder.load(await changed('bi-encoder', files))).rejects.toMatchObject({
+      name: 'ZrankError',
+      code,
+    });
   });
 
   test('must exist', async () => {
@@ -160,16 +219,25 @@ describe('encode', () => {
   });
 
   test('refuses what is not a list of strings, and options it does not have', async () => {
-    await expect(encoder.encode('text' as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', expected: 'an array of strings' });
+    await expect(encoder.encode('text' as never)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      expected: 'an array of strings',
+    });
     await expect(encoder.encode(['a', 7 as never])).rejects.toThrow('text 1');
     await expect(encoder.encode(['a'], { kind: 'passage' as never })).rejects.toThrow('kind');
     await expect(encoder.encode(['a'], { prompt: 'x' } as never)).rejects.toThrow('no option "prompt"');
   });
 
   test('ends with ABORTED', async () => {
-    await expect(encoder.encode(['a'], { signal: AbortSignal.abort('no') })).rejects.toMatchObject({ code: 'ABORTED', cause: 'no' });
+    await expect(encoder.encode(['a'], { signal: AbortSignal.abort('no') })).rejects.toMatchObject({
+      code: 'ABORTED',
+      cause: 'no',
+    });
     const controller = new AbortController();
-    const call = encoder.encode(Array.from({ length: 2000 }, (_, i) => `text ${i}`), { signal: controller.signal, onProgress: () => controller.abort() });
+    const call = encoder.encode(
+      Array.from({ length: 2000 }, (_, i) => `text ${i}`),
+      { signal: controller.signal, onProgress: () => controller.abort() },
+    );
     await expect(call).rejects.toMatchObject({ code: 'ABORTED' });
     expectRows(await encoder.encode(expected.texts), expected.default);
   });
@@ -177,7 +245,9 @@ describe('encode', () => {
   test('fails with SCORE_NOT_FINITE where an embedding is not finite', async () => {
     const vocabulary = (JSON.parse(await tokenizerText()) as { model: { vocab: Record<string, number> } }).model.vocab;
     const limit = Math.max(vocabulary['.']!, vocabulary['[SEP]']!);
-    await using broken = await BiEncoder.load(await changed('bi-encoder', { ...withoutPrompts, 'onnx/model.onnx': tinyGraph('last_hidden_state', limit) }));
+    await using broken = await BiEncoder.load(
+      await changed('bi-encoder', { ...withoutPrompts, 'onnx/model.onnx': tinyGraph('last_hidden_state', limit) }),
+    );
     expect(await broken.encode(['.'])).toHaveLength(1);
     await expect(broken.encode(['.', 'list'])).rejects.toMatchObject({ code: 'SCORE_NOT_FINITE' });
     const always = await changed('bi-encoder', { 'onnx/model.onnx': tinyGraph('last_hidden_state', -1) });

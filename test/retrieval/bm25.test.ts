@@ -15,7 +15,8 @@ describe('Bm25', () => {
     // Lengths are counts of different words.
     const [k1, b, meanLength] = [1.5, 0.75, 5 / 3];
     const idf = Math.log(1 + (3 - 2 + 0.5) / (2 + 0.5));
-    const score = (count: number, length: number) => (idf * count * (k1 + 1)) / (count + k1 * (1 - b + (b * length) / meanLength));
+    const score = (count: number, length: number) =>
+      (idf * count * (k1 + 1)) / (count + k1 * (1 - b + (b * length) / meanLength));
     const blue = Math.log(1 + (3 - 1 + 0.5) / (1 + 0.5)) * (k1 + 1);
     const found = await index.search('red blue', 10);
     expect(found.map(({ id }) => id)).toEqual(['1', '2']);
@@ -41,7 +42,11 @@ describe('Bm25', () => {
   });
 
   test('stopWords and tokenize are those given', async () => {
-    const index = new Bm25({ stopWords: ['猫'], tokenize: (text) => [...new Intl.Segmenter('zh', { granularity: 'grapheme' }).segment(text)].map(({ segment }) => segment) });
+    const index = new Bm25({
+      stopWords: ['猫'],
+      tokenize: (text) =>
+        [...new Intl.Segmenter('zh', { granularity: 'grapheme' }).segment(text)].map(({ segment }) => segment),
+    });
     await index.add([{ id: 'x', text: '猫和狗' }]);
     expect(await ids(index, '狗')).toEqual(['x']);
     expect(await ids(index, '猫')).toEqual([]);
@@ -51,9 +56,18 @@ describe('Bm25', () => {
     const index = new Bm25();
     await index.add(pets);
     await expect(index.add([{ id: 'e', text: 'parrot' }, pets[0]!])).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
-    await expect(index.add([{ id: 'e', text: 'parrot' }, { id: 'e', text: 'two' }])).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
-    await expect(index.add([{ id: 'e', text: 'parrot' }, { id: 'f' } as never])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-    await expect(index.add([{ id: 'e', text: 'parrot' }], { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(
+      index.add([
+        { id: 'e', text: 'parrot' },
+        { id: 'e', text: 'two' },
+      ]),
+    ).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
+    await expect(index.add([{ id: 'e', text: 'parrot' }, { id: 'f' } as never])).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+    await expect(index.add([{ id: 'e', text: 'parrot' }], { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
     expect(index.size).toBe(4);
     expect(await ids(index, 'parrot')).toEqual([]);
     await index.add([{ id: 'e', text: 'parrot' }]);

@@ -17,7 +17,13 @@ export const shortestFirst: CandidateRanker = {
   async rank(_query, documents, { topN, signal } = {}) {
     signal?.throwIfAborted();
     return documents
-      .map((document, index) => ({ index, score: 1 / (1 + document.length), logit: -document.length, tokens: 1, truncated: false }))
+      .map((document, index) => ({
+        index,
+        score: 1 / (1 + document.length),
+        logit: -document.length,
+        tokens: 1,
+        truncated: false,
+      }))
       .sort((a, b) => b.logit - a.logit || a.index - b.index)
       .slice(0, topN);
   },

@@ -30,7 +30,9 @@ test('finds what either retriever finds', async () => {
 
 test('where one retriever refuses documents, none has them', async () => {
   const bm25 = new Bm25();
-  const broken = new DenseRetriever({ encoder: { dimensions: 3, encode: async (texts) => texts.map(() => new Float32Array(3).fill(NaN)) } });
+  const broken = new DenseRetriever({
+    encoder: { dimensions: 3, encode: async (texts) => texts.map(() => new Float32Array(3).fill(NaN)) },
+  });
   const hybrid = new HybridRetriever({ retrievers: [bm25, broken] });
   await expect(hybrid.add(pets)).rejects.toMatchObject({ code: 'DATA_INVALID' });
   expect([bm25.size, broken.size]).toEqual([0, 0]);
@@ -49,7 +51,13 @@ test('adds to each retriever what it lacks', async () => {
 
 test('depth limits what is fused', async () => {
   const ranks: number[] = [];
-  const spy = { size: 1, has: () => false, add: async () => {}, remove: async () => {}, search: async (_: string, k: number) => (ranks.push(k), []) };
+  const spy = {
+    size: 1,
+    has: () => false,
+    add: async () => {},
+    remove: async () => {},
+    search: async (_: string, k: number) => (ranks.push(k), []),
+  };
   await new HybridRetriever({ retrievers: [spy] }).search('q', 5);
   await new HybridRetriever({ retrievers: [spy], depth: 7 }).search('q', 5);
   await new HybridRetriever({ retrievers: [spy], depth: 7 }).search('q', 9);
@@ -65,6 +73,9 @@ test('the dense retriever tells the encoder queries from documents, and refuses 
   expect(() => new DenseRetriever({ encoder, index: new VectorIndex({ dimensions: 4 }) })).toThrow(/3 dimensions/);
 });
 
-test.each([{}, { retrievers: [] }, { retrievers: [new Bm25()], k: 0 }, { retrievers: [new Bm25()], depth: 0.5 }])('refuses %o', (options) => {
-  expect(() => new HybridRetriever(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
-});
+test.each([{}, { retrievers: [] }, { retrievers: [new Bm25()], k: 0 }, { retrievers: [new Bm25()], depth: 0.5 }])(
+  'refuses %o',
+  (options) => {
+    expect(() => new HybridRetriever(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  },
+);

@@ -1,11 +1,19 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Bm25, type CorpusDocument, DenseRetriever, DocumentIndex, RetrieveAndRerank, VectorIndex } from '../../dist/index.js';
+import {
+  Bm25,
+  type CorpusDocument,
+  DenseRetriever,
+  DocumentIndex,
+  RetrieveAndRerank,
+  VectorIndex,
+} from '../../dist/index.js';
 import { temporaryFolder } from '../support.js';
 import { pets, shortestFirst, WordCounter } from './doubles.js';
 
 const road = (options = {}) => new RetrieveAndRerank({ retriever: new Bm25(), reranker: shortestFirst, ...options });
-const numbered = (count: number): CorpusDocument[] => Array.from({ length: count }, (_, i) => ({ id: String(i), text: `word ${'x'.repeat(i)}` }));
+const numbered = (count: number): CorpusDocument[] =>
+  Array.from({ length: count }, (_, i) => ({ id: String(i), text: `word ${'x'.repeat(i)}` }));
 
 async function* stream<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
@@ -17,8 +25,26 @@ describe('RetrieveAndRerank', () => {
     expect(await pipeline.index(stream(pets))).toBe(4);
     const hits = await pipeline.search('cat');
     expect(hits).toEqual([
-      { id: 'b', document: pets[1], retrievalRank: 2, retrievalScore: expect.any(Number), rank: 1, score: 1 / 24, logit: -23, truncated: false },
-      { id: 'a', document: pets[0], retrievalRank: 1, retrievalScore: expect.any(Number), rank: 2, score: 1 / 29, logit: -28, truncated: false },
+      {
+        id: 'b',
+        document: pets[1],
+        retrievalRank: 2,
+        retrievalScore: expect.any(Number),
+        rank: 1,
+        score: 1 / 24,
+        logit: -23,
+        truncated: false,
+      },
+      {
+        id: 'a',
+        document: pets[0],
+        retrievalRank: 1,
+        retrievalScore: expect.any(Number),
+        rank: 2,
+        score: 1 / 29,
+        logit: -28,
+        truncated: false,
+      },
     ]);
     expect(hits[0]!.document).toBe(pets[1]);
   });
@@ -38,7 +64,9 @@ describe('RetrieveAndRerank', () => {
     await pipeline.index(pets);
     const { signal } = new AbortController();
     await pipeline.search('dog', { instruction: 'about dogs', signal });
-    expect(calls).toEqual([['dog', ['Dog it is a dog', 'a dog barked at the cat'], { instruction: 'about dogs', signal }]]);
+    expect(calls).toEqual([
+      ['dog', ['Dog it is a dog', 'a dog barked at the cat'], { instruction: 'about dogs', signal }],
+    ]);
   });
 
   test('indexes in batches and tells how far it is', async () => {
@@ -53,7 +81,9 @@ describe('RetrieveAndRerank', () => {
   test('a failure keeps the batches before it', async () => {
     const pipeline = road();
     const documents = numbered(10);
-    await expect(pipeline.index([...documents, documents[0]!], { batchSize: 4 })).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
+    await expect(pipeline.index([...documents, documents[0]!], { batchSize: 4 })).rejects.toMatchObject({
+      code: 'DUPLICATE_ID',
+    });
     expect(pipeline.size).toBe(8);
     await pipeline.index(documents.slice(8));
     expect(await pipeline.search('word')).toHaveLength(10);
@@ -62,7 +92,11 @@ describe('RetrieveAndRerank', () => {
   test('an abort ends the indexing', async () => {
     const controller = new AbortController();
     const pipeline = road();
-    const indexing = pipeline.index(stream(numbered(100)), { batchSize: 10, signal: controller.signal, onProgress: () => controller.abort() });
+    const indexing = pipeline.index(stream(numbered(100)), {
+      batchSize: 10,
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    });
     await expect(indexing).rejects.toMatchObject({ code: 'ABORTED' });
     expect(pipeline.size).toBe(10);
   });
@@ -92,7 +126,13 @@ describe('RetrieveAndRerank', () => {
   });
 
   test('a retriever that fails loses nothing', async () => {
-    const broken = { size: 0, has: () => false, add: async () => Promise.reject(new Error('disk full')), remove: async () => {}, search: async () => [] };
+    const broken = {
+      size: 0,
+      has: () => false,
+      add: async () => Promise.reject(new Error('disk full')),
+      remove: async () => {},
+      search: async () => [],
+    };
     const pipeline = road({ retriever: broken });
     await expect(pipeline.index(pets)).rejects.toThrow('disk full');
     expect(pipeline.size).toBe(0);
@@ -110,9 +150,12 @@ describe('RetrieveAndRerank', () => {
     expect(() => road(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   });
 
-  test.each([{ topN: 0 }, { candidates: 1.5 }, { signal: 1 }, { instruction: 3 }, { top: 3 }])('search refuses %o', async (options) => {
-    const pipeline = road();
-    await pipeline.index(pets);
-    await expect(pipeline.search('cat', options as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-  });
+  test.each([{ topN: 0 }, { candidates: 1.5 }, { signal: 1 }, { instruction: 3 }, { top: 3 }])(
+    'search refuses %o',
+    async (options) => {
+      const pipeline = road();
+      await pipeline.index(pets);
+      await expect(pipeline.search('cat', options as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    },
+  );
 });

@@ -66,7 +66,11 @@ describe('StaticEmbedding', () => {
     const folder = await changed('static', {
       'modules.json': modules,
       'model.safetensors': safetensors('embeddings', dtype, [5, 1], data),
-      'tokenizer.json': { model: { type: 'WordLevel', vocab: { a: 0, b: 1, c: 2, d: 3, e: 4 }, unk_token: 'a' }, pre_tokenizer: { type: 'Whitespace' }, added_tokens: [] },
+      'tokenizer.json': {
+        model: { type: 'WordLevel', vocab: { a: 0, b: 1, c: 2, d: 3, e: 4 }, unk_token: 'a' },
+        pre_tokenizer: { type: 'Whitespace' },
+        added_tokens: [],
+      },
     });
     await using encoder = await BiEncoder.load(folder);
     const rows = await encoder.encode(['a', 'b', 'c', 'd', 'e']);
@@ -74,7 +78,9 @@ describe('StaticEmbedding', () => {
   });
 
   test('fails with SCORE_NOT_FINITE for an embedding that is not finite', async () => {
-    await using encoder = await BiEncoder.load(await changed('static', { 'model.safetensors': table(Array(241).fill(NaN)) }));
+    await using encoder = await BiEncoder.load(
+      await changed('static', { 'model.safetensors': table(Array(241).fill(NaN)) }),
+    );
     expect(await encoder.encode([''])).toEqual([new Float32Array(1)]);
     await expect(encoder.encode(['', 'list'])).rejects.toMatchObject({ code: 'SCORE_NOT_FINITE' });
   });
@@ -94,15 +100,29 @@ describe('StaticEmbedding', () => {
   test.each<[string, Record<string, object | undefined>, string]>([
     ['no weights', { 'model.safetensors': undefined }, 'SHARD_MISSING'],
     ['no tokenizer', { 'tokenizer.json': undefined }, 'FILE_NOT_FOUND'],
-    ['weights of another name', { 'model.safetensors': safetensors('weight', 'F32', [1, 1], new Uint8Array(4)) }, 'TENSOR_MISSING'],
-    ['weights of another shape', { 'model.safetensors': safetensors('embeddings', 'F32', [1], new Uint8Array(4)) }, 'TENSOR_SHAPE_MISMATCH'],
-    ['weights of another type', { 'model.safetensors': safetensors('embeddings', 'I8', [4, 1], new Uint8Array(4)) }, 'TENSOR_DTYPE_UNSUPPORTED'],
+    [
+      'weights of another name',
+      { 'model.safetensors': safetensors('weight', 'F32', [1, 1], new Uint8Array(4)) },
+      'TENSOR_MISSING',
+    ],
+    [
+      'weights of another shape',
+      { 'model.safetensors': safetensors('embeddings', 'F32', [1], new Uint8Array(4)) },
+      'TENSOR_SHAPE_MISMATCH',
+    ],
+    [
+      'weights of another type',
+      { 'model.safetensors': safetensors('embeddings', 'I8', [4, 1], new Uint8Array(4)) },
+      'TENSOR_DTYPE_UNSUPPORTED',
+    ],
   ])('refuses %s', async (_, files, code) => {
     await expect(BiEncoder.load(await changed('static', files))).rejects.toMatchObject({ code });
   });
 
   test('is what the embedded retriever is', async () => {
-    await using encoder = await BiEncoder.load(fileURLToPath(new URL('../../models/zrank-tiny-retriever', import.meta.url)));
+    await using encoder = await BiEncoder.load(
+      fileURLToPath(new URL('../../models/zrank-tiny-retriever', import.meta.url)),
+    );
     const [query, near, far] = await encoder.encode(['bond yields', 'yields of a bond', 'the court held']);
     const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
     expect(dot(query!, near!)).toBeGreaterThan(dot(query!, far!));

@@ -77,9 +77,17 @@ describe.each(['exact', 'hnsw'] as const)('%s', (algorithm) => {
     const index = await filled({ algorithm });
     const good = vectors[0]!;
     const bad = good.with(3, NaN);
-    await expect(index.add(['new', 'nan'], [good, bad])).rejects.toMatchObject({ code: 'DATA_INVALID', received: 'NaN' });
-    await expect(index.add(['new', 'inf'], [good, good.with(0, Infinity)])).rejects.toMatchObject({ code: 'DATA_INVALID' });
-    await expect(index.add(['new', 'short'], [good, good.slice(1)])).rejects.toMatchObject({ code: 'DATA_INVALID', received: '15 dimensions' });
+    await expect(index.add(['new', 'nan'], [good, bad])).rejects.toMatchObject({
+      code: 'DATA_INVALID',
+      received: 'NaN',
+    });
+    await expect(index.add(['new', 'inf'], [good, good.with(0, Infinity)])).rejects.toMatchObject({
+      code: 'DATA_INVALID',
+    });
+    await expect(index.add(['new', 'short'], [good, good.slice(1)])).rejects.toMatchObject({
+      code: 'DATA_INVALID',
+      received: '15 dimensions',
+    });
     await expect(index.add(['new', 'none'], [good])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     await expect(index.add(['new', ids[5]!], [good, good])).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
     await expect(index.add(['new', 'new'], [good, good])).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
@@ -98,7 +106,15 @@ describe.each(['exact', 'hnsw'] as const)('%s', (algorithm) => {
     await (await filled({ algorithm })).save(path);
     const bytes = await readFile(path);
     const damaged = join(folder, `${algorithm}-damaged.index`);
-    for (const position of [0, 100, bytes.length >> 1, bytes.length - 60, bytes.length - 45, bytes.length - 20, bytes.length - 1]) {
+    for (const position of [
+      0,
+      100,
+      bytes.length >> 1,
+      bytes.length - 60,
+      bytes.length - 45,
+      bytes.length - 20,
+      bytes.length - 1,
+    ]) {
       const copy = Buffer.from(bytes);
       copy[position]! ^= 1;
       await writeFile(damaged, copy);
@@ -116,15 +132,25 @@ describe.each(['exact', 'hnsw'] as const)('%s', (algorithm) => {
 
   test('a save that fails leaves nothing, and the index as it was', async () => {
     const index = await filled({ algorithm });
-    await expect(index.save(join(folder, 'no such folder', 'x.index'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+    await expect(index.save(join(folder, 'no such folder', 'x.index'))).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
     await expect(index.save(folder)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
-    expect((await readdir(tmpdir())).filter((name) => name.startsWith('zrank-index-') && name.endsWith('.tmp'))).toEqual([]);
+    expect(
+      (await readdir(tmpdir())).filter((name) => name.startsWith('zrank-index-') && name.endsWith('.tmp')),
+    ).toEqual([]);
     expect(index.search(vectors[4]!, 1)[0]!.id).toBe(ids[4]);
   });
 
   test('vectors of zeros are kept, with a cosine of 0', async () => {
     const index = new VectorIndex({ dimensions: 2, algorithm });
-    await index.add(['zero', 'one'], [[0, 0], [0, 1]]);
+    await index.add(
+      ['zero', 'one'],
+      [
+        [0, 0],
+        [0, 1],
+      ],
+    );
     expect(index.search([0, 1], 2)).toEqual([
       { id: 'one', score: 1 },
       { id: 'zero', score: 0 },
@@ -135,7 +161,12 @@ describe.each(['exact', 'hnsw'] as const)('%s', (algorithm) => {
 test('changes that overlap are made one after the other', async () => {
   const index = new VectorIndex({ dimensions, algorithm: 'hnsw' });
   const path = join(folder, 'overlap.index');
-  const results = await Promise.allSettled([index.add(ids, vectors), index.add([ids[1]!], [vectors[1]!]), index.remove([ids[1]!]), index.save(path)]);
+  const results = await Promise.allSettled([
+    index.add(ids, vectors),
+    index.add([ids[1]!], [vectors[1]!]),
+    index.remove([ids[1]!]),
+    index.save(path),
+  ]);
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
   expect((await VectorIndex.load(path)).size).toBe(499);
 });
@@ -143,7 +174,14 @@ test('changes that overlap are made one after the other', async () => {
 test('building a graph leaves the event loop its turns', async () => {
   const wide = Array.from({ length: 1500 }, () => Float32Array.from({ length: 256 }, random));
   const index = new VectorIndex({ dimensions: 256, algorithm: 'hnsw' });
-  expect(await turnsDuring(() => index.add(wide.map((_, i) => String(i)), wide))).toBeGreaterThan(20);
+  expect(
+    await turnsDuring(() =>
+      index.add(
+        wide.map((_, i) => String(i)),
+        wide,
+      ),
+    ),
+  ).toBeGreaterThan(20);
 });
 
 test('a view searches, and refuses changes; an exact index has none', async () => {

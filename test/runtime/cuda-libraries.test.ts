@@ -45,7 +45,9 @@ describe.skipIf(!onLinux)('the CUDA provider', () => {
     expect(version).toBe(bundledVersion);
     expect(dirname(runtime)).toMatch(/cache\/zrank\/onnxruntime-[0-9a-f]{16}$/);
     expect(realpathSync(runtime)).toMatch(/onnxruntime-node/);
-    expect(realpathSync(join(dirname(runtime), 'libonnxruntime_providers_cuda.so'))).toBe(realpathSync(join(machine.capi, 'libonnxruntime_providers_cuda.so')));
+    expect(realpathSync(join(dirname(runtime), 'libonnxruntime_providers_cuda.so'))).toBe(
+      realpathSync(join(machine.capi, 'libonnxruntime_providers_cuda.so')),
+    );
     const lib = (folder: string) => join(machine.site, 'nvidia', cuda >= 13 ? `cu${cuda}` : folder, 'lib');
     expect(libraries.map(({ name, path }) => ({ name, path }))).toEqual([
       { name: `libcublasLt.so.${cuda}`, path: join(lib('cublas'), `libcublasLt.so.${cuda}`) },
@@ -78,9 +80,17 @@ describe.skipIf(!onLinux)('the CUDA provider', () => {
     const other = await cudaMachine({ cuda: 99 });
     const folder = join(other.site, 'nvidia/cu99/lib');
     const { libraries } = await find(machine, { ZRANK_CUDA_LIBRARIES: `/no/where:${folder}` });
-    expect(libraries.map(({ path }) => dirname(path!))).toEqual([...Array<string>(4).fill(folder), machine.env['LD_LIBRARY_PATH']]);
+    expect(libraries.map(({ path }) => dirname(path!))).toEqual([
+      ...Array<string>(4).fill(folder),
+      machine.env['LD_LIBRARY_PATH'],
+    ]);
     const nothing = await find(machine, { ZRANK_CUDA_LIBRARIES: '/no/where' });
-    expect(nothing.libraries.filter(({ path }) => path === null).map(({ name }) => name)).toEqual(['libcublas.so.99', 'libcurand.so.10', 'libcublasLt.so.99', 'libcudart.so.99']);
+    expect(nothing.libraries.filter(({ path }) => path === null).map(({ name }) => name)).toEqual([
+      'libcublas.so.99',
+      'libcurand.so.10',
+      'libcublasLt.so.99',
+      'libcudart.so.99',
+    ]);
   });
 
   test('a wheel of another version is not mixed in', async () => {
@@ -95,7 +105,8 @@ describe.skipIf(!onLinux)('the CUDA provider', () => {
     const python = await fakePython(machine.folder, ['', '/usr/lib/python3.11', machine.site]);
     expect((await find(machine, { VIRTUAL_ENV: '', ZRANK_PYTHON: python })).runtime).toMatch(/\/cache\/zrank\//);
     expect(existsSync(`${python}.ran`)).toBe(true);
-    if (existsSync('/usr/local/nvidia/lib64') || loadedDriver()) return console.log('this machine has a driver: python3 is asked on it');
+    if (existsSync('/usr/local/nvidia/lib64') || loadedDriver())
+      return console.log('this machine has a driver: python3 is asked on it');
     const bare = await cudaMachine({ cuda: 13, driver: null });
     const other = await fakePython(bare.folder, [bare.site]);
     expect((await find(bare, { VIRTUAL_ENV: '', ZRANK_PYTHON: other })).runtime).toMatch(/onnxruntime-node/);
@@ -122,8 +133,17 @@ function loadedDriver(): boolean {
 describe.skipIf(!onLinux)('what an ELF file needs', () => {
   test('in its order', async () => {
     const folder = await temporaryFolder();
-    const [b, a] = await Promise.all(['libb.so.2', 'liba.so.1'].map((name) => sharedObject(join(folder, name), 'int unused;', [`-Wl,-soname,${name}`, '-nostdlib'])));
-    const library = await sharedObject(join(folder, 'library.so'), 'int unused;', ['-nostdlib', '-Wl,--no-as-needed', b!, a!]);
+    const [b, a] = await Promise.all(
+      ['libb.so.2', 'liba.so.1'].map((name) =>
+        sharedObject(join(folder, name), 'int unused;', [`-Wl,-soname,${name}`, '-nostdlib']),
+      ),
+    );
+    const library = await sharedObject(join(folder, 'library.so'), 'int unused;', [
+      '-nostdlib',
+      '-Wl,--no-as-needed',
+      b!,
+      a!,
+    ]);
     expect(neededLibraries(library)).toEqual(['libb.so.2', 'liba.so.1']);
     expect(neededLibraries(a!)).toEqual([]);
     expect(neededLibraries(loadAddon().runtime()!.path)).toContain('libc.so.6');
@@ -131,7 +151,12 @@ describe.skipIf(!onLinux)('what an ELF file needs', () => {
 
   test('of a file that is none', async () => {
     const path = join(await temporaryFolder(), 'text.so');
-    for (const content of ['', 'no library', 'INPUT ( libcudart.so.13 )'.repeat(10), Buffer.from('7f454c46010101', 'hex')]) {
+    for (const content of [
+      '',
+      'no library',
+      'INPUT ( libcudart.so.13 )'.repeat(10),
+      Buffer.from('7f454c46010101', 'hex'),
+    ]) {
       await writeFile(path, content);
       await expectCode(() => neededLibraries(path), 'DATA_INVALID', /text\.so is no 64-bit ELF shared object/);
     }

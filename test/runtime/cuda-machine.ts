@@ -5,7 +5,8 @@ import { root, temporaryFolder } from '../support.js';
 import { sharedObject } from './shared-objects.js';
 
 /** The version of the package onnxruntime-node. */
-export const bundledVersion = (createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }).version;
+export const bundledVersion = (createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string })
+  .version;
 
 export interface CudaMachineOptions {
   /** Of the libraries' names. */
@@ -32,7 +33,12 @@ export interface CudaMachine {
 }
 
 /** A virtual environment with the wheels onnxruntime-gpu and nvidia-*, and a driver that the loader finds. */
-export async function cudaMachine({ cuda, wheel = bundledVersion, without = [], driver = [] }: CudaMachineOptions): Promise<CudaMachine> {
+export async function cudaMachine({
+  cuda,
+  wheel = bundledVersion,
+  without = [],
+  driver = [],
+}: CudaMachineOptions): Promise<CudaMachine> {
   const folder = await temporaryFolder();
   const site = join(folder, 'venv/lib/python3.11/site-packages');
   const capi = join(site, 'onnxruntime/capi');
@@ -41,18 +47,23 @@ export async function cudaMachine({ cuda, wheel = bundledVersion, without = [], 
   await Promise.all([capi, drivers].map((path) => mkdir(path, { recursive: true })));
   await writeFile(log, '');
 
-  const library = (path: string, needs: string[] = []) => sharedObject(path, openedSource, ['-Wl,--no-as-needed', `-Wl,-soname,${basename(path)}`, ...needs]);
+  const library = (path: string, needs: string[] = []) =>
+    sharedObject(path, openedSource, ['-Wl,--no-as-needed', `-Wl,-soname,${basename(path)}`, ...needs]);
   const lib = (package_: string) => join(site, 'nvidia', cuda >= 13 ? `cu${cuda}` : package_, 'lib');
   const cudart = await library(join(lib('cuda_runtime'), `libcudart.so.${cuda}`));
   const cublasLt = await library(join(lib('cublas'), `libcublasLt.so.${cuda}`));
   const cublas = await library(join(lib('cublas'), `libcublas.so.${cuda}`), [cublasLt]);
   const curand = await library(join(lib('curand'), 'libcurand.so.10'), [cudart]);
-  const libcuda = await sharedObject(join(drivers, 'libcuda.so.1'), await readFile(join(root, 'test/fixtures/libcuda.c'), 'utf8'), [
-    '-Wl,-soname,libcuda.so.1',
-    ...(driver ?? []),
-  ]);
+  const libcuda = await sharedObject(
+    join(drivers, 'libcuda.so.1'),
+    await readFile(join(root, 'test/fixtures/libcuda.c'), 'utf8'),
+    ['-Wl,-soname,libcuda.so.1', ...(driver ?? [])],
+  );
   if (wheel !== null) {
-    await writeFile(join(capi, 'build_and_package_info.py'), `package_name = 'onnxruntime-gpu'\n__version__ = '${wheel}'\ncuda_version = '${cuda}.0'\n`);
+    await writeFile(
+      join(capi, 'build_and_package_info.py'),
+      `package_name = 'onnxruntime-gpu'\n__version__ = '${wheel}'\ncuda_version = '${cuda}.0'\n`,
+    );
     await library(join(capi, 'libonnxruntime_providers_shared.so'));
     // cublas before what it needs: the order in which they are opened is for zrank to find.
     await library(join(capi, 'libonnxruntime_providers_cuda.so'), [cublas, curand, cublasLt, cudart, libcuda]);

@@ -13,12 +13,15 @@ test('chunks keep the order and count texts as well as characters', () => {
   expect(sizes.reduce((sum, size) => sum + size)).toBe(200_000);
 });
 
-test.each(['parse', 'text'] as const)("the event loop runs on while 20,000 short documents are tokenized, specialTokens '%s'", async (specialTokens) => {
-  await using reranker = await Reranker.load(tinyModel, { specialTokens });
-  await reranker.predict([['warm', 'up']]);
-  const pairs = Array.from({ length: 20_000 }, (_, i): Pair => ['bread', `short ${i}`]);
-  // The empty prompt ends the call behind the tokenization.
-  const turns = await turnsDuring(() => expectCode(reranker.predict([...pairs, '']), 'INVALID_ARGUMENT', /empty/));
-  // A turn for each chunk of at most 512 texts, where one go would take a few.
-  expect(turns).toBeGreaterThanOrEqual(20_000 / 512);
-});
+test.each(['parse', 'text'] as const)(
+  "the event loop runs on while 20,000 short documents are tokenized, specialTokens '%s'",
+  async (specialTokens) => {
+    await using reranker = await Reranker.load(tinyModel, { specialTokens });
+    await reranker.predict([['warm', 'up']]);
+    const pairs = Array.from({ length: 20_000 }, (_, i): Pair => ['bread', `short ${i}`]);
+    // The empty prompt ends the call behind the tokenization.
+    const turns = await turnsDuring(() => expectCode(reranker.predict([...pairs, '']), 'INVALID_ARGUMENT', /empty/));
+    // A turn for each chunk of at most 512 texts, where one go would take a few.
+    expect(turns).toBeGreaterThanOrEqual(20_000 / 512);
+  },
+);

@@ -9,21 +9,32 @@ const width = 720;
 export function beforeAfterChart(rows: readonly { name: string; comparison: Comparison }[]): string {
   const [left, right, top, rowHeight] = [130, 70, 14, 42];
   const bottom = top + rows.length * rowHeight;
-  const values = rows.flatMap(({ comparison: { before, after, interval } }) => [before, after, before + interval.low, before + interval.high]);
+  const values = rows.flatMap(({ comparison: { before, after, interval } }) => [
+    before,
+    after,
+    before + interval.low,
+    before + interval.high,
+  ]);
   const from = Math.max(0, Math.floor(10 * Math.min(...values) - 0.2) / 10);
   const to = Math.min(1, Math.ceil(10 * Math.max(...values) + 0.2) / 10);
   const x = linear([from, to], [left, width - right]);
   const tenths = Array.from({ length: Math.round(10 * (to - from)) + 1 }, (_, i) => from + i / 10);
   const grid = tenths.map(
-    (value) => line(x(value), top, x(value), bottom, 'grid') + label(x(value), bottom + 20, value.toFixed(1), { class: 'tick', 'text-anchor': 'middle' }),
+    (value) =>
+      line(x(value), top, x(value), bottom, 'grid') +
+      label(x(value), bottom + 20, value.toFixed(1), { class: 'tick', 'text-anchor': 'middle' }),
   );
   const marks = rows.map(({ name, comparison: { before, after, change, interval } }, i) => {
     const y = top + (i + 0.5) * rowHeight;
-    const [low, high] = [interval.low, interval.high].map((value) => x(Math.min(to, Math.max(from, before + value)))) as [number, number];
+    const [low, high] = [interval.low, interval.high].map((value) =>
+      x(Math.min(to, Math.max(from, before + value))),
+    ) as [number, number];
     return element(
       'g',
       {},
-      tooltip(`${name}: ${before.toFixed(4)} before, ${after.toFixed(4)} after, ${signed(change, 4)} (${signed(interval.low, 4)} to ${signed(interval.high, 4)})`),
+      tooltip(
+        `${name}: ${before.toFixed(4)} before, ${after.toFixed(4)} after, ${signed(change, 4)} (${signed(interval.low, 4)} to ${signed(interval.high, 4)})`,
+      ),
       label(left - 16, y + 5, name, { class: 'name', 'text-anchor': 'end' }),
       element('rect', { x: low, y: y - 7, width: high - low, height: 14, rx: 7, class: 'interval' }),
       line(x(before), y, x(after), y, 'link'),
@@ -55,7 +66,8 @@ export function rankMovementChart(results: readonly DatasetResult[]): string {
   const x = (rank: number): number => left + scale(Math.log2(rank));
   const y = (rank: number): number => top + scale(Math.log2(rank));
   const radius = linear([0, Math.sqrt(Math.max(4, all[0]?.count ?? 0))], [1.5, 22]);
-  const total = (moved: (bubble: { from: number; to: number }) => boolean): number => all.filter(moved).reduce((sum, { count }) => sum + count, 0);
+  const total = (moved: (bubble: { from: number; to: number }) => boolean): number =>
+    all.filter(moved).reduce((sum, { count }) => sum + count, 0);
   const ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].filter((rank) => rank <= last);
   const grid = ticks.flatMap((rank) => [
     line(x(rank), top, x(rank), top + side, 'grid'),
@@ -92,7 +104,11 @@ export function rankMovementChart(results: readonly DatasetResult[]): string {
     ...marks,
     ...key,
     label(left + side / 2, top + side + 44, 'rank before', { class: 'axis', 'text-anchor': 'middle' }),
-    label(0, 0, 'rank after', { class: 'axis', 'text-anchor': 'middle', transform: `translate(14 ${top + side / 2}) rotate(-90)` }),
+    label(0, 0, 'rank after', {
+      class: 'axis',
+      'text-anchor': 'middle',
+      transform: `translate(14 ${top + side / 2}) rotate(-90)`,
+    }),
   );
 }
 
@@ -103,7 +119,8 @@ export function scoreChart(results: readonly DatasetResult[]): string {
   const scores = { relevant: [] as number[], other: [] as number[] };
   for (const { dataset, benchmark } of results) {
     for (const [query, hits] of benchmark.hits) {
-      for (const { id, score } of hits) scores[isRelevant(dataset.qrels.get(query)?.get(id) ?? 0) ? 'relevant' : 'other'].push(score);
+      for (const { id, score } of hits)
+        scores[isRelevant(dataset.qrels.get(query)?.get(id) ?? 0) ? 'relevant' : 'other'].push(score);
     }
   }
   const shares = (values: readonly number[]): number[] => {
@@ -120,12 +137,25 @@ export function scoreChart(results: readonly DatasetResult[]): string {
   const x = linear([0, 1], [left, width - right]);
   const y = linear([0, highest], [top + height, top]);
   const grid = [0, 0.25, 0.5, 0.75, 1].map(
-    (part) => line(left, y(part * highest), width - right, y(part * highest), 'grid') + label(left - 10, y(part * highest) + 4, `${(100 * part * highest).toFixed(0)} %`, { class: 'tick', 'text-anchor': 'end' }),
+    (part) =>
+      line(left, y(part * highest), width - right, y(part * highest), 'grid') +
+      label(left - 10, y(part * highest) + 4, `${(100 * part * highest).toFixed(0)} %`, {
+        class: 'tick',
+        'text-anchor': 'end',
+      }),
   );
-  const ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].map((value) => label(x(value), top + height + 20, value.toFixed(1), { class: 'tick', 'text-anchor': 'middle' }));
+  const ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].map((value) =>
+    label(x(value), top + height + 20, value.toFixed(1), { class: 'tick', 'text-anchor': 'middle' }),
+  );
   const areas = kinds.map(({ className, name, values, shares }) => {
-    const steps = shares.map((share, i) => `H${x(i / bins).toFixed(2)}V${y(share).toFixed(2)}H${x((i + 1) / bins).toFixed(2)}`).join('');
-    return element('path', { d: `M${x(0)} ${y(0)}${steps}V${y(0)}Z`, class: `area ${className}` }, tooltip(`${name}: ${values.length} pairs`));
+    const steps = shares
+      .map((share, i) => `H${x(i / bins).toFixed(2)}V${y(share).toFixed(2)}H${x((i + 1) / bins).toFixed(2)}`)
+      .join('');
+    return element(
+      'path',
+      { d: `M${x(0)} ${y(0)}${steps}V${y(0)}Z`, class: `area ${className}` },
+      tooltip(`${name}: ${values.length} pairs`),
+    );
   });
   return drawing(
     width,
@@ -147,12 +177,20 @@ export function queryChangeChart({ differences }: Comparison, textOf: (query: st
   const y = linear([-limit, limit], [top + height, top]);
   const gap = Math.min(2, (x(1) - x(0)) * 0.2);
   const grid = [-limit, -limit / 2, 0, limit / 2, limit].map(
-    (value) => line(left, y(value), width - right, y(value), value === 0 ? 'zero' : 'grid') + label(left - 10, y(value) + 4, signed(value, 2), { class: 'tick', 'text-anchor': 'end' }),
+    (value) =>
+      line(left, y(value), width - right, y(value), value === 0 ? 'zero' : 'grid') +
+      label(left - 10, y(value) + 4, signed(value, 2), { class: 'tick', 'text-anchor': 'end' }),
   );
   const bars = sorted.map(([query, value], i) =>
     element(
       'rect',
-      { x: x(i) + gap / 2, y: Math.min(y(0), y(value)), width: x(1) - x(0) - gap, height: Math.max(Math.abs(y(value) - y(0)), 1), class: value > 0 ? 'up' : value < 0 ? 'down' : 'same' },
+      {
+        x: x(i) + gap / 2,
+        y: Math.min(y(0), y(value)),
+        width: x(1) - x(0) - gap,
+        height: Math.max(Math.abs(y(value) - y(0)), 1),
+        class: value > 0 ? 'up' : value < 0 ? 'down' : 'same',
+      },
       tooltip(`${signed(value, 4)}  ${textOf(query)}`),
     ),
   );

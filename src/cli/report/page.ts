@@ -24,7 +24,9 @@ export function reportPage(summary: Summary): string {
 <main>
 <h1>Before and after reranking</h1>
 <p>${escape(names)}: the best ${setting.candidates} documents of <b>${escape(setting.retriever)}</b>, put in a new order by <b>${escape(setting.reranker)}</b>.</p>
-<div class="cards">${cards(main, datasets).map(([value, text]) => `<div class="card"><strong>${value}</strong><span>${text}</span></div>`).join('')}</div>
+<div class="cards">${cards(main, datasets)
+    .map(([value, text]) => `<div class="card"><strong>${value}</strong><span>${text}</span></div>`)
+    .join('')}</div>
 ${section(`${main.measure}, before and after`, 'The bar is the 95 % interval of the change, drawn from the value before.', legend(['before', 'before'], ['after', 'after'], ['interval', '95 % interval of the change']) + beforeAfterChart(rows))}
 ${section('Figures', 'The interval is that of the change, by the bootstrap; p is that of the paired randomization test.', figures(summary))}
 ${section('Rank of the relevant documents', 'Above the line, reranking moved them up. Area tells how many.', rankMovementChart(datasets))}
@@ -41,15 +43,25 @@ function cards(main: Comparison, datasets: readonly DatasetResult[]): [value: st
   const seconds = datasets.reduce((sum, { benchmark }) => sum + benchmark.seconds.rerank, 0);
   const queries = main.differences.size;
   return [
-    [`${main.before.toFixed(3)} → ${main.after.toFixed(3)}`, `${escape(main.measure)}, ${queries} ${queries === 1 ? 'query' : 'queries'}`],
-    [coloured(main.change, 3), `95&nbsp;% interval ${signed(main.interval.low, 3)} to ${signed(main.interval.high, 3)}`],
+    [
+      `${main.before.toFixed(3)} → ${main.after.toFixed(3)}`,
+      `${escape(main.measure)}, ${queries} ${queries === 1 ? 'query' : 'queries'}`,
+    ],
+    [
+      coloured(main.change, 3),
+      `95&nbsp;% interval ${signed(main.interval.low, 3)} to ${signed(main.interval.high, 3)}`,
+    ],
     [`${main.improved} / ${main.worsened}`, 'queries gained / lost'],
     [Math.round(pairs / seconds).toLocaleString('en'), `pairs a second, ${pairs.toLocaleString('en')} scored`],
   ];
 }
 
 function figures({ setting, datasets, overall }: Summary): string {
-  const row = (name: string, { before, after, change, interval, pValue, differences }: Comparison, className = ''): string =>
+  const row = (
+    name: string,
+    { before, after, change, interval, pValue, differences }: Comparison,
+    className = '',
+  ): string =>
     `<tr class="${className}"><td>${escape(name)}</td><td>${differences.size}</td><td>${before.toFixed(4)}</td><td>${after.toFixed(4)}</td>` +
     `<td>${coloured(change, 4)}</td><td>${signed(interval.low, 4)} to ${signed(interval.high, 4)}</td><td>${pValue.toFixed(4)}</td></tr>`;
   const body = setting.measures.map((measure, i) =>
@@ -65,15 +77,22 @@ function figures({ setting, datasets, overall }: Summary): string {
 function extremes({ differences, measure }: Comparison, textOf: (query: string) => string): string {
   const sorted = [...differences].sort(([, a], [, b]) => b - a);
   const gains = sorted.filter(([, value]) => value > 0).slice(0, examples);
-  const losses = sorted.filter(([, value]) => value < 0).slice(-examples).reverse();
-  const rows = [...gains, ...losses].map(([query, value]) => `<tr><td>${escape(textOf(query))}</td><td>${coloured(value, 3)}</td></tr>`);
+  const losses = sorted
+    .filter(([, value]) => value < 0)
+    .slice(-examples)
+    .reverse();
+  const rows = [...gains, ...losses].map(
+    ([query, value]) => `<tr><td>${escape(textOf(query))}</td><td>${coloured(value, 3)}</td></tr>`,
+  );
   return rows.length > 0 ? table(['greatest gains and losses', escape(measure)], rows) : '';
 }
 
 /** A query's text by its id among all datasets. */
 function queryTexts(datasets: readonly DatasetResult[]): (query: string) => string {
   const texts = new Map(
-    datasets.flatMap(({ name, dataset }) => [...dataset.queries].map(([id, text]) => [datasets.length > 1 ? `${name}/${id}` : id, text])),
+    datasets.flatMap(({ name, dataset }) =>
+      [...dataset.queries].map(([id, text]) => [datasets.length > 1 ? `${name}/${id}` : id, text]),
+    ),
   );
   return (query) => texts.get(query) ?? query;
 }

@@ -13,7 +13,9 @@ type Attributes = Readonly<Record<string, string | number>>;
 
 /** An SVG element; its children are markup. Coordinates are rounded to hundredths. */
 export function element(name: string, attributes: Attributes, ...children: string[]): string {
-  const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${typeof value === 'number' ? Math.round(value * 100) / 100 : escape(value)}"`);
+  const written = Object.entries(attributes).map(
+    ([key, value]) => ` ${key}="${typeof value === 'number' ? Math.round(value * 100) / 100 : escape(value)}"`,
+  );
   return `<${name}${written.join('')}>${children.join('')}</${name}>`;
 }
 
@@ -37,6 +39,9 @@ export function drawing(width: number, height: number, description: string, ...c
 }
 
 /** Maps the domain onto the range, linearly. */
-export function linear([from, to]: readonly [number, number], [start, end]: readonly [number, number]): (value: number) => number {
+export function linear(
+  [from, to]: readonly [number, number],
+  [start, end]: readonly [number, number],
+): (value: number) => number {
   return (value) => start + ((value - from) / (to - from)) * (end - start);
 }
