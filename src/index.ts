@@ -7,10 +7,10 @@ export {
   type LoadOptions,
   type RankOptions,
 } from './reranker.js';
-export type { Device, Placement, Precision } from './placement.js';
+export type { Device, Placement, Precision } from './devices/placement.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
 export { diagnose, type Diagnosis } from './doctor/diagnose.js';
-export type { EngineCounters } from './runtime/addon.js';
+export type { EngineCounters } from './addon.js';
 export { toProbability } from './scoring/probability.js';
 export type { Pair } from './tokenization/pair-encoder.js';
 export { openBeir, type BeirDataset, type BeirDocument, type BeirOptions } from './evaluation/beir.js';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { readCrossEncoder, type CrossEncoder } from './cross-encoder.js';
+import { readCrossEncoder, type CrossEncoder } from './networks/network.js';
 import { ZrankError } from './error.js';
 import {
   aBoolean,
@@ -12,8 +12,8 @@ import {
   oneOf,
 } from './options.js';
 import { rankOrder } from './ranking/rank-order.js';
-import type { EngineCounters } from './runtime/addon.js';
-import { devicePattern, type Device, type GpuAttention, type Placement, type Precision } from './placement.js';
+import type { EngineCounters } from './addon.js';
+import { devicePattern, type Device, type GpuAttention, type Placement, type Precision } from './devices/placement.js';
 import { Engine, splitThreads, throwIfAborted } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
 import { toProbability } from './scoring/probability.js';

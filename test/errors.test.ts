@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { errorCodes, ZrankError } from 'zrank';
-import { loadAddon } from '../dist/runtime/addon.js';
+import { loadAddon } from '../dist/addon.js';
 import { root } from './support.js';
 
 test('every native code is one of the list', () => {

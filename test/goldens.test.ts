@@ -4,8 +4,8 @@ import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker, type Pair } from 'zrank';
-import { readCheckpoint } from '../dist/checkpoint/checkpoint.js';
-import { pairEncoder } from '../dist/cross-encoder.js';
+import { readCheckpoint } from '../dist/networks/decoder/checkpoint.js';
+import { pairEncoder } from '../dist/networks/network.js';
 import { PromptTemplate } from '../dist/prompt/prompt-template.js';
 import {
   copyOfGolden,

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
-import { readCheckpoint } from '../dist/checkpoint/checkpoint.js';
-import { writeQwen3Graph } from '../dist/graph/qwen3.js';
+import { readCheckpoint } from '../dist/networks/decoder/checkpoint.js';
+import { writeQwen3Graph } from '../dist/networks/decoder/graph.js';
 import { Engine } from '../dist/runtime/engine.js';
 import {
   expectCode,

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { loadAddon } from '../dist/runtime/addon.js';
+import { loadAddon } from '../dist/addon.js';
 import { root } from './support.js';
 
 const run = promisify(execFile);

@@ -1,10 +1,10 @@
 // Budgets of tokens from a GPU's memory. Real: all; the GPUs are figures.
 
 import { expect, test } from 'vitest';
-import { activationBytes } from '../dist/graph/memory.js';
-import { cudaBatchTokens } from '../dist/placement.js';
+import { activationBytes } from '../dist/networks/decoder/memory.js';
+import { cudaBatchTokens } from '../dist/devices/placement.js';
 import { golden } from './support.js';
-import { parseConfig } from '../dist/checkpoint/config.js';
+import { parseConfig } from '../dist/networks/decoder/config.js';
 import { readConfig } from '../dist/checkpoint/folder.js';
 
 const gpu = (freeMemory: number | undefined, totalMemory = 80e9) => ({

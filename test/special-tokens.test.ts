@@ -1,8 +1,8 @@
 // A document that closes its own turn and speaks for the model, and the way to stop it.
 
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readCheckpoint } from '../dist/checkpoint/checkpoint.js';
-import { pairEncoder } from '../dist/cross-encoder.js';
+import { readCheckpoint } from '../dist/networks/decoder/checkpoint.js';
+import { pairEncoder } from '../dist/networks/network.js';
 import { PromptTemplate } from '../dist/prompt/prompt-template.js';
 import type { EncodeOptions, Pair, PairEncoder } from '../dist/tokenization/pair-encoder.js';
 import { Tokenizer } from '../dist/tokenization/tokenizer.js';

@@ -1,8 +1,8 @@
 // Step: all texts. The pairs for parity, with the token ids of their prompts and the token that gives the score; and the calls
 // of latency, trace and kernels, one query and documents each.
-import { readCheckpoint } from '../../dist/checkpoint/checkpoint.js';
+import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
 import { makeCalls } from '../../dist/bench/workload.js';
-import { pairEncoder } from '../../dist/cross-encoder.js';
+import { pairEncoder } from '../../dist/networks/network.js';
 import { print, resultOf, settings } from './state.mjs';
 
 const { seed, parity, requests, latency, trace, kernels } = settings;

@@ -6,8 +6,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { readCheckpoint } from '../../dist/checkpoint/checkpoint.js';
-import { writeQwen3Graph } from '../../dist/graph/qwen3.js';
+import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
+import { writeQwen3Graph } from '../../dist/networks/decoder/graph.js';
 import { PromptTemplate } from '../../dist/prompt/prompt-template.js';
 import { PromptEncoder } from '../../dist/tokenization/prompt-encoder.js';
 import { Tokenizer } from '../../dist/tokenization/tokenizer.js';

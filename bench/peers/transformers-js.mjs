@@ -7,7 +7,7 @@
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { readCheckpoint } from '../../dist/checkpoint/checkpoint.js';
+import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
 import { PromptTemplate } from '../../dist/prompt/prompt-template.js';
 import { need, serve, settings, unavailable } from './serve.mjs';
 

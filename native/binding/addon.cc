@@ -1,4 +1,4 @@
-// Table of contents of the addon; src/runtime/addon.ts is the same contract in TypeScript.
+// Table of contents of the addon; src/addon.ts is the same contract in TypeScript.
 
 #include "binding/calls.h"
 #include "binding/convert.h"

@@ -11,7 +11,7 @@
 
 namespace zrank {
 
-// src/runtime/addon.ts states these shapes and has checked them: C++ trusts what comes.
+// src/addon.ts states these shapes and has checked them: C++ trusts what comes.
 EngineSpec ToEngineSpec(Napi::Object options);
 Work ToWork(Napi::Object work);
 Napi::Object ToJs(Napi::Env env, const EngineCounters& counters);

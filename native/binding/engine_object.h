@@ -7,7 +7,7 @@
 
 namespace zrank {
 
-// What JavaScript holds of an engine (`Engine` in src/runtime/addon.ts): an attachment, until close().
+// What JavaScript holds of an engine (`Engine` in src/addon.ts): an attachment, until close().
 class EngineObject : public Napi::ObjectWrap<EngineObject> {
  public:
   static Napi::Function Define(Napi::Env env);

@@ -1,5 +1,5 @@
 import { ZrankError } from '../error.js';
-import { isObject, type JsonObject } from '../checkpoint/json.js';
+import { isObject, type JsonObject } from '../json.js';
 import type { Request } from './workload.js';
 
 /** How a server is asked to rerank, and where its scores are in the answer. */

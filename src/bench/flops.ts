@@ -1,4 +1,4 @@
-import { parseConfig, type Qwen3Config } from '../checkpoint/config.js';
+import { parseConfig, type Qwen3Config } from '../networks/decoder/config.js';
 import { readConfig } from '../checkpoint/folder.js';
 import { ZrankError } from '../error.js';
 

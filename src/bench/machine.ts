@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { loadAddon } from '../runtime/addon.js';
+import { loadAddon } from '../addon.js';
 import type { GemmPeak } from './gemm-peak.js';
 
 export interface Machine {

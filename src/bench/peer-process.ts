@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ZrankError } from '../error.js';
-import { isObject, type JsonObject } from '../checkpoint/json.js';
+import { isObject, type JsonObject } from '../json.js';
 import type { Contender, Timing } from './contender.js';
 import type { RunSettings } from './settings.js';
 import type { Call } from './workload.js';

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readJsonIfPresent } from '../checkpoint/json.js';
+import { readJsonIfPresent } from '../json.js';
 import { ZrankError } from '../error.js';
 
 /** Lengths in tokens, ends included. */

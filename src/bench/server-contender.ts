@@ -1,5 +1,5 @@
 import { ZrankError } from '../error.js';
-import { isObject, type JsonObject } from '../checkpoint/json.js';
+import { isObject, type JsonObject } from '../json.js';
 import { closedLoop, type Contender, type Timing } from './contender.js';
 import { checkReply, dialects, type Dialect } from './dialects.js';
 import type { Log, RunSettings, Secrets } from './settings.js';

@@ -3,8 +3,8 @@ import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/pr
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseConfig } from '../checkpoint/config.js';
-import { isObject, parseJsonObject, type JsonObject } from '../checkpoint/json.js';
+import { parseConfig } from '../networks/decoder/config.js';
+import { isObject, parseJsonObject, type JsonObject } from '../json.js';
 import { expectedTensors } from '../checkpoint/weights.js';
 import { ZrankError } from '../error.js';
 import { checkpointFiles } from './shape-files.js';

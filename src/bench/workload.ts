@@ -1,5 +1,5 @@
 import { readTokenizer } from '../checkpoint/folder.js';
-import { readCrossEncoder } from '../cross-encoder.js';
+import { readCrossEncoder } from '../networks/network.js';
 import { seededRandom } from '../evaluation/random.js';
 import { Tokenizer } from '../tokenization/tokenizer.js';
 import { drawLength, type Lengths } from './scenario.js';

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
-import { isObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from './json.js';
+import { isObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from '../json.js';
 
 /** Throws FILE_NOT_FOUND where there is no such folder. */
 export async function checkFolder(folder: string): Promise<void> {

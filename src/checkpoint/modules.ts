@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
-import { isObject, readTextIfPresent } from './json.js';
+import { isObject, readTextIfPresent } from '../json.js';
 
 /** An entry of modules.json. */
 export interface ModuleEntry {

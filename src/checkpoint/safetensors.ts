@@ -1,6 +1,6 @@
 import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { ZrankError } from '../error.js';
-import { isObject, parseJsonObject } from './json.js';
+import { isObject, parseJsonObject } from '../json.js';
 
 export type Dtype = 'F32' | 'F16' | 'BF16' | 'U8';
 

@@ -1,7 +1,7 @@
 import { join, normalize } from 'node:path';
 import { ZrankError } from '../error.js';
-import type { Qwen3Config } from './config.js';
-import { isObject, readJsonIfPresent } from './json.js';
+import type { Qwen3Config } from '../networks/decoder/config.js';
+import { isObject, readJsonIfPresent } from '../json.js';
 import { readSafetensorsHeader, type TensorRef } from './safetensors.js';
 
 export type Weights = ReadonlyMap<string, TensorRef>;

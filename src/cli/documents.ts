@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
-import { isObject } from '../checkpoint/json.js';
+import { isObject } from '../json.js';
 import { ZrankError } from '../error.js';
 
 export interface DocumentLine {

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.js';
-import { pairEncoder } from '../cross-encoder.js';
+import { readCheckpoint, type Checkpoint } from '../networks/decoder/checkpoint.js';
+import { pairEncoder } from '../networks/network.js';
 import { ZrankError } from '../error.js';
 import { PromptTemplate } from '../prompt/prompt-template.js';
-import { loadAddon } from '../runtime/addon.js';
+import { loadAddon } from '../addon.js';
 import { planCpu } from '../runtime/cpu-precision.js';
 import { defaultThreads } from '../runtime/engine.js';
 import { defaultTemperature } from '../scoring/probability.js';

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Addon, CudaDevice } from '../runtime/addon.js';
-import { cudaProviderName, openNeeded, type NeededLibrary } from '../runtime/cuda-libraries.js';
-import { neededLibraries } from '../runtime/elf.js';
-import { gpuWheels, type GpuWheel } from '../runtime/onnxruntime-library.js';
+import type { Addon, CudaDevice } from '../addon.js';
+import { cudaProviderName, openNeeded, type NeededLibrary } from '../libraries/cuda-libraries.js';
+import { neededLibraries } from '../libraries/elf.js';
+import { gpuWheels, type GpuWheel } from '../libraries/onnxruntime.js';
 import { runChild } from './child.js';
 import { tryDevice, type Trial } from './trial.js';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { addonPath, loadAddon, loadNative, type Addon } from '../runtime/addon.js';
+import { addonPath, loadAddon, loadNative, type Addon } from '../addon.js';
 import { examineCuda, type CudaReport } from './cuda.js';
 import { examineModels, type ModelsReport } from './models.js';
 import { describeSystem, findProblems, type Problem } from './problems.js';

@@ -1,7 +1,7 @@
 // Prints what NVIDIA's driver says, as JSON: CudaDriver of cuda.ts.
 
-import { loadNative } from '../runtime/addon.js';
-import { driverName, openDriver } from '../runtime/cuda-libraries.js';
+import { loadNative } from '../addon.js';
+import { driverName, openDriver } from '../libraries/cuda-libraries.js';
 import type { CudaDriver } from './cuda.js';
 
 const addon = loadNative();

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { driverName } from '../runtime/cuda-libraries.js';
+import { driverName } from '../libraries/cuda-libraries.js';
 import type { CudaReport } from './cuda.js';
 import type { Diagnosis } from './diagnose.js';
 import type { WebGpuReport } from './webgpu.js';

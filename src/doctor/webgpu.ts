@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import type { Addon } from '../runtime/addon.js';
+import type { Addon } from '../addon.js';
 import { tryDevice, type Trial } from './trial.js';
 
 export interface WebGpuReport {

@@ -1,6 +1,6 @@
 import { dirname, join, relative, sep } from 'node:path';
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import type { Qwen3Config } from '../checkpoint/config.js';
+import type { Checkpoint } from '../networks/decoder/checkpoint.js';
+import type { Qwen3Config } from '../networks/decoder/config.js';
 import { int8Block, int8Parts } from '../checkpoint/quantize-weights.js';
 import type { TensorRef } from '../checkpoint/safetensors.js';
 import { dataType, OnnxGraphWriter, type Attribute, type DataType } from './onnx.js';

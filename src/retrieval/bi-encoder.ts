@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { readSentenceTransformer, type Prompts } from '../checkpoint/sentence-transformer.js';
+import { readSentenceTransformer, type Prompts } from '../networks/encoder/sentence-transformer.js';
 import { ZrankError } from '../error.js';
 import { aFunction, anAbortSignal, aPositiveInteger, checkOptions, oneOf } from '../options.js';
 import { splitThreads } from '../runtime/engine.js';

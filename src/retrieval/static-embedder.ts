@@ -1,4 +1,4 @@
-import type { StaticNetwork } from '../checkpoint/sentence-transformer.js';
+import type { StaticNetwork } from '../networks/encoder/sentence-transformer.js';
 import { readTensor } from '../checkpoint/tensor.js';
 import { ZrankError } from '../error.js';
 import { throwIfAborted, type RunOptions } from '../runtime/engine.js';

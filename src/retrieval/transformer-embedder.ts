@@ -1,4 +1,4 @@
-import type { TransformerNetwork } from '../checkpoint/sentence-transformer.js';
+import type { TransformerNetwork } from '../networks/encoder/sentence-transformer.js';
 import { Engine, throwIfAborted, type EngineOptions, type RunOptions } from '../runtime/engine.js';
 import { paddedWork, type WorkLimits } from '../runtime/work.js';
 import { chunkCharacters, chunksOf, type EncodedPrompt } from '../tokenization/pair-encoder.js';

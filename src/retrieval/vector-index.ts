@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isObject } from '../checkpoint/json.js';
+import { isObject } from '../json.js';
 import { ZrankError } from '../error.js';
 import { aPositiveInteger, checkOptions, oneOf } from '../options.js';
 import { checkCount, checkKnownIds, checkNewIds } from './check.js';

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../networks/decoder/checkpoint.js';
 
 /** Arithmetic of the matrix products. Everything else is in fp32. */
 export type CpuPrecision = 'fp32' | 'bf16' | 'int8';

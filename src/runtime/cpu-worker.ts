@@ -1,4 +1,4 @@
-import { loadAddon } from './addon.js';
+import { loadAddon } from '../addon.js';
 
 /** The task of a CPU worker: runs batches of the engine until its queue is empty. */
 export default function drain(engineId: number): void {

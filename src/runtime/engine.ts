@@ -10,7 +10,7 @@ import {
   type NativeEngine,
   type NativeModel,
   type NativeWork,
-} from './addon.js';
+} from '../addon.js';
 
 /** A model to run, and the files that it is read from. */
 export interface EngineModel {

@@ -1,4 +1,4 @@
-import type { NativeWork } from './addon.js';
+import type { NativeWork } from '../addon.js';
 
 export interface TokenSequence {
   readonly ids: readonly number[];

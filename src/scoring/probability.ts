@@ -1,4 +1,4 @@
-import type { ScoringHead } from '../checkpoint/scoring-head.js';
+import type { ScoringHead } from '../networks/decoder/scoring-head.js';
 
 /**
  * A raw logit as a score between 0 and 1: sigmoid(logit / temperature). ZeroEntropy publishes its scores with a

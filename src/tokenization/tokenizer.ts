@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Tokenizer as HfTokenizer, type Encoding } from 'tokenizers';
 import { ZrankError } from '../error.js';
-import { isObject, type JsonObject } from '../checkpoint/json.js';
+import { isObject, type JsonObject } from '../json.js';
 import { absentCharacter, type PromptPiece } from '../prompt/prompt-template.js';
 
 export type { Encoding };

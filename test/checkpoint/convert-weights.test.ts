@@ -3,7 +3,7 @@
 import { readFile, readdir, stat, truncate, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readCheckpoint } from '../../dist/checkpoint/checkpoint.js';
+import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
 import { convertWeights } from '../../dist/checkpoint/convert-weights.js';
 import { floatFromHalf, halfFromFloat } from '../../dist/checkpoint/half.js';
 import type { TensorRef } from '../../dist/checkpoint/safetensors.js';

@@ -4,7 +4,7 @@ import { open, readFile, readdir, rename, stat, truncate, writeFile } from 'node
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
-import { readCheckpoint } from '../../dist/checkpoint/checkpoint.js';
+import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
 import { int8Parts, quantizeWeights } from '../../dist/checkpoint/quantize-weights.js';
 import type { TensorRef } from '../../dist/checkpoint/safetensors.js';
 import { readTensor } from '../../dist/checkpoint/tensor.js';

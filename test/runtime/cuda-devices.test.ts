@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fromNative, loadAddon } from '../../dist/runtime/addon.js';
+import { fromNative, loadAddon } from '../../dist/addon.js';
 import { root, temporaryFolder, expectCode } from '../support.js';
 import { sharedObject } from './shared-objects.js';
 

@@ -5,8 +5,8 @@ import { existsSync, realpathSync } from 'node:fs';
 import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadAddon } from '../../dist/runtime/addon.js';
-import { neededLibraries } from '../../dist/runtime/elf.js';
+import { loadAddon } from '../../dist/addon.js';
+import { neededLibraries } from '../../dist/libraries/elf.js';
 import { expectCode, root, runScript, temporaryFolder, tinyModel } from '../support.js';
 import { bundledVersion, cudaMachine, fakePython, type CudaMachine } from './cuda-machine.js';
 import { sharedObject } from './shared-objects.js';
@@ -26,8 +26,8 @@ interface Found {
 async function find({ env }: CudaMachine, more: Record<string, string> = {}): Promise<Found> {
   const result = await runScript(
     `import { Reranker } from 'zrank';
-     import { loadAddon } from '${root}dist/runtime/addon.js';
-     import { openCudaLibraries } from '${root}dist/runtime/cuda-libraries.js';
+     import { loadAddon } from '${root}dist/addon.js';
+     import { openCudaLibraries } from '${root}dist/libraries/cuda-libraries.js';
      const { path, version } = loadAddon().runtime();
      const libraries = openCudaLibraries(loadAddon());
      const { message } = await Reranker.load('${tinyModel}', { device: 'cuda' }).catch((error) => error);

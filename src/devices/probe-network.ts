@@ -1,10 +1,10 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Checkpoint } from './checkpoint.js';
-import { openCacheFolder } from './cache-folder.js';
-import { halfFromFloat } from './half.js';
-import { readSafetensorsHeader, safetensorsHeader } from './safetensors.js';
-import { expectedTensors } from './weights.js';
+import type { Checkpoint } from '../networks/decoder/checkpoint.js';
+import { openCacheFolder } from '../checkpoint/cache-folder.js';
+import { halfFromFloat } from '../checkpoint/half.js';
+import { readSafetensorsHeader, safetensorsHeader } from '../checkpoint/safetensors.js';
+import { expectedTensors } from '../checkpoint/weights.js';
 
 export const probeVocabularySize = 256;
 

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { ZrankError } from '../error.js';
-import { readEncoder, type EncoderFolder } from './encoder.js';
-import { checkFolder, readTokenizer } from './folder.js';
-import { isObject, readJsonIfPresent } from './json.js';
-import { readModules, type ModuleEntry } from './modules.js';
+import { ZrankError } from '../../error.js';
+import { readEncoder, type EncoderFolder } from './folder.js';
+import { checkFolder, readTokenizer } from '../../checkpoint/folder.js';
+import { isObject, readJsonIfPresent } from '../../json.js';
+import { readModules, type ModuleEntry } from '../../checkpoint/modules.js';
 import { parsePooling, type Pooling } from './pooling.js';
-import type { TensorRef } from './safetensors.js';
-import { readWeights } from './weights.js';
+import type { TensorRef } from '../../checkpoint/safetensors.js';
+import { readWeights } from '../../checkpoint/weights.js';
 
 /** A bi-encoder in the sentence-transformers layout. */
 export interface SentenceTransformerFolder {

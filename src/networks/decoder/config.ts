@@ -1,5 +1,5 @@
-import { ZrankError } from '../error.js';
-import { isObject, type JsonObject } from './json.js';
+import { ZrankError } from '../../error.js';
+import { isObject, type JsonObject } from '../../json.js';
 
 export type Architecture = 'Qwen3ForCausalLM' | 'Qwen3ForSequenceClassification';
 

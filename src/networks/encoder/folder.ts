@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { ZrankError } from '../error.js';
-import { findOnnx, maxLength, readConfig, readDefaultPrompt, readTokenizer } from './folder.js';
-import { isObject, readJsonIfPresent, type JsonObject } from './json.js';
-import { readModules } from './modules.js';
+import { ZrankError } from '../../error.js';
+import { findOnnx, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
+import { isObject, readJsonIfPresent, type JsonObject } from '../../json.js';
+import { readModules } from '../../checkpoint/modules.js';
 
 /** A BERT-like encoder as its folder describes it, with the ONNX file that computes it. */
 export interface EncoderFolder {

@@ -1,10 +1,10 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import type { TensorRef } from '../checkpoint/safetensors.js';
-import { Attention } from './attention.js';
-import { dataType, type DataType } from './onnx.js';
-import { microsoft, Operators, own, type GraphOptions, type RowCount } from './operators.js';
+import type { Checkpoint } from './checkpoint.js';
+import type { TensorRef } from '../../checkpoint/safetensors.js';
+import { Attention } from '../../graph/attention.js';
+import { dataType, type DataType } from '../../graph/onnx.js';
+import { microsoft, Operators, own, type GraphOptions, type RowCount } from '../../graph/operators.js';
 
-export type { GraphOptions } from './operators.js';
+export type { GraphOptions } from '../../graph/operators.js';
 
 /** A graph and where its weights lie. */
 export interface Graph {

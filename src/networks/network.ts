@@ -1,16 +1,16 @@
-import { readCheckpoint, type Checkpoint } from './checkpoint/checkpoint.js';
-import { readEncoderClassifier } from './checkpoint/encoder.js';
-import { checkFolder, readConfig } from './checkpoint/folder.js';
-import { ZrankError } from './error.js';
-import { defaultBatchTokens, place, type Placed, type PlacementOptions } from './placement.js';
-import { PromptTemplate } from './prompt/prompt-template.js';
-import type { NativeWork } from './runtime/addon.js';
-import { packedWork, paddedWork, type WorkLimits } from './runtime/work.js';
-import { defaultTemperature } from './scoring/probability.js';
-import type { EncodedPrompt, Pair, PairEncoder } from './tokenization/pair-encoder.js';
-import { PromptEncoder } from './tokenization/prompt-encoder.js';
-import { SequenceEncoder } from './tokenization/sequence-encoder.js';
-import { Tokenizer } from './tokenization/tokenizer.js';
+import { readCheckpoint, type Checkpoint } from './decoder/checkpoint.js';
+import { readEncoderClassifier } from './encoder/folder.js';
+import { checkFolder, readConfig } from '../checkpoint/folder.js';
+import { ZrankError } from '../error.js';
+import { defaultBatchTokens, place, type Placed, type PlacementOptions } from '../devices/placement.js';
+import { PromptTemplate } from '../prompt/prompt-template.js';
+import type { NativeWork } from '../addon.js';
+import { packedWork, paddedWork, type WorkLimits } from '../runtime/work.js';
+import { defaultTemperature } from '../scoring/probability.js';
+import type { EncodedPrompt, Pair, PairEncoder } from '../tokenization/pair-encoder.js';
+import { PromptEncoder } from '../tokenization/prompt-encoder.js';
+import { SequenceEncoder } from '../tokenization/sequence-encoder.js';
+import { Tokenizer } from '../tokenization/tokenizer.js';
 
 /** A model folder made ready to score pairs: what differs between one kind of network and another. */
 export interface CrossEncoder extends Placed {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import type { Addon } from './addon.js';
+import type { Addon } from '../addon.js';
 import { neededLibraries } from './elf.js';
 import { entries, sitePackages } from './site-packages.js';
 

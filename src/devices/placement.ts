@@ -1,16 +1,16 @@
-import type { CacheOptions } from './checkpoint/cache-file.js';
-import type { Checkpoint } from './checkpoint/checkpoint.js';
-import { convertWeights } from './checkpoint/convert-weights.js';
-import { probeCheckpoint, probeVocabularySize } from './checkpoint/probe-checkpoint.js';
-import { quantizeWeights } from './checkpoint/quantize-weights.js';
-import { ZrankError } from './error.js';
-import { writeQwen3Graph, type Graph, type GraphOptions } from './graph/qwen3.js';
-import { activationBytes } from './graph/memory.js';
-import { fromNative, loadAddon, type CudaDevice } from './runtime/addon.js';
-import { planCpu } from './runtime/cpu-precision.js';
-import { openCudaLibraries } from './runtime/cuda-libraries.js';
-import { Engine, type EngineModel } from './runtime/engine.js';
-import { packedWork, paddedTokensPerToken } from './runtime/work.js';
+import type { CacheOptions } from '../checkpoint/cache-file.js';
+import type { Checkpoint } from '../networks/decoder/checkpoint.js';
+import { convertWeights } from '../checkpoint/convert-weights.js';
+import { probeCheckpoint, probeVocabularySize } from './probe-network.js';
+import { quantizeWeights } from '../checkpoint/quantize-weights.js';
+import { ZrankError } from '../error.js';
+import { writeQwen3Graph, type Graph, type GraphOptions } from '../networks/decoder/graph.js';
+import { activationBytes } from '../networks/decoder/memory.js';
+import { fromNative, loadAddon, type CudaDevice } from '../addon.js';
+import { planCpu } from '../runtime/cpu-precision.js';
+import { openCudaLibraries } from '../libraries/cuda-libraries.js';
+import { Engine, type EngineModel } from '../runtime/engine.js';
+import { packedWork, paddedTokensPerToken } from '../runtime/work.js';
 
 /** `cuda` is the first GPU, `cuda:0,1` a pool of the two named. */
 export type Device = 'auto' | 'cpu' | 'webgpu' | 'cuda' | `cuda:${string}`;

@@ -1,5 +1,5 @@
-import type { Qwen3Config } from '../checkpoint/config.js';
-import type { GraphOptions } from './operators.js';
+import type { Qwen3Config } from './config.js';
+import type { GraphOptions } from '../../graph/operators.js';
 
 /**
  * Bytes that a run needs at its peak for a token of its batch, beside the weights: what is alive at once of residual and norm with

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { parseConfig, type Qwen3Config } from './config.js';
-import { checkFolder, maxLength, readConfig, readDefaultPrompt, readTokenizer } from './folder.js';
-import { isObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from './json.js';
-import { readModules } from './modules.js';
+import { checkFolder, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
+import { isObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from '../../json.js';
+import { readModules } from '../../checkpoint/modules.js';
 import { readScoringHead, type ScoringHead } from './scoring-head.js';
-import { checkWeights, readWeights, type Weights } from './weights.js';
+import { checkWeights, readWeights, type Weights } from '../../checkpoint/weights.js';
 
 /** What a model folder in the Hugging Face / sentence-transformers layout says, checked. */
 export interface Checkpoint {

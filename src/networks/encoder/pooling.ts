@@ -1,5 +1,5 @@
-import { ZrankError } from '../error.js';
-import type { JsonObject } from './json.js';
+import { ZrankError } from '../../error.js';
+import type { JsonObject } from '../../json.js';
 
 /**
  * How token embeddings become one embedding; the names of sentence-transformers (sentence_transformer/modules/pooling.py).

@@ -1,11 +1,11 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
-import type { Pooling } from '../checkpoint/pooling.js';
-import { ZrankError, errorCodes, type ErrorCode } from '../error.js';
-import type { CpuPrecision } from './cpu-precision.js';
-import { openDriver } from './cuda-libraries.js';
-import { findOnnxRuntime } from './onnxruntime-library.js';
+import type { Pooling } from './networks/encoder/pooling.js';
+import { ZrankError, errorCodes, type ErrorCode } from './error.js';
+import type { CpuPrecision } from './runtime/cpu-precision.js';
+import { openDriver } from './libraries/cuda-libraries.js';
+import { findOnnxRuntime } from './libraries/onnxruntime.js';
 
 /** The contract of the native addon (native/binding/addon.cc). Arguments are checked before they get here. */
 export interface Addon {
@@ -173,7 +173,7 @@ export function loadAddon(): Addon {
   return loaded;
 }
 
-export const addonPath = fileURLToPath(new URL('../../build/Release/zrank.node', import.meta.url));
+export const addonPath = fileURLToPath(new URL('../build/Release/zrank.node', import.meta.url));
 
 /** The addon as it is. Throws ADDON_NOT_FOUND. */
 export function loadNative(): Addon {

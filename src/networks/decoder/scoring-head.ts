@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { ZrankError } from '../error.js';
+import { ZrankError } from '../../error.js';
 import type { Qwen3Config } from './config.js';
-import { readJsonIfPresent } from './json.js';
-import { readModules } from './modules.js';
+import { readJsonIfPresent } from '../../json.js';
+import { readModules } from '../../checkpoint/modules.js';
 
 /**
  * What the score is read from: the logit of one token, the difference of two tokens' logits (log-odds), or the one row

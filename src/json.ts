@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { ZrankError } from '../error.js';
+import { ZrankError } from './error.js';
 
 export type JsonObject = Record<string, unknown>;
 
