@@ -1,16 +1,16 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { isMainThread } from 'node:worker_threads';
-import type { Pooling } from './networks/encoder/pooling.js';
 import { ZrankError, errorCodes, type ErrorCode } from './error.js';
-import type { CpuPrecision } from './runtime/cpu-precision.js';
-import { openDriver } from './libraries/cuda-libraries.js';
-import { findOnnxRuntime } from './libraries/onnxruntime.js';
 
 /** The contract of the native addon (native/binding/addon.cc). Arguments are checked before they get here. */
 export interface Addon {
   /** Opens libonnxruntime, once a process: later calls tell of the one that is open, whatever the path. */
   openRuntime(libraryPath: string): OnnxRuntime;
+  /**
+   * The folder in which ONNX Runtime looks from now on for the libraries of its providers; before that, where its own
+   * library lies. Throws DEVICE_UNAVAILABLE on a system that cannot change it.
+   */
+  setProviderFolder(folder: string): void;
   /** The one that is open. */
   runtime(): OnnxRuntime | undefined;
   /** The path of a library that this process has open under a name. */
@@ -43,6 +43,16 @@ export interface Addon {
   abandon(wholeProcess: boolean): void;
   errorCodes(): string[];
 }
+
+/** Arithmetic of matrix products on the CPU. Everything else is in fp32. */
+export type CpuPrecision = 'fp32' | 'bf16' | 'int8';
+
+/**
+ * How token embeddings become one embedding; the names of sentence-transformers (sentence_transformer/modules/pooling.py).
+ * native/core/pooling.h says what each computes.
+ */
+export const poolingModes = ['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const;
+export type Pooling = (typeof poolingModes)[number];
 
 export interface OnnxRuntime {
   path: string;
@@ -155,28 +165,10 @@ export interface EngineCounters {
   notFinite: number;
 }
 
-let addon: Addon | undefined;
-
-/** The addon, with ONNX Runtime opened. Throws ADDON_NOT_FOUND or ONNXRUNTIME_NOT_FOUND, which say what to do. */
-export function loadAddon(): Addon {
-  if (addon !== undefined) return addon;
-  const loaded = loadNative();
-  try {
-    // Another thread of this process may have opened it.
-    if (loaded.runtime() === undefined) loaded.openRuntime(findOnnxRuntime(() => openDriver(loaded)));
-  } catch (error) {
-    throw fromNative(error);
-  }
-  // Node joins a thread's workers before the thread exits: they must not sit in a queue of minutes.
-  process.once('exit', () => loaded.abandon(isMainThread));
-  addon = loaded;
-  return loaded;
-}
-
 export const addonPath = fileURLToPath(new URL('../build/Release/zrank.node', import.meta.url));
 
-/** The addon as it is. Throws ADDON_NOT_FOUND. */
-export function loadNative(): Addon {
+/** The addon, before it has ONNX Runtime. Throws ADDON_NOT_FOUND, which says what to do. */
+export function loadAddon(): Addon {
   try {
     return createRequire(import.meta.url)(addonPath) as Addon;
   } catch (cause) {

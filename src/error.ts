@@ -83,6 +83,11 @@ export class ZrankError extends Error {
   }
 }
 
+/** Throws ABORTED where the signal says so; the signal's reason is the cause. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
+}
+
 function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   if (typeof value === 'function') return 'a function';

@@ -7,7 +7,7 @@ export {
   type LoadOptions,
   type RankOptions,
 } from './reranker.js';
-export type { Device, Placement, Precision } from './devices/placement.js';
+export type { Device, Placement, Precision } from './devices/device.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
 export { diagnose, type Diagnosis } from './doctor/diagnose.js';
 export type { EngineCounters } from './addon.js';

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
-import { readCrossEncoder, type CrossEncoder } from './networks/network.js';
-import { ZrankError } from './error.js';
+import { throwIfAborted, ZrankError } from './error.js';
 import {
   aBoolean,
   aFunction,
@@ -13,8 +12,11 @@ import {
 } from './options.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './addon.js';
-import { devicePattern, type Device, type GpuAttention, type Placement, type Precision } from './devices/placement.js';
-import { Engine, splitThreads, throwIfAborted } from './runtime/engine.js';
+import type { CrossEncoder } from './networks/cross-encoder.js';
+import { readCrossEncoder } from './networks/network.js';
+import type { Device, GpuAttention, Placed, Placement, Precision } from './devices/device.js';
+import { deviceNames, isDevice, place } from './devices/placement.js';
+import { Engine, splitThreads } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
 import { toProbability } from './scoring/probability.js';
 import {
@@ -116,10 +118,7 @@ const loadRules = {
   maxLength: aPositiveInteger,
   truncation: callRules.truncation,
   specialTokens: callRules.specialTokens,
-  device: {
-    expected: '"auto", "cpu", "webgpu", "cuda", "cuda:N" or "cuda:N,M"',
-    test: (value: unknown) => devicePattern.test(String(value)),
-  },
+  device: { expected: deviceNames, test: isDevice },
   precision: oneOf('auto', 'fp32', 'bf16', 'fp16', 'int8'),
   attention: oneOf('auto', 'fused', 'paged', 'plain'),
   cacheFolder: aString,
@@ -138,6 +137,7 @@ const loadRules = {
  */
 export class Reranker implements AsyncDisposable {
   readonly #crossEncoder: CrossEncoder;
+  readonly #placement: Placement;
   readonly #engine: Engine;
   readonly #defaults: Required<
     Pick<
@@ -147,8 +147,9 @@ export class Reranker implements AsyncDisposable {
   >;
   readonly #lifetime: Lifetime;
 
-  private constructor(crossEncoder: CrossEncoder, engine: Engine, options: LoadOptions) {
+  private constructor(crossEncoder: CrossEncoder, placed: Placed, engine: Engine, options: LoadOptions) {
     this.#crossEncoder = crossEncoder;
+    this.#placement = placed.placement;
     this.#engine = engine;
     this.#lifetime = new Lifetime('reranker', () => engine.close());
     this.#defaults = {
@@ -156,7 +157,7 @@ export class Reranker implements AsyncDisposable {
       truncation: options.truncation ?? 'document',
       specialTokens: options.specialTokens ?? 'parse',
       temperature: options.temperature ?? crossEncoder.temperature,
-      maxBatchTokens: options.maxBatchTokens ?? crossEncoder.batchTokens(),
+      maxBatchTokens: options.maxBatchTokens ?? placed.batchTokens(),
       maxQueueTokens: options.maxQueueTokens ?? 2 ** 22,
     };
   }
@@ -168,20 +169,23 @@ export class Reranker implements AsyncDisposable {
   static async load(folder: string, options: LoadOptions = {}): Promise<Reranker> {
     if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
     checkOptions('Reranker.load()', options, loadRules);
-    const crossEncoder = await readCrossEncoder(resolve(folder), {
-      device: options.device ?? 'auto',
+    const crossEncoder = await readCrossEncoder(resolve(folder));
+    checkMaxLength(options.maxLength, crossEncoder);
+    const placed = await place(crossEncoder.network, options.device ?? 'auto', {
       precision: options.precision ?? 'auto',
-      attention: options.attention,
-      maxLength: options.maxLength,
+      attention: options.attention ?? 'auto',
+      maxLength: options.maxLength ?? crossEncoder.maxLength,
       cacheFolder: options.cacheFolder,
       onProgress: options.onLoadProgress,
     });
-    checkMaxLength(options.maxLength, crossEncoder);
-    return new Reranker(
-      crossEncoder,
-      await Engine.open(crossEncoder.model, { ...splitThreads(options), profilePrefix: options.profilePrefix }),
-      options,
-    );
+    const threads = { ...splitThreads(options), profilePrefix: options.profilePrefix };
+    const engine = await Engine.open(placed.model, threads);
+    try {
+      return new Reranker(crossEncoder, placed, engine, options);
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
   }
 
   /** The default of maxLength. */
@@ -194,9 +198,9 @@ export class Reranker implements AsyncDisposable {
     return this.placement.precision;
   }
 
-  /** Where the model runs and how, and what was passed over for it. */
+  /** Where the model runs and how, and what was rejected for it. */
   get placement(): Placement {
-    return this.#crossEncoder.placement;
+    return this.#placement;
   }
 
   /** What the engine behind this model has computed, for everyone in the process who shares it. */

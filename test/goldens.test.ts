@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker, type Pair } from 'zrank';
 import { readCheckpoint } from '../dist/networks/decoder/checkpoint.js';
-import { pairEncoder } from '../dist/networks/network.js';
+import { pairEncoder } from '../dist/networks/decoder/reranker.js';
 import { PromptTemplate } from '../dist/prompt/prompt-template.js';
 import {
   copyOfGolden,

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
 import { readCheckpoint } from '../dist/networks/decoder/checkpoint.js';
-import { writeQwen3Graph } from '../dist/networks/decoder/graph.js';
+import type { NativeModel } from '../dist/addon.js';
+import { gpuModel } from '../dist/devices/models.js';
 import { Engine } from '../dist/runtime/engine.js';
 import {
   expectCode,
@@ -27,7 +28,7 @@ if (!hasVulkanNode)
 const withoutFp16 = { GALLIUM_OVERRIDE_CPU_CAPS: 'sse4.1' };
 
 interface Scores {
-  placement: { device: string; precision: string; attention: string; passedOver: string[] };
+  placement: { device: string; precision: string; attention: string; rejected: string[] };
   logits: number[];
   counters: { notFinite: number; outOfMemory: number; sequences: number };
 }
@@ -104,17 +105,17 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
       const data = golden(name);
       const cases = data.cases.filter((entry) => entry.token_ids.length <= 180);
       const { logits, counters } = await onWebGpu<Omit<Scores, 'placement'>>(`${namedCases(data, cases)}
-      const { readCheckpoint } = await import('./dist/checkpoint/checkpoint.js');
+      const { readCheckpoint } = await import('./dist/networks/decoder/checkpoint.js');
       const { convertWeights } = await import('./dist/checkpoint/convert-weights.js');
-      const { writeQwen3Graph } = await import('./dist/graph/qwen3.js');
+      const { cpuModel, gpuModel } = await import('./dist/devices/models.js');
       const { Engine } = await import('./dist/runtime/engine.js');
       const { packedWork } = await import('./dist/runtime/work.js');
       const checkpoint = await readCheckpoint(${JSON.stringify(data.folder)});
-      const model = (graph, device) => ({ kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, prepack: graph.prepack, device, deviceIndex: 0 });
       const weights = await convertWeights(checkpoint.weights, 'F16', { cacheFolder: ${JSON.stringify(cacheFolder)} });
-      const graph = writeQwen3Graph({ ...checkpoint, weights }, { compute: 'fp16', attention: 'plain', positions: 512 });
-      const safer = model(writeQwen3Graph(checkpoint, { compute: 'fp32', attention: 'grouped' }), 'cpu');
-      const engine = await Engine.open({ replicas: [model(graph, 'webgpu')], files: graph.weightFiles, safer }, { workers: 1, threads: 1 });
+      const form = { compute: 'fp16', attention: 'plain', positions: 512 };
+      const model = gpuModel({ ...checkpoint, weights }, form, { kind: 'webgpu', indices: [0] });
+      const safer = cpuModel(checkpoint).replicas[0];
+      const engine = await Engine.open({ ...model, safer }, { workers: 1, threads: 1 });
       const sequences = cases.map((entry) => ({ ids: entry.token_ids }));
       const logits = await engine.run(packedWork(sequences, names, { maxBatchTokens: 1024, maxQueueTokens: 1e6 }));
       console.log(JSON.stringify({ logits: [...logits], counters: engine.counters() }));
@@ -186,7 +187,7 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
     expect(code).toBe('DEVICE_UNAVAILABLE');
     expect(message).toMatch(/f16/);
     expect(placement).toMatchObject({ device: 'webgpu', precision: 'fp32' });
-    expect(placement.passedOver[0]).toMatch(/^webgpu in fp16 .*f16/);
+    expect(placement.rejected[0]).toMatch(/^webgpu in fp16 .*f16/);
   });
 });
 
@@ -194,7 +195,7 @@ test('CUDA that is not there is an error with the loader’s words, and auto pas
   const { folder } = golden('causal-bf16');
   await using reranker = await Reranker.load(folder);
   if (reranker.placement.device !== 'cpu') return;
-  expect(reranker.placement.passedOver).toEqual([
+  expect(reranker.placement.rejected).toEqual([
     expect.stringMatching(/^cuda: .*(cannot open shared object file|CUDA)/),
   ]);
   await expectCode(
@@ -215,20 +216,10 @@ test('precisions that a device does not have', async () => {
 });
 
 test('PagedAttention’s graph is well-formed: its nodes fit, and the CPU merely has no kernels for them', async () => {
-  const graph = writeQwen3Graph(await readCheckpoint(tinyModel), {
-    compute: 'bf16',
-    attention: 'paged',
-    positions: 512,
-  });
-  const native = {
-    kind: 'packed-decoder',
-    graph: graph.model,
-    weightFolder: graph.weightFolder,
-    prepack: graph.prepack,
-    device: 'cpu',
-    deviceIndex: 0,
-  } as const;
-  const opened = Engine.open({ replicas: [native], files: graph.weightFiles }, { workers: 1, threads: 1 });
+  const form = { compute: 'bf16', attention: 'paged', positions: 512 } as const;
+  const { replicas, files } = gpuModel(await readCheckpoint(tinyModel), form, { kind: 'cuda', indices: [0] });
+  const onCpu = replicas.map((replica) => ({ ...replica, device: 'cpu' }) as NativeModel);
+  const opened = Engine.open({ replicas: onCpu, files }, { workers: 1, threads: 1 });
   await expect(opened).rejects.toMatchObject({
     code: 'SESSION_FAILED',
     message: expect.stringMatching(/^Could not find an implementation/) as string,

@@ -2,9 +2,9 @@
 
 import { expect, test } from 'vitest';
 import { activationBytes } from '../dist/networks/decoder/memory.js';
-import { cudaBatchTokens } from '../dist/devices/placement.js';
+import { cudaBatchTokens } from '../dist/devices/cuda.js';
 import { golden } from './support.js';
-import { parseConfig } from '../dist/networks/decoder/config.js';
+import { readDecoderConfig } from '../dist/networks/decoder/architectures.js';
 import { readConfig } from '../dist/checkpoint/folder.js';
 
 const gpu = (freeMemory: number | undefined, totalMemory = 80e9) => ({
@@ -26,7 +26,7 @@ test('a batch takes four fifths of the memory that is free on the fullest GPU, a
 test('the bytes of a token: MLP or attention, whichever is larger, by the width of the type', async () => {
   const { folder } = golden('causal-bf16');
   const config = {
-    ...parseConfig(await readConfig(folder), folder),
+    ...readDecoderConfig(await readConfig(folder), folder),
     hiddenSize: 2560,
     intermediateSize: 9728,
     heads: 32,

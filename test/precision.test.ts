@@ -6,15 +6,16 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
 import { readCheckpoint } from '../dist/networks/decoder/checkpoint.js';
 import { quantizeWeights } from '../dist/checkpoint/quantize-weights.js';
-import { loadAddon } from '../dist/addon.js';
-import { writeQwen3Graph } from '../dist/networks/decoder/graph.js';
-import { planCpu } from '../dist/runtime/cpu-precision.js';
+import { planCpu } from '../dist/devices/cpu.js';
+import { cpuModel } from '../dist/devices/models.js';
+import { openAddon } from '../dist/libraries/open-addon.js';
+import { projectionWeights } from '../dist/networks/decoder/tensors.js';
 import { Engine } from '../dist/runtime/engine.js';
 import { packedWork } from '../dist/runtime/work.js';
 import type { Weights } from '../dist/checkpoint/weights.js';
 import { expectCode, golden, goldenNames, root, temporaryFolder, tinyModel, type Golden } from './support.js';
 
-const kernels = loadAddon().kernels();
+const kernels = openAddon().kernels();
 const stored = { 'causal-bf16': 'BF16', 'causal-fp16': 'F16', 'causal-fp32-sharded': 'F32' };
 
 test.each(Object.entries(stored))('auto for %s', async (name, dtype) => {
@@ -36,27 +37,11 @@ test.each(Object.entries(stored))('auto for %s', async (name, dtype) => {
 /** A golden's logits where ONNX Runtime multiplies. */
 async function withoutKernels(data: Golden, weights?: Weights): Promise<Float32Array> {
   const checkpoint = await readCheckpoint(data.folder);
-  const graph = writeQwen3Graph(
-    { ...checkpoint, weights: weights ?? checkpoint.weights },
-    { compute: 'fp32', attention: 'grouped' },
-  );
-  const native = {
-    kind: 'packed-decoder',
-    graph: graph.model,
-    weightFolder: graph.weightFolder,
-    prepack: graph.prepack,
-    device: 'cpu',
-    deviceIndex: 0,
-  } as const;
-  const engine = await Engine.open({ replicas: [native], files: graph.weightFiles }, { workers: 1, threads: 1 });
+  const model = cpuModel({ ...checkpoint, weights: weights ?? checkpoint.weights });
+  const engine = await Engine.open(model, { workers: 1, threads: 1 });
   const sequences = data.cases.map((entry) => ({ ids: entry.token_ids }));
-  const logits = await engine.run(
-    packedWork(
-      sequences,
-      data.cases.map((entry) => entry.query),
-      { maxBatchTokens: 2048, maxQueueTokens: 2 ** 22 },
-    ),
-  );
+  const queries = data.cases.map((entry) => entry.query);
+  const logits = await engine.run(packedWork(sequences, queries, { maxBatchTokens: 2048, maxQueueTokens: 2 ** 22 }));
   await engine.close();
   return logits;
 }
@@ -105,7 +90,7 @@ describe('int8', () => {
     expect(reranker.placement).toMatchObject({
       device: 'cpu',
       precision: 'int8',
-      passedOver: [expect.stringContaining(`cuda: precision 'int8' runs on the CPU`)],
+      rejected: [expect.stringContaining(`cuda: precision 'int8' runs on the CPU`)],
     });
     const logits = await reranker.predict(data.cases.map((entry) => entry.prompt));
     expectRounded(data, logits);
@@ -119,11 +104,10 @@ describe('int8', () => {
 
   test.each(goldenNames)('%s without kernels of our own, by MatMulNBits', async (name) => {
     const data = golden(name);
-    const { weights } = await readCheckpoint(data.folder);
-    expectRounded(
-      data,
-      await withoutKernels(data, await quantizeWeights(weights, { cacheFolder: await temporaryFolder() })),
-    );
+    const { config, weights } = await readCheckpoint(data.folder);
+    const options = { cacheFolder: await temporaryFolder() };
+    const quantized = await quantizeWeights(weights, projectionWeights(config), options);
+    expectRounded(data, await withoutKernels(data, quantized));
   });
 
   test('a model that is none in 8 bits is refused when it is quantized, and nothing is kept of it', async () => {

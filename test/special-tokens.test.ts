@@ -2,7 +2,7 @@
 
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readCheckpoint } from '../dist/networks/decoder/checkpoint.js';
-import { pairEncoder } from '../dist/networks/network.js';
+import { pairEncoder } from '../dist/networks/decoder/reranker.js';
 import { PromptTemplate } from '../dist/prompt/prompt-template.js';
 import type { EncodeOptions, Pair, PairEncoder } from '../dist/tokenization/pair-encoder.js';
 import { Tokenizer } from '../dist/tokenization/tokenizer.js';

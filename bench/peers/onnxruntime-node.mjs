@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
-import { writeQwen3Graph } from '../../dist/networks/decoder/graph.js';
+import { writeGraph } from '../../dist/networks/decoder/graph.js';
 import { PromptTemplate } from '../../dist/prompt/prompt-template.js';
 import { PromptEncoder } from '../../dist/tokenization/prompt-encoder.js';
 import { Tokenizer } from '../../dist/tokenization/tokenizer.js';
@@ -20,7 +20,7 @@ const checkpoint = await readCheckpoint(settings.model).catch((error) =>
   unavailable(`its graph is written for Qwen3 alone: ${error.message}`),
 );
 const encoder = new PromptEncoder(new Tokenizer(checkpoint.tokenizer), PromptTemplate.load(checkpoint.template));
-const graph = writeQwen3Graph(checkpoint);
+const graph = writeGraph(checkpoint);
 const session = await InferenceSession.create(graph.model, {
   executionProviders: [settings.device.startsWith('cuda') ? 'cuda' : 'cpu'],
   intraOpNumThreads: settings.threads,

@@ -35,6 +35,11 @@ Napi::Value Runtime(const Napi::CallbackInfo& info) {
   return runtime == nullptr ? info.Env().Undefined() : ToJs(info.Env(), *runtime);
 }
 
+// setProviderFolder(folder)
+void SetProviderFolder(const Napi::CallbackInfo& info) {
+  Guarded(info, [&] { OrtRuntime::Get().SetProviderFolder(info[0].As<Napi::String>()); });
+}
+
 // loadedLibrary(name) -> its path, where this process has it open
 Napi::Value FindLoadedLibrary(const Napi::CallbackInfo& info) {
   const auto path = LoadedLibrary(info[0].As<Napi::String>());
@@ -114,6 +119,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Calls(env, EngineObject::Define(env)));
   exports.Set("openRuntime", Napi::Function::New<OpenRuntime>(env));
   exports.Set("runtime", Napi::Function::New<Runtime>(env));
+  exports.Set("setProviderFolder", Napi::Function::New<SetProviderFolder>(env));
   exports.Set("loadedLibrary", Napi::Function::New<FindLoadedLibrary>(env));
   exports.Set("openLibrary", Napi::Function::New<OpenSharedLibrary>(env));
   exports.Set("kernels", Napi::Function::New<Kernels>(env));

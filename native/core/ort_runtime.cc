@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <mutex>
 
 #include "core/error.h"
@@ -32,17 +33,27 @@ const OrtApiBase* Load(const std::string& library_path) {
 }  // namespace
 
 // What fails comes back as a status; the same on stderr would be in the host's way.
-OrtRuntime::OrtRuntime(const OrtApiBase* base, std::string library_path)
+OrtRuntime::OrtRuntime(const OrtApiBase* base, std::string library_path, FolderHandle provider_folder)
     : env_(ORT_LOGGING_LEVEL_FATAL, "zrank"),
       version_(base->GetVersionString()),
-      library_path_(std::move(library_path)) {}
+      library_path_(std::move(library_path)),
+      provider_folder_(std::move(provider_folder)) {}
 
 OrtRuntime& OrtRuntime::Open(const std::string& library_path) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
-  if (runtime == nullptr) runtime = new OrtRuntime(Load(library_path), library_path);
+  if (runtime == nullptr) {
+    // From 1.30 on it would send usage to its maker and keep an identifier in the user's cache.
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+    // ONNX Runtime looks for providers in the folder that its own path names: one that can be made to mean another.
+    const size_t slash = library_path.rfind('/') + 1;
+    const FolderHandle folder(library_path.substr(0, slash));
+    runtime = new OrtRuntime(Load(folder.path() + library_path.substr(slash)), library_path, folder);
+  }
   return *runtime;
 }
+
+void OrtRuntime::SetProviderFolder(const std::string& folder) { provider_folder_.Redirect(folder); }
 
 const OrtRuntime* OrtRuntime::Opened() { return runtime; }
 

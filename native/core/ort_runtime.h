@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "core/folder_handle.h"
+
 namespace zrank {
 
 // ONNX Runtime in this process: the library, opened with dlopen, and one Ort::Env. Process lifetime: neither is ever
@@ -17,16 +19,21 @@ class OrtRuntime {
   // The same, or null before Open.
   static const OrtRuntime* Opened();
 
+  // The folder in which ONNX Runtime looks from now on for its providers' libraries; before that, its library's own.
+  // Throws DEVICE_UNAVAILABLE where the folder or the way to change it is not there.
+  void SetProviderFolder(const std::string& folder);
+
   Ort::Env& env() { return env_; }
   const std::string& version() const { return version_; }
   const std::string& library_path() const { return library_path_; }
 
  private:
-  OrtRuntime(const OrtApiBase* base, std::string library_path);
+  OrtRuntime(const OrtApiBase* base, std::string library_path, FolderHandle provider_folder);
 
   Ort::Env env_;
   std::string version_;
   std::string library_path_;
+  const FolderHandle provider_folder_;
 };
 
 }  // namespace zrank

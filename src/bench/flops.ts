@@ -1,4 +1,5 @@
-import { parseConfig, type Qwen3Config } from '../networks/decoder/config.js';
+import { readDecoderConfig } from '../networks/decoder/architectures.js';
+import type { DecoderConfig } from '../networks/decoder/config.js';
 import { readConfig } from '../checkpoint/folder.js';
 import { ZrankError } from '../error.js';
 
@@ -14,7 +15,7 @@ export interface Work {
  * every computed token, causal attention of every sequence, and in the last layer, behind the attention's keys and
  * values, the last token of each sequence alone.
  */
-export function modelFlops(config: Qwen3Config, { computedTokens, sequenceTokens }: Work): number {
+export function modelFlops(config: DecoderConfig, { computedTokens, sequenceTokens }: Work): number {
   const { layers, hiddenSize, intermediateSize, heads, keyValueHeads, headDim } = config;
   const queryKeyValue = 2 * hiddenSize * headDim * (heads + 2 * keyValueHeads);
   const outputAndMlp = 2 * hiddenSize * (heads * headDim + 3 * intermediateSize);
@@ -30,9 +31,9 @@ export function modelFlops(config: Qwen3Config, { computedTokens, sequenceTokens
 }
 
 /** The network of a model folder, or null where it is none whose operations are counted here. */
-export async function readNetwork(folder: string): Promise<Qwen3Config | null> {
+export async function readNetwork(folder: string): Promise<DecoderConfig | null> {
   try {
-    return parseConfig(await readConfig(folder), folder);
+    return readDecoderConfig(await readConfig(folder), folder);
   } catch (error) {
     if (error instanceof ZrankError && error.code === 'ARCHITECTURE_UNSUPPORTED') return null;
     throw error;

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { dataType, OnnxGraphWriter } from '../graph/onnx.js';
-import { seededRandom } from '../evaluation/random.js';
+import { seededRandom } from '../random.js';
 import { cudaIndex } from './machine.js';
 
 /** A chain of this many [rows, size] x [size, size] products. */

@@ -1,5 +1,5 @@
 import type { Reranker } from '../index.js';
-import { seededRandom } from '../evaluation/random.js';
+import { seededRandom } from '../random.js';
 import type { Call } from './workload.js';
 
 export interface InvarianceResult {

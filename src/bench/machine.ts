@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { loadAddon } from '../addon.js';
+import { openAddon } from '../libraries/open-addon.js';
 import type { GemmPeak } from './gemm-peak.js';
 
 export interface Machine {
@@ -54,7 +54,7 @@ export async function ownVersions(): Promise<Record<string, string>> {
   const manifest = JSON.parse(
     await readFile(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8'),
   ) as { version: string };
-  return { zrank: manifest.version, node: process.versions.node, onnxruntime: loadAddon().runtime()!.version };
+  return { zrank: manifest.version, node: process.versions.node, onnxruntime: openAddon().runtime()!.version };
 }
 
 /** The GPU that a device such as `cuda:1` or `cuda:0,1` names first. */

@@ -1,5 +1,5 @@
 import { ZrankError } from '../error.js';
-import { seededRandom } from '../evaluation/random.js';
+import { seededRandom } from '../random.js';
 import type { Tokenizer } from '../tokenization/tokenizer.js';
 
 /** Distinct words that a source draws from, and the least that it makes do with. */

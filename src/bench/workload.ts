@@ -1,6 +1,6 @@
 import { readTokenizer } from '../checkpoint/folder.js';
 import { readCrossEncoder } from '../networks/network.js';
-import { seededRandom } from '../evaluation/random.js';
+import { seededRandom } from '../random.js';
 import { Tokenizer } from '../tokenization/tokenizer.js';
 import { drawLength, type Lengths } from './scenario.js';
 import { TextSource } from './text.js';
@@ -31,7 +31,7 @@ export interface WorkloadOptions {
 
 /** Generates the calls of a run for a model folder's tokenizer and prompts; the same options give the same texts. */
 export async function makeCalls(folder: string, options: WorkloadOptions): Promise<Call[]> {
-  const { encoder, maxLength } = await readCrossEncoder(folder, { device: 'cpu', precision: 'auto' });
+  const { encoder, maxLength } = await readCrossEncoder(folder);
   const tokenizer = await readTokenizer(folder);
   const source = await TextSource.create(new Tokenizer(tokenizer), tokenizer, options.seed);
   const random = seededRandom(options.seed + 1);

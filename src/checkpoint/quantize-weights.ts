@@ -19,14 +19,19 @@ export interface QuantizeOptions extends CacheOptions {
 export const int8Parts = (weight: string): [bytes: string, scales: string] => [`${weight}_int8`, `${weight}_scales`];
 
 /**
- * The weights, and with them the projections of all layers in 8 bits (int8Parts), quantized once into a file of the cache.
- * A weight [out, in] becomes bytes [out, blocks, 128] in U8, of which 128 stands for zero, and scales [out, blocks] in F32:
- * (byte - 128) * scale. The last block of a row is filled up with zeros. It is the form of com.microsoft's MatMulNBits.
+ * The weights, and with them those of these names in 8 bits (int8Parts), quantized once into a file of the cache.
+ * A weight [out, in] becomes bytes [out, blocks, 128] in U8, of which 128 stands for zero, and scales [out, blocks] in
+ * F32: (byte - 128) * scale. The last block of a row is filled up with zeros. It is the form of com.microsoft's
+ * MatMulNBits.
  */
-export async function quantizeWeights(weights: Weights, { check, ...options }: QuantizeOptions = {}): Promise<Weights> {
+export async function quantizeWeights(
+  weights: Weights,
+  names: Iterable<string>,
+  { check, ...options }: QuantizeOptions = {},
+): Promise<Weights> {
   const withQuantized = (tensors: TensorRef[]): Weights =>
     new Map([...weights, ...tensors.map((tensor) => [tensor.name, tensor] as const)]);
-  const sources = [...weights.values()].filter(({ name }) => /^model\.layers\.\d+\..*_proj\.weight$/.test(name));
+  const sources = Array.from(names, (name) => weights.get(name)!);
   const tensors = sources.flatMap(({ name, shape: [rows, depth] }) => {
     const blocks = Math.ceil(depth! / int8Block);
     const [bytes, scales] = int8Parts(name);

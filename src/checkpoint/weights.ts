@@ -1,6 +1,5 @@
 import { join, normalize } from 'node:path';
 import { ZrankError } from '../error.js';
-import type { Qwen3Config } from '../networks/decoder/config.js';
 import { isObject, readJsonIfPresent } from '../json.js';
 import { readSafetensorsHeader, type TensorRef } from './safetensors.js';
 
@@ -38,56 +37,4 @@ export async function readWeights(folder: string): Promise<Weights> {
       throw new ZrankError('TENSOR_MISSING', `${indexPath} places ${name} in ${shard}, which does not hold it`);
   }
   return tensors;
-}
-
-/** Name and shape of every tensor that a Qwen3 checkpoint must have. */
-export function* expectedTensors(config: Qwen3Config): Generator<[name: string, shape: number[]]> {
-  const { hiddenSize, intermediateSize, headDim } = config;
-  const queries = config.heads * headDim;
-  const keys = config.keyValueHeads * headDim;
-  yield ['model.embed_tokens.weight', [config.vocabularySize, hiddenSize]];
-  for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}.`;
-    yield [`${prefix}input_layernorm.weight`, [hiddenSize]];
-    yield [`${prefix}self_attn.q_proj.weight`, [queries, hiddenSize]];
-    yield [`${prefix}self_attn.k_proj.weight`, [keys, hiddenSize]];
-    yield [`${prefix}self_attn.v_proj.weight`, [keys, hiddenSize]];
-    yield [`${prefix}self_attn.q_norm.weight`, [headDim]];
-    yield [`${prefix}self_attn.k_norm.weight`, [headDim]];
-    yield [`${prefix}self_attn.o_proj.weight`, [hiddenSize, queries]];
-    yield [`${prefix}post_attention_layernorm.weight`, [hiddenSize]];
-    yield [`${prefix}mlp.gate_proj.weight`, [intermediateSize, hiddenSize]];
-    yield [`${prefix}mlp.up_proj.weight`, [intermediateSize, hiddenSize]];
-    yield [`${prefix}mlp.down_proj.weight`, [hiddenSize, intermediateSize]];
-  }
-  yield ['model.norm.weight', [hiddenSize]];
-  if (config.architecture === 'Qwen3ForSequenceClassification') {
-    yield ['score.weight', [1, hiddenSize]];
-  } else if (!config.tiedEmbeddings) {
-    yield ['lm_head.weight', [config.vocabularySize, hiddenSize]];
-  }
-}
-
-/** Compares the tensors with the config before anything runs: TENSOR_MISSING, TENSOR_SHAPE_MISMATCH, TENSOR_DTYPE_UNSUPPORTED. */
-export function checkWeights(config: Qwen3Config, weights: Weights): void {
-  for (const [name, shape] of expectedTensors(config)) {
-    const tensor = weights.get(name);
-    if (tensor === undefined) throw new ZrankError('TENSOR_MISSING', `the checkpoint has no tensor ${name}`);
-    if (tensor.shape.length !== shape.length || tensor.shape.some((dim, i) => dim !== shape[i])) {
-      throw new ZrankError(
-        'TENSOR_SHAPE_MISMATCH',
-        `${tensor.path}: ${name} has the shape [${tensor.shape}], config.json asks for [${shape}]`,
-        {
-          expected: `[${shape}]`,
-          received: `[${tensor.shape}]`,
-        },
-      );
-    }
-    if (!['F32', 'F16', 'BF16'].includes(tensor.dtype)) {
-      throw new ZrankError(
-        'TENSOR_DTYPE_UNSUPPORTED',
-        `${tensor.path}: ${name} is stored as ${tensor.dtype}; supported are F32, F16 and BF16`,
-      );
-    }
-  }
 }

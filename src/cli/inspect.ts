@@ -1,14 +1,11 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readCheckpoint, type Checkpoint } from '../networks/decoder/checkpoint.js';
-import { pairEncoder } from '../networks/network.js';
+import { planCpu } from '../devices/cpu.js';
 import { ZrankError } from '../error.js';
-import { PromptTemplate } from '../prompt/prompt-template.js';
-import { loadAddon } from '../addon.js';
-import { planCpu } from '../runtime/cpu-precision.js';
+import { openAddon } from '../libraries/open-addon.js';
+import type { Description } from '../networks/cross-encoder.js';
+import { readCrossEncoder } from '../networks/network.js';
 import { defaultThreads } from '../runtime/engine.js';
-import { defaultTemperature } from '../scoring/probability.js';
-import { Tokenizer } from '../tokenization/tokenizer.js';
 
 const help = `Usage: zrank inspect FOLDER [--json]
 
@@ -28,58 +25,28 @@ export async function inspect(args: string[]): Promise<number> {
   }
   const [folder, ...rest] = positionals;
   if (folder === undefined || rest.length) throw new ZrankError('INVALID_ARGUMENT', 'zrank inspect takes one FOLDER');
-  const report = await describe(await readCheckpoint(resolve(folder)));
+  const report = await inspectModel(resolve(folder));
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : lines(report));
   return 0;
 }
 
-async function describe(checkpoint: Checkpoint) {
-  const { config, head, weights } = checkpoint;
-  const tokenizer = new Tokenizer(checkpoint.tokenizer);
-  const template = PromptTemplate.load(checkpoint.template);
-  const pair = ['{query}', '{document}'] as const;
-  const [encoded] = await pairEncoder(checkpoint, tokenizer).encode(template?.failure ? [] : [pair], {
-    maxLength: checkpoint.maxLength,
-    truncation: 'document',
-    specialTokens: 'parse',
-  });
-  const tensors = [...weights.values()];
-  const bytes = tensors.reduce((sum, tensor) => sum + tensor.length, 0);
-  const token = (id: number) => `${id} ${JSON.stringify(tokenizer.tokenText(id) ?? null)}`;
-  const plan = planCpu('auto', checkpoint, loadAddon().kernels());
-  const dtypes = [...new Set(tensors.map((tensor) => tensor.dtype))].sort();
+/** What the folder holds, and how it would run on this machine's CPU. */
+async function inspectModel(folder: string): Promise<Description & { runs: string }> {
+  const { network, describe } = await readCrossEncoder(folder);
+  const plan =
+    network.kind === 'decoder'
+      ? planCpu('auto', network, openAddon().kernels())
+      : { precision: 'fp32', reason: 'the precision of its file' };
   return {
-    folder: checkpoint.folder,
-    architecture: config.architecture,
-    layers: config.layers,
-    hiddenSize: config.hiddenSize,
-    intermediateSize: config.intermediateSize,
-    heads: `${config.heads} query, ${config.keyValueHeads} key/value, of ${config.headDim}`,
-    vocabulary: config.vocabularySize,
-    parameters: tensors.reduce((sum, tensor) => sum + tensor.shape.reduce((product, dim) => product * dim, 1), 0),
-    dtype: dtypes.join(', '),
-    weightBytes: bytes,
-    weightFiles: [...new Set(tensors.map((tensor) => tensor.path))],
-    maxLength: checkpoint.maxLength,
-    prompt:
-      template?.failure?.message ?? template?.render(...pair) ?? 'query and document, tokenized one after the other',
-    promptTokens: encoded?.ids.length ?? 0,
-    instruction: template === undefined ? 'none' : template.hasSystemMessage ? 'a system message' : 'inside the query',
-    score:
-      head.kind === 'token'
-        ? `logit of token ${token(head.trueTokenId)}`
-        : head.kind === 'log-odds'
-          ? `logit of token ${token(head.trueTokenId)} minus that of ${token(head.falseTokenId)}`
-          : 'score.weight, read at the last token that is not padding',
-    temperature: defaultTemperature(head),
+    ...(await describe()),
     runs: `on the CPU in ${plan.precision} (${plan.reason}), ${defaultThreads()} threads, weights mapped from their files`,
   };
 }
 
-function lines(report: Awaited<ReturnType<typeof describe>>): string {
+function lines(report: Description & { runs: string }): string {
   const shown = {
     ...report,
-    parameters: `${(report.parameters / 1e6).toFixed(1)} M`,
+    ...(report.parameters !== undefined && { parameters: `${(report.parameters / 1e6).toFixed(1)} M` }),
     weightBytes: `${(report.weightBytes / 1e6).toFixed(1)} MB`,
     weightFiles: report.weightFiles.join('\n'),
     prompt: JSON.stringify(report.prompt),

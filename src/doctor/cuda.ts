@@ -1,12 +1,17 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Addon, CudaDevice } from '../addon.js';
-import { cudaProviderName, openNeeded, type NeededLibrary } from '../libraries/cuda-libraries.js';
+import {
+  cudaProviderFolder,
+  cudaProviderName,
+  gpuWheels,
+  openNeeded,
+  type GpuWheel,
+  type NeededLibrary,
+} from '../libraries/cuda-libraries.js';
 import { neededLibraries } from '../libraries/elf.js';
-import { gpuWheels, type GpuWheel } from '../libraries/onnxruntime.js';
 import { runChild } from './child.js';
 import { tryDevice, type Trial } from './trial.js';
 
@@ -68,12 +73,8 @@ export async function examineCuda(addon: Addon | null): Promise<CudaReport> {
 
 function findProvider(addon: Addon | null, wheels: readonly GpuWheel[]): string | null {
   const runtime = addon?.runtime();
-  if (runtime === undefined) return null;
-  const wheel = process.env['ZRANK_ONNXRUNTIME']
-    ? undefined
-    : wheels.find(({ version }) => version === runtime.version);
-  const folders = [dirname(runtime.path), ...(wheel === undefined ? [] : [wheel.folder])];
-  return folders.map((folder) => join(folder, cudaProviderName)).find(existsSync) ?? null;
+  const folder = runtime && cudaProviderFolder(runtime, wheels);
+  return folder === undefined ? null : join(folder, cudaProviderName);
 }
 
 async function askDriver(): Promise<CudaDriver> {

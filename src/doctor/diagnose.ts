@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { addonPath, loadAddon, loadNative, type Addon } from '../addon.js';
+import { addonPath, loadAddon, type Addon } from '../addon.js';
+import { openAddon } from '../libraries/open-addon.js';
 import { examineCuda, type CudaReport } from './cuda.js';
 import { examineModels, type ModelsReport } from './models.js';
 import { describeSystem, findProblems, type Problem } from './problems.js';
@@ -41,8 +42,8 @@ export async function diagnose(): Promise<Diagnosis> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
-  const native = attempt(loadNative);
-  const opened = attempt(loadAddon);
+  const native = attempt(loadAddon);
+  const opened = attempt(openAddon);
   const runtime = opened.value?.runtime();
   const usable = native.value ?? null;
   const [cpu, cuda, webgpu, models] = await Promise.all([

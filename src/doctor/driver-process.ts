@@ -1,10 +1,10 @@
 // Prints what NVIDIA's driver says, as JSON: CudaDriver of cuda.ts.
 
-import { loadNative } from '../addon.js';
+import { loadAddon } from '../addon.js';
 import { driverName, openDriver } from '../libraries/cuda-libraries.js';
 import type { CudaDriver } from './cuda.js';
 
-const addon = loadNative();
+const addon = loadAddon();
 openDriver(addon);
 const driver: CudaDriver = {
   library: addon.loadedLibrary(driverName) ?? null,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Placement } from '../devices/placement.js';
+import type { Placement } from '../devices/device.js';
 import { runChild } from './child.js';
 
 /** What came of running the embedded model on a device. */

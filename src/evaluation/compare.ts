@@ -1,7 +1,7 @@
 import { mean, quantileSorted, sampleWithReplacement } from 'simple-statistics';
 import { ZrankError } from '../error.js';
 import type { Evaluation } from './evaluate.js';
-import { seededRandom } from './random.js';
+import { seededRandom } from '../random.js';
 
 export interface CompareOptions {
   /** Bootstrap samples, and random sign patterns of the test. @default 10000 */

@@ -1,9 +1,27 @@
 import { dataType, type DataType } from './onnx.js';
-import { microsoft, own, type Operators } from './operators.js';
-import { positionColumn, rotaryTables } from './rotary.js';
+import { microsoft, own, type Operators, type Projection } from './operators.js';
+import { positionColumn, rotaryFrequencies, rotaryTables, type Rope } from './rotary.js';
 
 /** Added to the scores of keys behind a query: zero after the softmax, and finite. */
 const masked = -30_000;
+
+/** The attention of a network. */
+export interface AttentionConfig {
+  /** Query heads. */
+  heads: number;
+  /** Heads of keys and values, each shared by as many query heads. */
+  keyValueHeads: number;
+  headDim: number;
+  rmsNormEpsilon: number;
+  rope: Rope;
+}
+
+/** Names of the tensors of a layer's attention. */
+export interface AttentionTensors {
+  projections: readonly [queries: Projection, keys: Projection, values: Projection];
+  /** RMSNorms of each head, where there are any. */
+  norms: readonly [queries: string, keys: string] | undefined;
+}
 
 /** Positions of the B * S laid out by `expand` whose attention is wanted: a row a token, or every sequence's last. */
 export type AttendedRows = 'compact' | 'last_flat';
@@ -12,12 +30,13 @@ export type AttendedRows = 'compact' | 'last_flat';
 const pagedBlockSize = 256;
 
 /**
- * Causal self-attention with a norm on each head of queries and keys, over the sequences of a packed batch. The projections
+ * Causal self-attention over the sequences of a packed batch. The projections
  * see the T unique tokens; `expand` lays them out as B right-padded sequences of S tokens, or for PagedAttention as sequences
  * without padding, E tokens in all.
  */
 export class Attention {
   readonly #ops: Operators;
+  readonly #config: AttentionConfig;
   /** The type of the computation, but fp32 for attention from plain operators, which would round at every step. */
   readonly #type: DataType;
   /** [S or more, headDim / 2] */
@@ -29,10 +48,11 @@ export class Attention {
   readonly #caches: readonly string[] = [];
 
   /** Declares the inputs of the graph that attention alone takes, and writes what all layers share. */
-  constructor(ops: Operators) {
+  constructor(ops: Operators, config: AttentionConfig) {
     this.#ops = ops;
+    this.#config = config;
     const input = (name: string, shape: (string | number)[]) => ops.graph.input(name, dataType.int32, shape);
-    const { attention } = ops.options;
+    const { attention } = ops.form;
     this.#type = attention === 'plain' ? dataType.float : ops.compute;
     input('expand', attention === 'paged' ? ['E'] : ['B', 'S']);
     input('compact', ['T']);
@@ -47,14 +67,15 @@ export class Attention {
       input('seqlens_k', ['B']);
       input('total_sequence_length', [1]);
     }
-    ({ cos: this.#cos, sin: this.#sin } = rotaryTables(ops, this.#type));
+    const frequencies = rotaryFrequencies(config.rope, config.headDim);
+    ({ cos: this.#cos, sin: this.#sin } = rotaryTables(ops, frequencies, this.#type));
     if (attention === 'plain') this.#mask = this.#causalMask();
   }
 
   /** Zeros [blocks, block size, key/value heads, headDim] for keys and values; the input `blocks` is [blocks, 1] in int64. */
   #emptyCaches(): string[] {
     const ops = this.#ops;
-    const { keyValueHeads, headDim } = ops.config;
+    const { keyValueHeads, headDim } = this.#config;
     ops.graph.input('blocks', dataType.int64, [2]);
     const zero = ops.node('Reshape', [ops.scalar('cache_zero', 0), ops.shape(1, 1)]);
     const block = ops.node('Expand', [zero, ops.shape(1, pagedBlockSize * keyValueHeads * headDim)]);
@@ -76,100 +97,88 @@ export class Attention {
   }
 
   /** From [T, hidden] to [rows, heads * headDim], before the output projection. */
-  layer(prefix: string, hidden: string, rows: AttendedRows): string {
+  layer({ projections, norms }: AttentionTensors, hidden: string, rows: AttendedRows): string {
     const ops = this.#ops;
-    const { heads, keyValueHeads, headDim } = ops.config;
-    const isFused = ops.options.attention === 'fused';
-    const weights = ['q', 'k', 'v'].map((name) => `${prefix}${name}_proj.weight`);
-    const projected = ops.project(hidden, 'T', weights).map((row) => ops.cast(row, ops.compute, this.#type)) as [
-      string,
-      string,
-      string,
-    ];
-    if (this.#hasKernel()) return this.#kernel(projected, prefix, rows);
-    if (!isFused) {
-      projected[0] = this.#headNorm(projected[0], heads, `${prefix}q_norm.weight`);
-      projected[1] = this.#headNorm(projected[1], keyValueHeads, `${prefix}k_norm.weight`);
+    const { heads, keyValueHeads, headDim } = this.#config;
+    const { attention } = ops.form;
+    const projected = ops.project(hidden, 'T', projections).map((row) => ops.cast(row, ops.compute, this.#type));
+    let [queries, keys, values] = projected as [string, string, string];
+    const normWeights = norms?.map((weight) => ops.weight(weight, this.#type));
+    if (this.#hasKernel()) return this.#kernel([queries, keys, values], normWeights, rows);
+    if (normWeights !== undefined && attention !== 'fused') {
+      queries = this.#headNorm(queries, heads, normWeights[0]!);
+      keys = this.#headNorm(keys, keyValueHeads, normWeights[1]!);
     }
-    const [queries, keys, values] = projected.map((row) => ops.gather(row, 'expand')) as [string, string, string];
+    queries = ops.gather(queries, 'expand');
+    keys = ops.gather(keys, 'expand');
+    values = ops.gather(values, 'expand');
     const attended = {
       plain: () => this.#plain(queries, keys, values),
       paged: () => this.#paged(queries, keys, values),
-      fused: () => this.#grouped(queries, keys, values, prefix),
+      fused: () => this.#grouped(queries, keys, values, normWeights),
       grouped: () => this.#grouped(queries, keys, values, undefined),
-    }[ops.options.attention]();
-    return ops.cast(
-      ops.gather(ops.node('Reshape', [attended, ops.shape(-1, heads * headDim)]), rows),
-      this.#type,
-      ops.compute,
-    );
+    }[attention]();
+    const flat = ops.node('Reshape', [attended, ops.shape(-1, heads * headDim)]);
+    return ops.cast(ops.gather(flat, rows), this.#type, ops.compute);
   }
 
   /** zrank's own attention is made for heads of whole registers. */
   #hasKernel(): boolean {
-    return this.#ops.options.kernels !== undefined && this.#ops.config.headDim % 32 === 0;
+    return this.#ops.form.kernels !== undefined && this.#config.headDim % 32 === 0;
   }
 
   /** zrank's own attention takes the unique tokens as they are, and norms and rotates them itself. */
-  #kernel(projected: readonly string[], prefix: string, rows: AttendedRows): string {
+  #kernel(projected: readonly string[], norms: readonly string[] | undefined, rows: AttendedRows): string {
     const ops = this.#ops;
-    const { heads, keyValueHeads, headDim, rmsNormEpsilon } = ops.config;
+    const { heads, keyValueHeads, headDim, rmsNormEpsilon } = this.#config;
     const attended = ops.graph.value(ops.name(), dataType.float, [rows === 'compact' ? 'T' : 'B', heads * headDim]);
-    ops.graph.node(
-      `${own}:Attention`,
-      [...projected, ...this.#headNormWeights(prefix), this.#cos, this.#sin, 'expand', rows],
-      [attended],
-      {
-        arithmetic: { string: ops.options.kernels! },
-        heads: { int: heads },
-        key_value_heads: { int: keyValueHeads },
-        epsilon: { float: rmsNormEpsilon },
-      },
-    );
+    const inputs = [...projected, ...(norms ?? ['', '']), this.#cos, this.#sin, 'expand', rows];
+    ops.graph.node(`${own}:Attention`, inputs, [attended], {
+      arithmetic: { string: ops.form.kernels! },
+      heads: { int: heads },
+      key_value_heads: { int: keyValueHeads },
+      epsilon: { float: rmsNormEpsilon },
+    });
     return attended;
   }
 
-  /** GroupQueryAttention of com.microsoft; `normPrefix` names the norms that it applies itself. */
-  #grouped(queries: string, keys: string, values: string, normPrefix: string | undefined): string {
+  /** GroupQueryAttention of com.microsoft; `norms` are those that it applies itself. */
+  #grouped(queries: string, keys: string, values: string, norms: readonly string[] | undefined): string {
     const ops = this.#ops;
-    const { heads, keyValueHeads, rmsNormEpsilon } = ops.config;
-    const norms = normPrefix === undefined ? [] : ['', '', '', '', '', ...this.#headNormWeights(normPrefix)];
+    const { heads, keyValueHeads, rmsNormEpsilon } = this.#config;
     const attended = ops.name();
+    const tables = ['seqlens_k', 'total_sequence_length', this.#cos, this.#sin];
+    const inputs = [queries, keys, values, '', '', ...tables, ...(norms ? ['', '', '', '', '', ...norms] : [])];
     // The present outputs, though unused, turn on the operator's flash path on the CPU and are needed on CUDA.
-    ops.graph.node(
-      `${microsoft}:GroupQueryAttention`,
-      [queries, keys, values, '', '', 'seqlens_k', 'total_sequence_length', this.#cos, this.#sin, ...norms],
-      [attended, ops.name(), ops.name()],
-      {
-        num_heads: { int: heads },
-        kv_num_heads: { int: keyValueHeads },
-        do_rotary: { int: 1 },
-        ...(normPrefix !== undefined && { qk_norm_epsilon: { float: rmsNormEpsilon } }),
-      },
-    );
+    ops.graph.node(`${microsoft}:GroupQueryAttention`, inputs, [attended, ops.name(), ops.name()], {
+      num_heads: { int: heads },
+      kv_num_heads: { int: keyValueHeads },
+      do_rotary: { int: 1 },
+      ...(norms && { qk_norm_epsilon: { float: rmsNormEpsilon } }),
+    });
     return attended;
   }
 
-  /** PagedAttention of com.microsoft: FlashAttention-2 over sequences without padding. Its norms stay outside, where shared tokens count once. */
+  /**
+   * PagedAttention of com.microsoft: FlashAttention-2 over sequences without padding. Its norms stay outside, where
+   * shared tokens count once.
+   */
   #paged(queries: string, keys: string, values: string): string {
-    const { heads, keyValueHeads } = this.#ops.config;
+    const { heads, keyValueHeads } = this.#config;
     const tables = ['cumulative_sequence_length', 'past_seqlens', 'block_table', this.#cos, this.#sin];
     const unused = ['', '', '', '', '', ''];
-    return this.#ops.node(
-      `${microsoft}:PagedAttention`,
-      [queries, keys, values, ...this.#caches, ...tables, ...unused, 'attention_metadata'],
-      {
-        num_heads: { int: heads },
-        kv_num_heads: { int: keyValueHeads },
-        do_rotary: { int: 1 },
-      },
-    );
+    const inputs = [queries, keys, values, ...this.#caches, ...tables, ...unused, 'attention_metadata'];
+    return this.#ops.node(`${microsoft}:PagedAttention`, inputs, {
+      num_heads: { int: heads },
+      kv_num_heads: { int: keyValueHeads },
+      do_rotary: { int: 1 },
+    });
   }
 
   /** softmax(q k^T / sqrt(headDim) + mask) v, for devices whose GroupQueryAttention errs. */
   #plain(queries: string, keys: string, values: string): string {
     const ops = this.#ops;
-    const { heads, keyValueHeads, headDim } = ops.config;
+    const { heads, keyValueHeads, headDim } = this.#config;
     const split = (rows: string, count: number) =>
       ops.node('Transpose', [ops.node('Reshape', [rows, ops.shape(0, 0, count, headDim)])], {
         perm: { ints: [0, 2, 1, 3] },
@@ -195,16 +204,8 @@ export class Attention {
   /** RMSNorm of each head of [T, heads * headDim]. */
   #headNorm(rows: string, heads: number, weight: string): string {
     const ops = this.#ops;
-    const { headDim, rmsNormEpsilon } = ops.config;
-    const normed = ops.rmsNorm(
-      ops.node('Reshape', [rows, ops.shape(-1, headDim)]),
-      ops.weight(weight, this.#type),
-      rmsNormEpsilon,
-    );
-    return ops.node('Reshape', [normed, ops.shape(-1, heads * headDim)]);
-  }
-
-  #headNormWeights(prefix: string): string[] {
-    return ['q', 'k'].map((name) => this.#ops.weight(`${prefix}${name}_norm.weight`, this.#type));
+    const { headDim, rmsNormEpsilon } = this.#config;
+    const parted = ops.node('Reshape', [rows, ops.shape(-1, headDim)]);
+    return ops.node('Reshape', [ops.rmsNorm(parted, weight, rmsNormEpsilon), ops.shape(-1, heads * headDim)]);
   }
 }

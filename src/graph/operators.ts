@@ -1,12 +1,15 @@
 import { dirname, join, relative, sep } from 'node:path';
-import type { Checkpoint } from '../networks/decoder/checkpoint.js';
-import type { Qwen3Config } from '../networks/decoder/config.js';
 import { int8Block, int8Parts } from '../checkpoint/quantize-weights.js';
 import type { TensorRef } from '../checkpoint/safetensors.js';
+import type { Weights } from '../checkpoint/weights.js';
 import { dataType, OnnxGraphWriter, type Attribute, type DataType } from './onnx.js';
 
-export interface GraphOptions {
-  /** Type of weights and activations. Attention from plain operators, norms of the last rows and the head are in fp32 whatever it is. */
+/** How a graph is written: what differs between the devices that run it. */
+export interface GraphForm {
+  /**
+   * Type of weights and activations. Attention from plain operators, norms of the last rows and the head are in fp32
+   * whatever it is.
+   */
   compute: 'fp32' | 'fp16' | 'bf16';
   /**
    * How attention is written: as GroupQueryAttention behind norms of its own, with the norms inside the operator (CUDA and
@@ -14,15 +17,21 @@ export interface GraphOptions {
    */
   attention: 'grouped' | 'fused' | 'paged' | 'plain';
   /**
-   * Store the rotary tables of this many positions in the graph: on GPUs, whose sine and cosine are not good enough for large
-   * angles. Otherwise each run computes those it needs.
+   * Store the rotary tables of this many positions in the graph: on GPUs, whose sine and cosine are not good enough for
+   * large angles. Otherwise each run computes those it needs.
    */
   positions?: number;
   /**
-   * Multiply by zrank's own operators (native/kernels/custom_ops.h), in this arithmetic, where `compute` is fp32. In int8 the
-   * checkpoint's weights are quantized (quantizeWeights); without kernels MatMulNBits multiplies those.
+   * Multiply by zrank's own operators (native/kernels/ops/custom_ops.h), in this arithmetic, where `compute` is fp32. In
+   * int8 the weights are quantized (quantizeWeights); without kernels MatMulNBits multiplies those.
    */
   kernels?: 'fp32' | 'bf16' | 'int8';
+}
+
+/** A linear map of a network: the names of its weight and its bias. */
+export interface Projection {
+  weight: string;
+  bias?: string | undefined;
 }
 
 /** Rows that a projection is applied to: of every token, or of every sequence's last. */
@@ -43,8 +52,7 @@ const computeType = { fp32: dataType.float, fp16: dataType.float16, bf16: dataTy
 /** What the parts of a network are written with: nodes, the checkpoint's weights as they are stored, projections. */
 export class Operators {
   readonly graph = new OnnxGraphWriter();
-  readonly options: GraphOptions;
-  readonly config: Qwen3Config;
+  readonly form: GraphForm;
   /** Paths of the files that hold the weights. */
   readonly weightFiles: string[];
   /** The nearest folder that holds them all. */
@@ -53,16 +61,15 @@ export class Operators {
   readonly compute: DataType;
   /** Whether the graph has MatMulNBits, which without a layout of its own widens its weights and multiplies in fp32. */
   prepack = false;
-  readonly #weights: Checkpoint['weights'];
+  readonly #weights: Weights;
   readonly #scalars = new Set<string>();
   #count = 0;
 
-  constructor(checkpoint: Checkpoint, options: GraphOptions) {
-    this.options = options;
-    this.config = checkpoint.config;
-    this.compute = computeType[options.compute];
-    this.#weights = checkpoint.weights;
-    this.weightFiles = [...new Set([...checkpoint.weights.values()].map((tensor) => tensor.path))];
+  constructor(weights: Weights, form: GraphForm) {
+    this.form = form;
+    this.compute = computeType[form.compute];
+    this.#weights = weights;
+    this.weightFiles = [...new Set([...weights.values()].map((tensor) => tensor.path))];
     this.weightFolder = commonFolder(this.weightFiles);
   }
 
@@ -103,25 +110,33 @@ export class Operators {
     return this.#weights.has(int8Parts(name)[0]);
   }
 
-  /** rows [T or B, in] times each of the weights, [out, in] as Hugging Face stores them, times alpha. */
-  project(rows: string, rowCount: RowCount, weights: readonly string[], alpha = 1): string[] {
-    const { kernels } = this.options;
-    if (kernels === undefined) return weights.map((weight) => this.#multiply(rows, weight, alpha));
-    const outputs = weights.map((weight) => this.product(weight, rowCount));
-    this.graph.node(`${own}:MatMul`, [rows, ...weights.flatMap((weight) => this.factor(weight))], outputs, {
-      arithmetic: { string: kernels },
-    });
-    return outputs;
+  /**
+   * rows [T or B, in] times each of the weights, [out, in] as Hugging Face stores them, plus its bias [out], all times
+   * alpha.
+   */
+  project(rows: string, rowCount: RowCount, projections: readonly Projection[], alpha = 1): string[] {
+    const { kernels } = this.form;
+    if (kernels === undefined) return projections.map((projection) => this.#multiply(rows, projection, alpha));
+    const outputs = projections.map(({ weight }) => this.product(weight, rowCount));
+    const factors = projections.flatMap(({ weight }) => this.factor(weight));
+    this.graph.node(`${own}:MatMul`, [rows, ...factors], outputs, { arithmetic: { string: kernels } });
+    return outputs.map((output, i) => this.#add(output, projections[i]!.bias));
   }
 
-  /** rows times a weight, by Gemm, which every provider has; FusedMatMul would leave WebGPU for the CPU. Quantized, by MatMulNBits. */
-  #multiply(rows: string, weight: string, alpha: number): string {
-    if (!this.#isQuantized(weight)) {
-      return this.node('Gemm', [rows, this.weight(weight)], {
-        transB: { int: 1 },
-        ...(alpha !== 1 && { alpha: { float: alpha } }),
-      });
-    }
+  /**
+   * By Gemm, which every provider has; FusedMatMul would leave WebGPU for the CPU. What is quantized is multiplied by
+   * MatMulNBits.
+   */
+  #multiply(rows: string, { weight, bias }: Projection, alpha: number): string {
+    if (this.#isQuantized(weight)) return this.#add(this.#multiplyQuantized(rows, weight), bias);
+    const inputs = [rows, this.weight(weight), ...(bias === undefined ? [] : [this.weight(bias)])];
+    return this.node('Gemm', inputs, {
+      transB: { int: 1 },
+      ...(alpha !== 1 && { alpha: { float: alpha }, beta: { float: alpha } }),
+    });
+  }
+
+  #multiplyQuantized(rows: string, weight: string): string {
     this.prepack = true;
     const [columns, depth] = this.tensor(weight).shape as [number, number];
     return this.node(`${microsoft}:MatMulNBits`, [rows, ...this.factor(weight)], {
@@ -131,6 +146,10 @@ export class Operators {
       block_size: { int: int8Block },
       accuracy_level: { int: 4 }, // activations in int8 too
     });
+  }
+
+  #add(rows: string, bias: string | undefined): string {
+    return bias === undefined ? rows : this.node('Add', [rows, this.weight(bias)]);
   }
 
   /**

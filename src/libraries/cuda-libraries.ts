@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import type { Addon } from '../addon.js';
+import type { Addon, OnnxRuntime } from '../addon.js';
 import { neededLibraries } from './elf.js';
 import { entries, sitePackages } from './site-packages.js';
 
@@ -16,18 +16,49 @@ export interface NeededLibrary {
   failure: string | null;
 }
 
+/** A Python package onnxruntime-gpu. */
+export interface GpuWheel {
+  version: string;
+  /** Its folder of libraries. */
+  folder: string;
+}
+
 /**
- * Opens what ONNX Runtime's CUDA provider needs, dependencies first, so that the provider finds it whatever
- * LD_LIBRARY_PATH says. What is not found is left to the loader, whose words then say so.
+ * Finds ONNX Runtime's CUDA provider and has it looked for there; opens what it needs, dependencies first, so that it is
+ * found whatever LD_LIBRARY_PATH says. What is not found is left to the loader, whose words then say so.
  *
  * @param addon with ONNX Runtime opened
  * @returns what the provider needs beyond what libonnxruntime itself does; empty where there is no provider
  */
 export function openCudaLibraries(addon: Addon): NeededLibrary[] {
-  const runtime = addon.runtime()?.path;
-  if (runtime === undefined || process.platform !== 'linux') return [];
-  const provider = join(dirname(runtime), cudaProviderName);
-  return existsSync(provider) ? openNeeded(addon, provider, neededLibraries(runtime)) : [];
+  const runtime = addon.runtime();
+  const folder = runtime && cudaProviderFolder(runtime, gpuWheels());
+  if (runtime === undefined || folder === undefined) return [];
+  if (folder !== dirname(runtime.path)) addon.setProviderFolder(folder);
+  return openNeeded(addon, join(folder, cudaProviderName), neededLibraries(runtime.path));
+}
+
+/**
+ * Where the CUDA provider of this libonnxruntime lies: beside it, else in the first wheel of the same version, since the
+ * two share tables of C++ functions. The wheels do not count where ZRANK_ONNXRUNTIME names the library.
+ */
+export function cudaProviderFolder({ path, version }: OnnxRuntime, wheels: Iterable<GpuWheel>): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  if (existsSync(join(dirname(path), cudaProviderName))) return dirname(path);
+  if (process.env['ZRANK_ONNXRUNTIME']) return undefined;
+  for (const wheel of wheels) if (wheel.version === version) return wheel.folder;
+  return undefined;
+}
+
+/** Python packages onnxruntime-gpu, nearest first. */
+export function* gpuWheels(): Generator<GpuWheel> {
+  for (const site of sitePackages()) {
+    const folder = join(site, 'onnxruntime', 'capi');
+    if (!existsSync(join(folder, cudaProviderName))) continue;
+    const about = join(folder, 'build_and_package_info.py');
+    const version = existsSync(about) ? /^__version__ = '(.+)'$/m.exec(readFileSync(about, 'utf8'))?.[1] : undefined;
+    if (version !== undefined) yield { version, folder };
+  }
 }
 
 /** Opens what a library needs but for `present`, and what that needs in turn, dependencies first. */

@@ -1,5 +1,5 @@
 import { Template } from '@huggingface/jinja';
-import type { TemplateFiles } from '../networks/decoder/checkpoint.js';
+import type { TemplateFiles } from '../checkpoint/template-files.js';
 import { ZrankError } from '../error.js';
 
 /** A stretch of a prompt: the template's own text, or what a query, a document or an instruction brought. */

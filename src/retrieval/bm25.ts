@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import MiniSearch from 'minisearch';
-import { ZrankError } from '../error.js';
+import { throwIfAborted, ZrankError } from '../error.js';
 import { aFunction, checkOptions, type Rule } from '../options.js';
-import { checkAborted, checkKnownIds, checkNewIds, checkSearch } from './check.js';
+import { checkKnownIds, checkNewIds, checkSearch } from './check.js';
 import {
   type CorpusDocument,
   type Retrieved,
@@ -88,7 +88,7 @@ export class Bm25 implements Retriever {
     try {
       for (const document of documents) {
         if (added.length % documentsPerTurn === documentsPerTurn - 1) await nextTurn();
-        checkAborted(signal);
+        throwIfAborted(signal);
         if (typeof document.text !== 'string')
           throw ZrankError.argument(`the text of document ${document.id}`, 'a string', document.text);
         this.#index.add(document);
@@ -110,7 +110,7 @@ export class Bm25 implements Retriever {
   /** Documents that share no word with the query are never found, so there may be fewer than k. */
   async search(query: string, k: number, { signal }: RetrieverCallOptions = {}): Promise<Retrieved[]> {
     checkSearch(query, k);
-    checkAborted(signal);
+    throwIfAborted(signal);
     // MiniSearch multiplies BM25's sum with the number of the query's words that were found.
     return this.#index
       .search(query)

@@ -41,8 +41,3 @@ export function checkSearch(query: string, k: number): void {
 export function checkCount(what: string, value: number): void {
   if (!aPositiveInteger.test(value)) throw ZrankError.argument(what, aPositiveInteger.expected, value);
 }
-
-/** @throws ZrankError ABORTED */
-export function checkAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
-}

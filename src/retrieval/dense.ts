@@ -1,5 +1,5 @@
-import { ZrankError } from '../error.js';
-import { checkAborted, checkNewIds, checkSearch } from './check.js';
+import { throwIfAborted, ZrankError } from '../error.js';
+import { checkNewIds, checkSearch } from './check.js';
 import {
   type CorpusDocument,
   type Retrieved,
@@ -59,7 +59,7 @@ export class DenseRetriever implements Retriever {
       kind: 'document',
       ...(signal && { signal }),
     });
-    checkAborted(signal);
+    throwIfAborted(signal);
     await this.index.add(ids, vectors);
   }
 
@@ -70,7 +70,7 @@ export class DenseRetriever implements Retriever {
   async search(query: string, k: number, { signal }: RetrieverCallOptions = {}): Promise<Retrieved[]> {
     checkSearch(query, k);
     const [vector] = await this.#encoder.encode([query], { kind: 'query', ...(signal && { signal }) });
-    checkAborted(signal);
+    throwIfAborted(signal);
     return this.index.search(vector!, k);
   }
 }

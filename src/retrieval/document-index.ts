@@ -1,6 +1,6 @@
-import { ZrankError } from '../error.js';
+import { throwIfAborted, ZrankError } from '../error.js';
 import { aFunction, anAbortSignal, aPositiveInteger, checkOptions, oneOf } from '../options.js';
-import { checkAborted, checkNewIds } from './check.js';
+import { checkNewIds } from './check.js';
 import type { CorpusDocument, Retriever, RetrieverCallOptions } from './retriever.js';
 
 export interface IndexOptions {
@@ -67,7 +67,7 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
       onProgress?.({ indexed });
     };
     for await (const document of corpus) {
-      checkAborted(signal);
+      throwIfAborted(signal);
       if (typeof document?.text !== 'string')
         throw ZrankError.argument(
           `document ${indexed + batch.length} of the corpus`,

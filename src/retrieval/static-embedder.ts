@@ -1,7 +1,7 @@
 import type { StaticNetwork } from '../networks/encoder/sentence-transformer.js';
 import { readTensor } from '../checkpoint/tensor.js';
-import { ZrankError } from '../error.js';
-import { throwIfAborted, type RunOptions } from '../runtime/engine.js';
+import { throwIfAborted, ZrankError } from '../error.js';
+import type { RunOptions } from '../runtime/engine.js';
 import { chunkCharacters, chunksOf } from '../tokenization/pair-encoder.js';
 import { Tokenizer } from '../tokenization/tokenizer.js';
 import type { Embedder } from './embedder.js';

@@ -1,5 +1,6 @@
 import type { TransformerNetwork } from '../networks/encoder/sentence-transformer.js';
-import { Engine, throwIfAborted, type EngineOptions, type RunOptions } from '../runtime/engine.js';
+import { throwIfAborted } from '../error.js';
+import { Engine, type EngineOptions, type RunOptions } from '../runtime/engine.js';
 import { paddedWork, type WorkLimits } from '../runtime/work.js';
 import { chunkCharacters, chunksOf, type EncodedPrompt } from '../tokenization/pair-encoder.js';
 import { SequenceEncoder } from '../tokenization/sequence-encoder.js';

@@ -1,7 +1,7 @@
-import { loadAddon } from '../addon.js';
+import { openAddon } from '../libraries/open-addon.js';
 
 /** The task of a CPU worker: runs batches of the engine until its queue is empty. */
 export default function drain(engineId: number): void {
   // A thread that is being terminated stops between two batches.
-  while (loadAddon().drain(engineId));
+  while (openAddon().drain(engineId));
 }

@@ -2,15 +2,9 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
-import { ZrankError } from '../error.js';
-import {
-  fromNative,
-  loadAddon,
-  type EngineCounters,
-  type NativeEngine,
-  type NativeModel,
-  type NativeWork,
-} from '../addon.js';
+import { throwIfAborted, ZrankError } from '../error.js';
+import { fromNative, type EngineCounters, type NativeEngine, type NativeModel, type NativeWork } from '../addon.js';
+import { openAddon } from '../libraries/open-addon.js';
 
 /** A model to run, and the files that it is read from. */
 export interface EngineModel {
@@ -86,7 +80,7 @@ export class Engine {
     const { workers, threads, profilePrefix } = options;
     try {
       const onGpus = model.replicas.some((replica) => replica.kind === 'packed-decoder' && replica.device !== 'cpu');
-      const native = await loadAddon().openEngine({
+      const native = await openAddon().openEngine({
         key: identity(model, options),
         replicas: model.replicas,
         onGpus,
@@ -109,7 +103,7 @@ export class Engine {
   async run(work: NativeWork, { signal, onProgress }: RunOptions = {}): Promise<Float32Array> {
     throwIfAborted(signal);
     const call = nextCall++;
-    const cancel = () => loadAddon().cancel(call);
+    const cancel = () => openAddon().cancel(call);
     let reject!: (error: unknown) => void;
     const failure = new Promise<never>((_, r) => (reject = r));
     this.#pending.add(reject);
@@ -155,10 +149,6 @@ export class Engine {
       .then(() => this.#pool?.destroy());
     return this.#closing;
   }
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
 }
 
 /** Equal for models that compute the same from the same files with the same settings. */

@@ -1,14 +1,7 @@
-import type { ScoringHead } from '../networks/decoder/scoring-head.js';
-
 /**
  * A raw logit as a score between 0 and 1: sigmoid(logit / temperature). ZeroEntropy publishes its scores with a
  * temperature of 5.
  */
 export function toProbability(logit: number, temperature = 5): number {
   return 1 / (1 + Math.exp(-logit / temperature));
-}
-
-/** 5 where the logit of one token is the score, 1 for log-odds and classifiers. */
-export function defaultTemperature(head: ScoringHead): number {
-  return head.kind === 'token' ? 5 : 1;
 }

@@ -11,7 +11,7 @@ import { shapeFolder } from '../../dist/bench/shape.js';
 import { TextSource } from '../../dist/bench/text.js';
 import { makeCalls } from '../../dist/bench/workload.js';
 import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
-import { seededRandom } from '../../dist/evaluation/random.js';
+import { seededRandom } from '../../dist/random.js';
 import { Reranker } from '../../dist/index.js';
 import { Tokenizer } from '../../dist/tokenization/tokenizer.js';
 

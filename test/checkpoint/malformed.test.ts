@@ -112,7 +112,7 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
   [
     'an unknown architecture',
     'ARCHITECTURE_UNSUPPORTED',
-    (f) => editJson(f, 'config.json', { architectures: ['LlamaForCausalLM'] }),
+    (f) => editJson(f, 'config.json', { architectures: ['GemmaForCausalLM'] }),
   ],
   ['no architecture', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { architectures: undefined })],
   [

@@ -5,13 +5,18 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
 import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
-import { int8Parts, quantizeWeights } from '../../dist/checkpoint/quantize-weights.js';
+import { int8Parts, quantizeWeights, type QuantizeOptions } from '../../dist/checkpoint/quantize-weights.js';
 import type { TensorRef } from '../../dist/checkpoint/safetensors.js';
 import { readTensor } from '../../dist/checkpoint/tensor.js';
 import type { Weights } from '../../dist/checkpoint/weights.js';
+import { projectionWeights } from '../../dist/networks/decoder/tensors.js';
 import { copyOfGolden, expectCode, golden, goldenNames, runScript, temporaryFolder } from '../support.js';
 
-const weightsOf = async (name: string) => (await readCheckpoint(golden(name).folder)).weights;
+/** The weights of a folder, and with them its projections' in 8 bits. */
+async function quantizeFolder(folder: string, options: QuantizeOptions): Promise<Weights> {
+  const { config, weights } = await readCheckpoint(folder);
+  return quantizeWeights(weights, projectionWeights(config), options);
+}
 
 async function bytesOf({ path, offset, length }: TensorRef): Promise<Buffer> {
   return (await readFile(path)).subarray(offset, offset + length);
@@ -19,22 +24,21 @@ async function bytesOf({ path, offset, length }: TensorRef): Promise<Buffer> {
 
 /** A cache folder with the one file that quantizing causal-bf16 makes. */
 async function quantizedOnce() {
-  const weights = await weightsOf('causal-bf16');
   const cacheFolder = await temporaryFolder();
   const progress: number[] = [];
-  const quantize = () =>
-    quantizeWeights(weights, { cacheFolder, onProgress: ({ completed }) => progress.push(completed) });
+  const options: QuantizeOptions = { cacheFolder, onProgress: ({ completed }) => progress.push(completed) };
+  const quantize = () => quantizeFolder(golden('causal-bf16').folder, options);
   await quantize();
   const path = join(cacheFolder, (await readdir(cacheFolder))[0]!);
   return { quantize, cacheFolder, path, progress, complete: await readFile(path) };
 }
 
 test.each(goldenNames)('%s: every weight within half a step, blocks filled up with zeros', async (name) => {
-  const weights = await weightsOf(name);
-  const quantized = await quantizeWeights(weights, { cacheFolder: await temporaryFolder() });
+  const { weights } = await readCheckpoint(golden(name).folder);
+  const quantized = await quantizeFolder(golden(name).folder, { cacheFolder: await temporaryFolder() });
   const projections = [...weights.keys()].filter((key) => key.endsWith('_proj.weight'));
   expect(quantized.size).toBe(weights.size + 2 * projections.length);
-  for (const [key, tensor] of weights) expect(quantized.get(key)).toBe(tensor);
+  for (const [key, tensor] of weights) expect(quantized.get(key)).toEqual(tensor);
   for (const key of projections) {
     const [rows, depth] = weights.get(key)!.shape as [number, number];
     const blocks = Math.ceil(depth / 128);
@@ -136,10 +140,12 @@ test('processes that quantize the same weights at once do not disturb each other
   const { complete } = await quantizedOnce();
   const cacheFolder = await temporaryFolder();
   const script = `
-    import { readCheckpoint } from './dist/checkpoint/checkpoint.js';
+    import { readCheckpoint } from './dist/networks/decoder/checkpoint.js';
     import { quantizeWeights } from './dist/checkpoint/quantize-weights.js';
-    const { weights } = await readCheckpoint(${JSON.stringify(golden('causal-bf16').folder)});
-    await Promise.all([1, 2, 3].map(() => quantizeWeights(weights, { cacheFolder: ${JSON.stringify(cacheFolder)} })));
+    import { projectionWeights } from './dist/networks/decoder/tensors.js';
+    const { config, weights } = await readCheckpoint(${JSON.stringify(golden('causal-bf16').folder)});
+    const quantize = () => quantizeWeights(weights, projectionWeights(config), { cacheFolder: ${JSON.stringify(cacheFolder)} });
+    await Promise.all([1, 2, 3].map(quantize));
   `;
   for (const { code, stderr } of await Promise.all([1, 2, 3].map(() => runScript(script))))
     expect(code, stderr).toBe(0);
@@ -151,7 +157,7 @@ test('processes that quantize the same weights at once do not disturb each other
 test('a changed checkpoint is quantized anew', async () => {
   const folder = await copyOfGolden('causal-bf16');
   const cacheFolder = await temporaryFolder();
-  const quantize = async () => quantizeWeights((await readCheckpoint(folder)).weights, { cacheFolder });
+  const quantize = () => quantizeFolder(folder, { cacheFolder });
   const scale = async (weights: Weights) =>
     (await readTensor(weights.get(int8Parts('model.layers.0.mlp.up_proj.weight')[1])!))[0]!;
   const before = await scale(await quantize());

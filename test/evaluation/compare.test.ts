@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compare } from '../../dist/evaluation/compare.js';
 import type { Evaluation } from '../../dist/evaluation/evaluate.js';
-import { seededRandom } from '../../dist/evaluation/random.js';
+import { seededRandom } from '../../dist/random.js';
 
 function evaluationOf(values: readonly number[], from = 0): Evaluation {
   return {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VectorIndex, type VectorIndexOptions } from '../../dist/index.js';
 import { turnsDuring } from '../support.js';
-import { seededRandom } from '../../dist/evaluation/random.js';
+import { seededRandom } from '../../dist/random.js';
 
 let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'zrank-index-'))));

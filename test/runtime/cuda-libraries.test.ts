@@ -2,10 +2,10 @@
 // the driver are stand-ins without code (cuda-machine.ts).
 
 import { existsSync, realpathSync } from 'node:fs';
-import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadAddon } from '../../dist/addon.js';
+import { openAddon } from '../../dist/libraries/open-addon.js';
 import { neededLibraries } from '../../dist/libraries/elf.js';
 import { expectCode, root, runScript, temporaryFolder, tinyModel } from '../support.js';
 import { bundledVersion, cudaMachine, fakePython, type CudaMachine } from './cuda-machine.js';
@@ -26,10 +26,11 @@ interface Found {
 async function find({ env }: CudaMachine, more: Record<string, string> = {}): Promise<Found> {
   const result = await runScript(
     `import { Reranker } from 'zrank';
-     import { loadAddon } from '${root}dist/addon.js';
-     import { openCudaLibraries } from '${root}dist/libraries/cuda-libraries.js';
-     const { path, version } = loadAddon().runtime();
-     const libraries = openCudaLibraries(loadAddon());
+     import { openAddon } from '${root}dist/libraries/open-addon.js';
+     import { openCudaLibraries, openDriver } from '${root}dist/libraries/cuda-libraries.js';
+     const { path, version } = openAddon().runtime();
+     openDriver(openAddon());
+     const libraries = openCudaLibraries(openAddon());
      const { message } = await Reranker.load('${tinyModel}', { device: 'cuda' }).catch((error) => error);
      console.log(JSON.stringify({ runtime: path, version, libraries, message }));`,
     { env: { ...env, ...more } },
@@ -43,11 +44,7 @@ describe.skipIf(!onLinux)('the CUDA provider', () => {
     const machine = await cudaMachine({ cuda });
     const { runtime, version, libraries, message } = await find(machine);
     expect(version).toBe(bundledVersion);
-    expect(dirname(runtime)).toMatch(/cache\/zrank\/onnxruntime-[0-9a-f]{16}$/);
-    expect(realpathSync(runtime)).toMatch(/onnxruntime-node/);
-    expect(realpathSync(join(dirname(runtime), 'libonnxruntime_providers_cuda.so'))).toBe(
-      realpathSync(join(machine.capi, 'libonnxruntime_providers_cuda.so')),
-    );
+    expect(runtime).toMatch(/onnxruntime-node/);
     const lib = (folder: string) => join(machine.site, 'nvidia', cuda >= 13 ? `cu${cuda}` : folder, 'lib');
     expect(libraries.map(({ name, path }) => ({ name, path }))).toEqual([
       { name: `libcublasLt.so.${cuda}`, path: join(lib('cublas'), `libcublasLt.so.${cuda}`) },
@@ -94,8 +91,7 @@ describe.skipIf(!onLinux)('the CUDA provider', () => {
   });
 
   test('a wheel of another version is not mixed in', async () => {
-    const { runtime, libraries, message } = await find(await cudaMachine({ cuda: 13, wheel: '1.21.0' }));
-    expect(runtime).toMatch(/onnxruntime-node/);
+    const { libraries, message } = await find(await cudaMachine({ cuda: 13, wheel: '1.21.0' }));
     expect(libraries).toEqual([]);
     expect(message).toMatch(/cannot open shared object file/);
   });
@@ -103,28 +99,62 @@ describe.skipIf(!onLinux)('the CUDA provider', () => {
   test('python3 is asked where no environment is active, and only where there is a driver', async () => {
     const machine = await cudaMachine({ cuda: 13 });
     const python = await fakePython(machine.folder, ['', '/usr/lib/python3.11', machine.site]);
-    expect((await find(machine, { VIRTUAL_ENV: '', ZRANK_PYTHON: python })).runtime).toMatch(/\/cache\/zrank\//);
+    const environment = { ...machine.env, VIRTUAL_ENV: '', ZRANK_PYTHON: python };
+    expect(await failureOn('cuda', environment)).toMatch(/undefined symbol: GetProvider/);
     expect(existsSync(`${python}.ran`)).toBe(true);
-    if (existsSync('/usr/local/nvidia/lib64') || loadedDriver())
+    if (existsSync('/usr/local/nvidia/lib64') || hasDriver()) {
       return console.log('this machine has a driver: python3 is asked on it');
+    }
     const bare = await cudaMachine({ cuda: 13, driver: null });
     const other = await fakePython(bare.folder, [bare.site]);
-    expect((await find(bare, { VIRTUAL_ENV: '', ZRANK_PYTHON: other })).runtime).toMatch(/onnxruntime-node/);
+    expect(await failureOn('cuda', { ...bare.env, VIRTUAL_ENV: '', ZRANK_PYTHON: other })).toMatch(/libcuda\.so\.1/);
     expect(existsSync(`${other}.ran`)).toBe(false);
+  });
+
+  test('a model on the CPU opens no driver, starts no Python and writes no cache; one on CUDA may follow it', async () => {
+    const machine = await cudaMachine({ cuda: 13 });
+    const python = await fakePython(machine.folder, [machine.site]);
+    const environment = { ...machine.env, VIRTUAL_ENV: '', ZRANK_PYTHON: python };
+    const { code, stdout, stderr } = await runScript(
+      `import { BiEncoder, Reranker } from 'zrank';
+       import { loadAddon } from '${root}dist/addon.js';
+       const reranker = await Reranker.load('${tinyModel}', { device: 'cpu' });
+       const encoder = await BiEncoder.load('${root}test/fixtures/encoders/bi-encoder');
+       console.log(loadAddon().loadedLibrary('libcuda.so.1') ?? 'no driver');
+       await Reranker.load('${tinyModel}', { device: 'cuda' }).catch((error) => console.log(error.message));
+       await Promise.all([reranker.close(), encoder.close()]);`,
+      { env: { ...environment, ZRANK_CUDA_LIBRARIES: join(machine.site, 'nvidia/cu13/lib') } },
+    );
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^no driver\n.*undefined symbol: GetProvider/);
+    expect(existsSync(machine.env['XDG_CACHE_HOME']!)).toBe(false);
+
+    await rm(`${python}.ran`);
+    const script = `import { Reranker } from 'zrank';
+      await (await Reranker.load('${tinyModel}', { device: 'cpu' })).close();`;
+    expect((await runScript(script, { env: environment })).code).toBe(0);
+    expect(existsSync(`${python}.ran`)).toBe(false);
   });
 
   test('ZRANK_ONNXRUNTIME takes a folder whose library has its version in its name', async () => {
     const machine = await cudaMachine({ cuda: 13 });
-    await symlink(realpathSync(loadAddon().runtime()!.path), join(machine.capi, `libonnxruntime.so.${bundledVersion}`));
+    await symlink(realpathSync(openAddon().runtime()!.path), join(machine.capi, `libonnxruntime.so.${bundledVersion}`));
     const { runtime, libraries } = await find(machine, { ZRANK_ONNXRUNTIME: machine.capi });
     expect(runtime).toBe(join(machine.capi, `libonnxruntime.so.${bundledVersion}`));
     expect(libraries).toHaveLength(5);
   });
 });
 
-function loadedDriver(): boolean {
+/** The message of a load on a device in a process with this environment. */
+async function failureOn(device: string, environment: Record<string, string>): Promise<string> {
+  const script = `import { Reranker } from 'zrank';
+    await Reranker.load('${tinyModel}', { device: '${device}' }).catch((error) => console.log(error.message));`;
+  return (await runScript(script, { env: environment })).stdout;
+}
+
+function hasDriver(): boolean {
   try {
-    return loadAddon().openLibrary('libcuda.so.1') !== '';
+    return openAddon().openLibrary('libcuda.so.1') !== '';
   } catch {
     return false;
   }
@@ -146,7 +176,7 @@ describe.skipIf(!onLinux)('what an ELF file needs', () => {
     ]);
     expect(neededLibraries(library)).toEqual(['libb.so.2', 'liba.so.1']);
     expect(neededLibraries(a!)).toEqual([]);
-    expect(neededLibraries(loadAddon().runtime()!.path)).toContain('libc.so.6');
+    expect(neededLibraries(openAddon().runtime()!.path)).toContain('libc.so.6');
   });
 
   test('of a file that is none', async () => {

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
-import { parseConfig, type Qwen3Config } from './config.js';
 import { checkFolder, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
-import { isObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from '../../json.js';
 import { readModules } from '../../checkpoint/modules.js';
-import { readScoringHead, type ScoringHead } from './scoring-head.js';
-import { checkWeights, readWeights, type Weights } from '../../checkpoint/weights.js';
+import { readTemplate, type TemplateFiles } from '../../checkpoint/template-files.js';
+import { readWeights } from '../../checkpoint/weights.js';
+import { readJsonIfPresent } from '../../json.js';
+import { readDecoderConfig } from './architectures.js';
+import type { Decoder } from './decoder.js';
+import { readScoringHead } from './scoring-head.js';
+import { checkTensors } from './tensors.js';
 
-/** What a model folder in the Hugging Face / sentence-transformers layout says, checked. */
-export interface Checkpoint {
+/** What a decoder's folder in the Hugging Face / sentence-transformers layout says, checked. */
+export interface Checkpoint extends Decoder {
   folder: string;
-  config: Qwen3Config;
-  weights: Weights;
-  head: ScoringHead;
   /** tokenizer.json as text. */
   tokenizer: string;
   template: TemplateFiles;
@@ -19,25 +19,12 @@ export interface Checkpoint {
   maxLength: number;
 }
 
-export interface TemplateFiles {
-  /** Jinja source; undefined where a pair is tokenized as two texts. */
-  source: string | undefined;
-  /** Whether the folder says that pairs go through the template, which is else inferred from there being one. */
-  isDeclared: boolean;
-  /** Variables of the template beside `messages`: special tokens and processing_kwargs.chat_template. */
-  variables: JsonObject;
-  /** A message's content: its text, or a list of one part of type `text`. */
-  contentFormat: 'flat' | 'structured';
-  /** The default prompt of config_sentence_transformers.json. */
-  defaultPrompt: string | undefined;
-}
-
 /** Reads a model folder. Throws FILE_NOT_FOUND where there is none, and the codes of what is wrong in it. */
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   await checkFolder(folder);
-  const config = parseConfig(await readConfig(folder), join(folder, 'config.json'));
+  const config = readDecoderConfig(await readConfig(folder), join(folder, 'config.json'));
   const weights = await readWeights(folder);
-  checkWeights(config, weights);
+  checkTensors(config, weights);
 
   const tokenizerConfig = (await readJsonIfPresent(join(folder, 'tokenizer_config.json'))) ?? {};
   // sentence-transformers reads its own files only where modules.json says that it wrote the folder.
@@ -55,82 +42,4 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     },
     maxLength: maxLength(tokenizerConfig, transformer ?? {}, config.maxPositions),
   };
-}
-
-/** Arguments of apply_chat_template() and of sentence-transformers that do not reach the template. */
-const noVariables = [
-  'chat_template',
-  'common_kwargs',
-  'continue_final_message',
-  'max_length',
-  'padding',
-  'restore_suffix',
-  'return_assistant_tokens_mask',
-  'return_dict',
-  'return_tensors',
-  'sanitize_control_tokens',
-  'tokenize',
-  'tokenizer_kwargs',
-  'truncation',
-];
-
-/**
- * Pairs go through the template where modality_config names the modality `message`. A sentence_bert_config.json without
- * modality_config is of a time when there were only texts; where there is no such file, a template is taken for one of
- * pairs (sentence_transformers.base.modules.transformer, load_config and infer_modalities).
- */
-async function readTemplate(
-  folder: string,
-  tokenizer: JsonObject,
-  transformer: JsonObject | undefined,
-): Promise<Omit<TemplateFiles, 'defaultPrompt'>> {
-  const extra = objectAt(objectAt(transformer, 'processing_kwargs'), 'chat_template');
-  const modalities = objectAt(transformer, 'modality_config');
-  const isDeclared = 'message' in modalities;
-  const source = (await readTextIfPresent(join(folder, 'chat_template.jinja'))) ?? templateOf(tokenizer);
-  const variables = { ...(await specialTokens(folder, tokenizer)), ...extra };
-  return {
-    source: isDeclared || transformer === undefined ? source : undefined,
-    isDeclared,
-    variables: Object.fromEntries(Object.entries(variables).filter(([name]) => !noVariables.includes(name))),
-    contentFormat: contentFormat(objectAt(modalities, 'message')['format'], source ?? ''),
-  };
-}
-
-function objectAt(parent: JsonObject | undefined, name: string): JsonObject {
-  const value = parent?.[name];
-  return isObject(value) ? value : {};
-}
-
-/** As sentence-transformers infers it where it is not given (base/modality.py, _infer_format). */
-function contentFormat(given: unknown, source: string): 'flat' | 'structured' {
-  if (given === 'flat' || given === 'structured') return given;
-  const ofParts = ['content[0]', '.type', "'type'", '"type"', 'message.content['];
-  return ofParts.some((pattern) => source.includes(pattern)) ? 'structured' : 'flat';
-}
-
-/** tokenizer_config.json holds one template, or a list of named ones. */
-function templateOf(tokenizer: JsonObject): string | undefined {
-  const template = tokenizer['chat_template'];
-  if (typeof template === 'string') return template;
-  const named = Array.isArray(template)
-    ? template.find((entry) => isObject(entry) && entry['name'] === 'default')
-    : undefined;
-  return typeof named?.template === 'string' ? named.template : undefined;
-}
-
-/**
- * Special tokens by the names that templates know. special_tokens_map.json counts where tokenizer_config.json has no
- * added_tokens_decoder (transformers, tokenization_utils_base.py, _from_pretrained).
- */
-async function specialTokens(folder: string, tokenizer: JsonObject): Promise<JsonObject> {
-  const map =
-    'added_tokens_decoder' in tokenizer ? undefined : await readJsonIfPresent(join(folder, 'special_tokens_map.json'));
-  const tokens: JsonObject = {};
-  for (const name of ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token']) {
-    const token = map?.[name] ?? tokenizer[name];
-    if (typeof token === 'string') tokens[name] = token;
-    else if (isObject(token) && typeof token['content'] === 'string') tokens[name] = token['content'];
-  }
-  return tokens;
 }

@@ -1,10 +1,10 @@
-import type { Checkpoint } from './checkpoint.js';
 import type { TensorRef } from '../../checkpoint/safetensors.js';
 import { Attention } from '../../graph/attention.js';
 import { dataType, type DataType } from '../../graph/onnx.js';
-import { microsoft, Operators, own, type GraphOptions, type RowCount } from '../../graph/operators.js';
-
-export type { GraphOptions } from '../../graph/operators.js';
+import { microsoft, Operators, own, type GraphForm, type Projection, type RowCount } from '../../graph/operators.js';
+import type { DecoderConfig, ProjectionName } from './config.js';
+import type { Decoder } from './decoder.js';
+import { biasOf, layerPrefix, weightOf } from './tensors.js';
 
 /** A graph and where its weights lie. */
 export interface Graph {
@@ -19,36 +19,35 @@ export interface Graph {
 }
 
 /**
- * Qwen3's residual stream and SwiGLU product can pass 65,504, the largest fp16. In fp16 both are held this much smaller:
- * RMSNorm makes that the same function, and a power of two makes it exact but for subnormals.
+ * A decoder's residual stream and SwiGLU product can pass 65,504, the largest fp16. In fp16 both are held this much
+ * smaller: RMSNorm makes that the same function, and a power of two makes it exact but for subnormals.
  */
 const fp16Scale = 2 ** -5;
 
 /**
- * Writes a Qwen3 reranker as an ONNX graph over packed tokens (docs/architecture.md): norms, projections and the MLP see
- * the T unique tokens of a batch, attention alone sees complete sequences. The network is that of
- * transformers' models/qwen3/modeling_qwen3.py; its initializers point into the checkpoint's safetensors.
+ * Writes a decoder as an ONNX graph over packed tokens (docs/architecture.md): norms, projections and the MLP see the T
+ * unique tokens of a batch, attention alone sees complete sequences. The networks are those of transformers'
+ * models/{llama,mistral,qwen2,qwen3}; the initializers point into the checkpoint's safetensors.
  *
- * Inputs, in int32 (native/core/pack.h): input_ids [T], expand [B, S], compact [T], last [B], last_flat [B], seqlens_k [B],
- * total_sequence_length [1], or those of PagedBatch for PagedAttention. Output: logits [B, 1] in fp32.
+ * Inputs, in int32 (native/core/pack.h): input_ids [T], expand [B, S], compact [T], last [B], last_flat [B], seqlens_k
+ * [B], total_sequence_length [1], or those of PagedBatch for PagedAttention. Output: logits [B, 1] in fp32.
  */
-export function writeQwen3Graph(
-  checkpoint: Checkpoint,
-  options: GraphOptions = { compute: 'fp32', attention: 'grouped' },
-): Graph {
-  return new Qwen3Writer(checkpoint, options).write();
+export function writeGraph(decoder: Decoder, form: GraphForm = { compute: 'fp32', attention: 'grouped' }): Graph {
+  return new DecoderWriter(decoder, form).write();
 }
 
-class Qwen3Writer {
-  readonly #checkpoint: Checkpoint;
+class DecoderWriter {
+  readonly #decoder: Decoder;
+  readonly #config: DecoderConfig;
   readonly #ops: Operators;
   /** The residual stream is held this many times its value. */
   readonly #scale: number;
 
-  constructor(checkpoint: Checkpoint, options: GraphOptions) {
-    this.#checkpoint = checkpoint;
-    this.#ops = new Operators(checkpoint, options);
-    this.#scale = options.compute === 'fp16' ? fp16Scale : 1;
+  constructor(decoder: Decoder, form: GraphForm) {
+    this.#decoder = decoder;
+    this.#config = decoder.config;
+    this.#ops = new Operators(decoder.weights, form);
+    this.#scale = form.compute === 'fp16' ? fp16Scale : 1;
   }
 
   write(): Graph {
@@ -57,60 +56,73 @@ class Qwen3Writer {
     ops.graph.input('input_ids', int32, ['T']);
     ops.graph.input('last', int32, ['B']);
 
-    const attention = new Attention(ops);
+    const attention = new Attention(ops, this.#config);
     let residual = ops.rowsOf(this.#embedding(), 'input_ids');
     if (this.#scale !== 1) residual = ops.node('Mul', [residual, ops.scalar('embedding_scale', this.#scale)]);
     let update: string | undefined;
-    for (let layer = 0; layer < ops.config.layers; layer++)
+    for (let layer = 0; layer < this.#config.layers; layer++) {
       [residual, update] = this.#layer(layer, residual, update, attention);
+    }
     const last = [residual, update!].map((rows) => ops.cast(rows, ops.compute, float));
     const [hidden] = this.#norm(last[0]!, last[1], 'model.norm.weight', float);
     ops.graph.node('Gemm', [hidden, this.#scoringRow()], ['logits'], { transB: { int: 1 } });
     ops.graph.output('logits', float, ['B', 1]);
     const { weightFolder, weightFiles, prepack } = ops;
-    return {
-      model: ops.graph.finish('zrank', { '': 21, [microsoft]: 1, [own]: 1 }),
-      weightFolder,
-      weightFiles,
-      prepack,
-    };
+    const model = ops.graph.finish('zrank', { '': 21, [microsoft]: 1, [own]: 1 });
+    return { model, weightFolder, weightFiles, prepack };
   }
 
   /** One decoder layer. `update` is the last layer's MLP output, added to the residual by the norm that follows. */
-  #layer(layer: number, residual: string, update: string | undefined, attention: Attention): [string, string] {
+  #layer(
+    layer: number,
+    residual: string,
+    update: string | undefined,
+    attention: Attention,
+  ): [residual: string, update: string] {
     const ops = this.#ops;
-    const prefix = `model.layers.${layer}.`;
-    let hidden: string;
-    [hidden, residual] = this.#norm(residual, update, `${prefix}input_layernorm.weight`);
+    const prefix = layerPrefix(layer);
+    const projection = (name: ProjectionName): Projection => {
+      const bias = biasOf(this.#config, name);
+      return { weight: prefix + weightOf(name), bias: bias && prefix + bias };
+    };
     // Behind the last layer's attention only the last token of each sequence matters.
-    const isLast = layer === ops.config.layers - 1;
+    const isLast = layer === this.#config.layers - 1;
     const rowCount = isLast ? 'B' : 'T';
-    const attended = attention.layer(`${prefix}self_attn.`, hidden, isLast ? 'last_flat' : 'compact');
-    if (isLast) residual = ops.gather(residual, 'last');
 
-    const [output] = ops.project(attended, rowCount, [`${prefix}self_attn.o_proj.weight`], this.#scale);
-    [hidden, residual] = this.#norm(residual, output, `${prefix}post_attention_layernorm.weight`);
-    [update] = ops.project(this.#gatedUnits(hidden, rowCount, `${prefix}mlp.`), rowCount, [
-      `${prefix}mlp.down_proj.weight`,
-    ]);
-    return [residual, update!];
+    let [hidden, sum] = this.#norm(residual, update, `${prefix}input_layernorm.weight`);
+    const attended = attention.layer(
+      {
+        projections: [projection('self_attn.q'), projection('self_attn.k'), projection('self_attn.v')],
+        norms: this.#config.headNorms
+          ? [`${prefix}self_attn.q_norm.weight`, `${prefix}self_attn.k_norm.weight`]
+          : undefined,
+      },
+      hidden,
+      isLast ? 'last_flat' : 'compact',
+    );
+    if (isLast) sum = ops.gather(sum, 'last');
+
+    const [output] = ops.project(attended, rowCount, [projection('self_attn.o')], this.#scale);
+    [hidden, sum] = this.#norm(sum, output, `${prefix}post_attention_layernorm.weight`);
+    const units = this.#gatedUnits(hidden, rowCount, projection('mlp.gate'), projection('mlp.up'));
+    const [down] = ops.project(units, rowCount, [projection('mlp.down')]);
+    return [sum, down!];
   }
 
   /** silu(gate) * up, [T or B, intermediate]. */
-  #gatedUnits(hidden: string, rowCount: RowCount, prefix: string): string {
+  #gatedUnits(hidden: string, rowCount: RowCount, gate: Projection, up: Projection): string {
     const ops = this.#ops;
-    const names = [`${prefix}gate_proj.weight`, `${prefix}up_proj.weight`] as const;
-    const { kernels } = ops.options;
-    if (kernels !== undefined) {
-      const weights = names.flatMap((name) => ops.factor(name));
-      const units = ops.product(names[0], rowCount);
-      ops.graph.node(`${own}:GatedMatMul`, [hidden, ...weights], [units], { arithmetic: { string: kernels } });
+    const { kernels } = ops.form;
+    if (kernels !== undefined && gate.bias === undefined) {
+      const units = ops.product(gate.weight, rowCount);
+      const inputs = [hidden, ...ops.factor(gate.weight), ...ops.factor(up.weight)];
+      ops.graph.node(`${own}:GatedMatMul`, inputs, [units], { arithmetic: { string: kernels } });
       return units;
     }
-    const [gate] = ops.project(hidden, rowCount, [names[0]]);
-    const [up] = ops.project(hidden, rowCount, [names[1]], this.#scale);
+    const [gated] = ops.project(hidden, rowCount, [gate]);
+    const [factor] = ops.project(hidden, rowCount, [up], this.#scale);
     // QuickGelu with alpha 1 is x sigmoid(x), SiLU.
-    return ops.node('Mul', [ops.node(`${microsoft}:QuickGelu`, [gate!], { alpha: { float: 1 } }), up!]);
+    return ops.node('Mul', [ops.node(`${microsoft}:QuickGelu`, [gated!], { alpha: { float: 1 } }), factor!]);
   }
 
   /** RMSNorm of residual + update. Returns the normed rows and the sum. */
@@ -119,39 +131,30 @@ class Qwen3Writer {
     update: string | undefined,
     weight: string,
     type: DataType = this.#ops.compute,
-  ): [string, string] {
+  ): [normed: string, sum: string] {
     const ops = this.#ops;
     // RMSNorm of s x with epsilon s^2 is RMSNorm of x with epsilon.
-    const epsilon = ops.config.rmsNormEpsilon * this.#scale ** 2;
+    const epsilon = this.#config.rmsNormEpsilon * this.#scale ** 2;
     if (update === undefined) return [ops.rmsNorm(residual, ops.weight(weight, type), epsilon), residual];
     const normed = ops.name();
     const sum = ops.name();
-    ops.graph.node(
-      `${microsoft}:SkipSimplifiedLayerNormalization`,
-      [residual, update, ops.weight(weight, type)],
-      [normed, '', '', sum],
-      { epsilon: { float: epsilon } },
-    );
+    const inputs = [residual, update, ops.weight(weight, type)];
+    const outputs = [normed, '', '', sum];
+    const attributes = { epsilon: { float: epsilon } };
+    ops.graph.node(`${microsoft}:SkipSimplifiedLayerNormalization`, inputs, outputs, attributes);
     return [normed, sum];
   }
 
   /** The row of the head that gives the score, [1, hidden] in fp32: never the projection to the whole vocabulary. */
   #scoringRow(): string {
     const ops = this.#ops;
-    const { head } = this.#checkpoint;
+    const { head, config } = this.#decoder;
     if (head.kind === 'classifier') return ops.weight('score.weight', dataType.float);
-    const matrix = ops.config.tiedEmbeddings ? this.#embedding() : ops.tensor('lm_head.weight');
+    const matrix = config.tiedEmbeddings ? this.#embedding() : ops.tensor('lm_head.weight');
     const row = (token: number) => {
-      const bytes = matrix.length / ops.config.vocabularySize;
-      const name = `${matrix.name}[${token}]`;
-      const part = {
-        ...matrix,
-        name,
-        shape: [1, ops.config.hiddenSize],
-        offset: matrix.offset + token * bytes,
-        length: bytes,
-      };
-      return ops.weight(part, dataType.float);
+      const length = matrix.length / config.vocabularySize;
+      const part = { name: `${matrix.name}[${token}]`, shape: [1, config.hiddenSize], length };
+      return ops.weight({ ...matrix, ...part, offset: matrix.offset + token * length }, dataType.float);
     };
     if (head.kind === 'token') return row(head.trueTokenId);
     const difference = ops.name();

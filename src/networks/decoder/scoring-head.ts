@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ZrankError } from '../../error.js';
-import type { Qwen3Config } from './config.js';
+import type { DecoderConfig } from './config.js';
 import { readJsonIfPresent } from '../../json.js';
 import { readModules } from '../../checkpoint/modules.js';
 
@@ -17,8 +17,8 @@ export type ScoringHead =
  * Reads the scoring head: for a causal model the LogitScore module of sentence-transformers
  * (sentence_transformers.cross_encoder.modules.logit_score), which modules.json places in 1_LogitScore.
  */
-export async function readScoringHead(folder: string, config: Qwen3Config): Promise<ScoringHead> {
-  if (config.architecture === 'Qwen3ForSequenceClassification') return { kind: 'classifier' };
+export async function readScoringHead(folder: string, config: DecoderConfig): Promise<ScoringHead> {
+  if (config.isClassifier) return { kind: 'classifier' };
   const path = join(folder, await logitScoreFolder(folder), 'config.json');
   const json = await readJsonIfPresent(path);
   if (json === undefined) {
@@ -44,4 +44,9 @@ export async function readScoringHead(folder: string, config: Qwen3Config): Prom
 async function logitScoreFolder(folder: string): Promise<string> {
   const modules = await readModules(folder);
   return modules?.find(({ type }) => type === 'LogitScore')?.path ?? '1_LogitScore';
+}
+
+/** The default of LoadOptions.temperature: 5 where the logit of one token is the score, as ZeroEntropy publishes it, else 1. */
+export function defaultTemperature(head: ScoringHead): number {
+  return head.kind === 'token' ? 5 : 1;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ZrankError } from '../../error.js';
+import { ConfigReader } from '../../checkpoint/config-reader.js';
 import { findOnnx, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
 import { isObject, readJsonIfPresent, type JsonObject } from '../../json.js';
 import { readModules } from '../../checkpoint/modules.js';
@@ -36,24 +36,21 @@ export async function readEncoder(folder: string): Promise<EncoderFolder> {
   };
 }
 
+/** An encoder with a head that gives one logit. */
 export interface EncoderClassifierFolder extends EncoderFolder {
+  /** Of config.json. */
+  architecture: string;
   /** What stands before each query. */
   prompt: string | undefined;
 }
 
 /** Reads a cross-encoder's folder. Throws ARCHITECTURE_UNSUPPORTED for a classifier of more than one label. */
 export async function readEncoderClassifier(folder: string): Promise<EncoderClassifierFolder> {
-  const config = await readConfig(folder);
-  const labels = isObject(config['id2label']) ? Object.keys(config['id2label']).length : (config['num_labels'] ?? 1);
-  if (labels === 1) {
-    // sentence-transformers reads its own files only where modules.json says that it wrote the folder.
-    const prompt = (await readModules(folder)) === undefined ? undefined : await readDefaultPrompt(folder);
-    return { ...(await readEncoder(folder)), prompt };
-  }
-  throw new ZrankError(
-    'ARCHITECTURE_UNSUPPORTED',
-    `${join(folder, 'config.json')}: a reranker has one label, this classifier has ${labels}`,
-  );
+  const config = new ConfigReader(await readConfig(folder), join(folder, 'config.json'));
+  config.checkOneLabel();
+  // sentence-transformers reads its own files only where modules.json says that it wrote the folder.
+  const prompt = (await readModules(folder)) === undefined ? undefined : await readDefaultPrompt(folder);
+  return { ...(await readEncoder(folder)), architecture: config.architectures().join(', '), prompt };
 }
 
 function maxPositions(config: JsonObject, padId: number): number {

@@ -1,13 +1,6 @@
+import { poolingModes, type Pooling } from '../../addon.js';
 import { ZrankError } from '../../error.js';
 import type { JsonObject } from '../../json.js';
-
-/**
- * How token embeddings become one embedding; the names of sentence-transformers (sentence_transformer/modules/pooling.py).
- * native/core/pooling.h says what each computes.
- */
-export const poolingModes = ['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const;
-
-export type Pooling = (typeof poolingModes)[number];
 
 /** The booleans that stood in config.json before `pooling_mode` did, in the order in which their results are joined. */
 const booleans: readonly (readonly [name: string, mode: Pooling])[] = [
@@ -29,8 +22,9 @@ export function parsePooling(config: JsonObject, path: string): Pooling[] {
   const modes: unknown[] = Array.isArray(given) ? given : [given];
   const unknown = modes.length === 0 ? given : modes.find((mode) => !poolingModes.includes(mode as Pooling));
   if (unknown === undefined) return modes as Pooling[];
+  const expected = `${poolingModes.join(', ')} or several of them`;
   throw new ZrankError(
     'CONFIG_INVALID',
-    `${path}: expected ${poolingModes.join(', ')} or several of them for pooling_mode but received ${JSON.stringify(unknown)}`,
+    `${path}: expected ${expected} for pooling_mode but received ${JSON.stringify(unknown)}`,
   );
 }

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import type { Pooling } from '../../addon.js';
 import { ZrankError } from '../../error.js';
 import { readEncoder, type EncoderFolder } from './folder.js';
 import { checkFolder, readTokenizer } from '../../checkpoint/folder.js';
 import { isObject, readJsonIfPresent } from '../../json.js';
 import { readModules, type ModuleEntry } from '../../checkpoint/modules.js';
-import { parsePooling, type Pooling } from './pooling.js';
+import { parsePooling } from './pooling.js';
 import type { TensorRef } from '../../checkpoint/safetensors.js';
 import { readWeights } from '../../checkpoint/weights.js';
 

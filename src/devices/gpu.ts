@@ -1,0 +1,97 @@
+import { convertWeights } from '../checkpoint/convert-weights.js';
+import { ZrankError } from '../error.js';
+import type { GraphForm } from '../graph/operators.js';
+import type { DecoderNetwork } from '../networks/cross-encoder.js';
+import type { Decoder } from '../networks/decoder/decoder.js';
+import { activationBytes } from '../networks/decoder/memory.js';
+import type { EngineModel } from '../runtime/engine.js';
+import { paddedTokensPerToken } from '../runtime/work.js';
+import type { GpuAttention, PlacementOptions, Precision } from './device.js';
+import { cpuModel, gpuModel, type Gpus } from './models.js';
+import { probe, probeReference, type ProbeReference } from './probe.js';
+import { probeNetwork } from './probe-network.js';
+
+export type GpuPrecision = Exclude<Precision, 'int8'>;
+
+/** A way for a kind of GPU to run a network. */
+export interface Form {
+  precision: GpuPrecision;
+  compute: GraphForm['compute'];
+  attention: GpuAttention;
+}
+
+/** What a form was built to. */
+export interface Built extends Form {
+  model: EngineModel;
+  /** Memory that a run needs for a token of its batch, beside the weights. */
+  bytesPerToken: number;
+}
+
+/**
+ * How far the probe's logits on a GPU may lie from the CPU's: root mean square, relative to the logits'. Measured on a
+ * software driver: fp32 1e-6 to 2e-6, fp16 0.002 to 0.006, attention that errs beyond its first tile 0.057 to 0.134.
+ */
+const probeTolerance: Record<GpuPrecision, number> = { fp32: 1e-3, fp16: 0.02, bf16: 0.05 };
+
+/** Tokens of the longest sequence: more than any tile of attention, for `paged` more than a block of the cache. */
+const probeLength = ({ attention }: PlacementOptions) => (attention === 'paged' ? 300 : 110);
+
+/**
+ * Builds the first form that computes a small network with the attention of this one as the CPU does: ONNX Runtime 1.30's
+ * WebGPU GroupQueryAttention, for one, errs beyond its first tile on some devices. Throws DEVICE_UNAVAILABLE where none
+ * does. Why one is passed over is added to `rejected`.
+ */
+export async function buildFirst(
+  network: DecoderNetwork,
+  gpus: Gpus,
+  forms: readonly Form[],
+  options: PlacementOptions,
+  rejected: string[],
+): Promise<Built> {
+  const probes = new Map<string, Probe>();
+  for (const form of forms) {
+    const dtype = storedDtype(form);
+    const prepared = probes.get(dtype) ?? (await prepareProbe(network, dtype, options));
+    probes.set(dtype, prepared);
+    const fault = await findFault(prepared, gpus, form);
+    if (fault === undefined) return build(network, gpus, form, options);
+    rejected.push(`${gpus.kind} in ${form.precision} with ${form.attention} attention: ${fault}`);
+  }
+  throw new ZrankError('DEVICE_UNAVAILABLE', `${gpus.kind} cannot run this model: ${rejected.join('; ')}`);
+}
+
+interface Probe {
+  network: Decoder;
+  reference: ProbeReference;
+}
+
+/** bf16 is computed from weights in fp32, or from those that are bf16 already. */
+const storedDtype = ({ precision }: Form) => (precision === 'fp16' ? 'F16' : 'F32');
+
+async function prepareProbe(network: Decoder, dtype: 'F16' | 'F32', options: PlacementOptions): Promise<Probe> {
+  const small = await probeNetwork(network, dtype, options.cacheFolder);
+  return { network: small, reference: await probeReference(cpuModel(small), probeLength(options)) };
+}
+
+/** Why the form is not to be used on one of these GPUs. */
+async function findFault({ network, reference }: Probe, gpus: Gpus, form: Form): Promise<string | undefined> {
+  const { compute, attention } = form;
+  for (const index of gpus.indices) {
+    const model = gpuModel(network, { compute, attention, positions: reference.length }, { ...gpus, indices: [index] });
+    const fault = await probe(model, reference, probeTolerance[compute]);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+async function build(network: DecoderNetwork, gpus: Gpus, form: Form, options: PlacementOptions): Promise<Built> {
+  const { cacheFolder, onProgress } = options;
+  const { precision, compute, attention } = form;
+  const graph = { compute, attention, positions: options.maxLength };
+  const weights =
+    precision === 'bf16'
+      ? network.weights
+      : await convertWeights(network.weights, storedDtype(form), { cacheFolder, onProgress });
+  const model = { ...gpuModel({ ...network, weights }, graph, gpus), safer: cpuModel(network).replicas[0]! };
+  return { ...form, model, bytesPerToken: activationBytes(network.config, graph, paddedTokensPerToken) };
+}

@@ -1,0 +1,57 @@
+import type { NativeWork } from '../addon.js';
+import type { EngineModel } from '../runtime/engine.js';
+import type { WorkLimits } from '../runtime/work.js';
+import type { EncodedPrompt, Pair, PairEncoder } from '../tokenization/pair-encoder.js';
+import type { Decoder } from './decoder/decoder.js';
+
+/** What a reranker asks of a model folder, whatever network it holds. */
+export interface CrossEncoder {
+  network: Network;
+  encoder: PairEncoder;
+  /** The pairs' prompts as the engine takes them. */
+  work(pairs: readonly Pair[], prompts: readonly EncodedPrompt[], limits: WorkLimits): NativeWork;
+  /** The longest prompt in tokens, unless the caller says otherwise. */
+  maxLength: number;
+  /** The longest prompt that the network has positions for. */
+  maxPositions: number;
+  /** score = sigmoid(logit / temperature). */
+  temperature: number;
+  describe(): Promise<Description>;
+}
+
+/** What is placed on a device. */
+export type Network = DecoderNetwork | OnnxEncoderNetwork;
+
+/** Its graph is written for the device. */
+export interface DecoderNetwork extends Decoder {
+  kind: 'decoder';
+  /** Token ids of a few prompts, of relevant documents and others. */
+  samplePrompts(): Promise<number[][]>;
+}
+
+/** It has its graph already. */
+export interface OnnxEncoderNetwork {
+  kind: 'onnx-encoder';
+  model: EngineModel;
+}
+
+/** What a model folder holds; its keys are those of `zrank inspect --json`. Undefined is what an ONNX file does not tell. */
+export interface Description {
+  folder: string;
+  architecture: string;
+  layers?: number;
+  hiddenSize?: number;
+  intermediateSize?: number;
+  heads?: string;
+  vocabulary?: number;
+  parameters?: number;
+  dtype?: string;
+  weightBytes: number;
+  weightFiles: string[];
+  maxLength: number;
+  prompt: string;
+  promptTokens?: number;
+  instruction: string;
+  score: string;
+  temperature: number;
+}
