@@ -1,4 +1,5 @@
-// Measures NDCG@10 before and after reranking, on the embedded datasets. The same from the shell: npx zrank eval data/domains
+// Measures NDCG@10 before and after reranking, on the embedded datasets. The same from the shell: npx zrank eval
+// data/domains
 import { benchmark, BiEncoder, compare, DenseRetriever, evaluate, openBeir, Reranker } from 'zrank';
 
 const model = process.argv[2] ?? 'models/zrank-tiny';

@@ -1,4 +1,5 @@
-// How many pairs are scored in a second: one call a pair, and all pairs in one call. npx zrank-bench measures it with care.
+// How many pairs are scored in a second: one call a pair, and all pairs in one call. npx zrank-bench measures it with
+// care.
 import { openBeir, Reranker, type Pair } from 'zrank';
 
 const model = process.argv[2] ?? 'models/zrank-tiny';
@@ -16,7 +17,7 @@ async function measure(name: string, run: () => Promise<unknown>): Promise<void>
   await run();
   const seconds = (performance.now() - start) / 1000;
   console.log(
-    `${name.padEnd(16)} ${pairs.length} pairs in ${seconds.toFixed(2)} s: ${(pairs.length / seconds).toFixed(0)} pairs/s`,
+    `${name.padEnd(16)} ${pairs.length} pairs in ${seconds.toFixed(2)} s, ${(pairs.length / seconds).toFixed(0)} a second`,
   );
 }
 

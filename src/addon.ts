@@ -25,8 +25,8 @@ export interface Addon {
   /** Throws DEVICE_UNAVAILABLE with the loader's words where the provider of a GPU cannot be loaded. */
   checkDevice(kind: 'cuda' | 'webgpu', index: number): void;
   /**
-   * The GPUs of NVIDIA's driver, as CUDA numbers them in this process. Throws DEVICE_UNAVAILABLE with the loader's or the
-   * driver's words where there is none.
+   * The GPUs of NVIDIA's driver, as CUDA numbers them in this process. Throws DEVICE_UNAVAILABLE with the loader's or
+   * the driver's words where there is none.
    *
    * @param libraryPath the driver's library, `libcuda.so.1` by default
    */
@@ -39,7 +39,9 @@ export interface Addon {
   drain(engineId: number): boolean;
   /** Ends a pending run() of this thread with ABORTED. */
   cancel(call: number): void;
-  /** This thread exits: ends its calls and sends its workers home. With `wholeProcess`, runs in flight are stopped too. */
+  /**
+   * This thread exits: ends its calls and sends its workers home. With `wholeProcess`, runs in flight are stopped too.
+   */
   abandon(wholeProcess: boolean): void;
   errorCodes(): string[];
 }
@@ -48,8 +50,8 @@ export interface Addon {
 export type CpuPrecision = 'fp32' | 'bf16' | 'int8';
 
 /**
- * How token embeddings become one embedding; the names of sentence-transformers (sentence_transformer/modules/pooling.py).
- * native/core/pooling.h says what each computes.
+ * How token embeddings become one embedding; the names of sentence-transformers
+ * (sentence_transformer/modules/pooling.py). native/core/pooling.h says what each computes.
  */
 export const poolingModes = ['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const;
 export type Pooling = (typeof poolingModes)[number];
@@ -102,7 +104,9 @@ export type NativeModel =
       device: 'cpu' | 'cuda' | 'webgpu';
       /** Which GPU, for CUDA. */
       deviceIndex: number;
-      /** Sequences times longest sequence squared: a batch beyond it is taken for one that the device has no memory for. */
+      /**
+       * Sequences times longest sequence squared: a batch beyond it is taken for one that the device has no memory for.
+       */
       maxSquares?: number | undefined;
     }
   /** An ONNX encoder over right-padded sequences; a row is one logit, or an embedding. */
@@ -155,8 +159,8 @@ export interface EngineCounters {
   /** Seconds in runs, summed over threads. */
   runSeconds: number;
   /**
-   * Of these, seconds in ONNX Runtime, without packing and waiting. A GPU runs one batch at a time: the rest of the time it
-   * is idle.
+   * Of these, seconds in ONNX Runtime, without packing and waiting. A GPU runs one batch at a time: the rest of the
+   * time it is idle.
    */
   computeSeconds: number;
   /** Runs that a device had no memory for: halved, or a single sequence run on the CPU. */
@@ -174,7 +178,8 @@ export function loadAddon(): Addon {
   } catch (cause) {
     throw new ZrankError(
       'ADDON_NOT_FOUND',
-      `zrank's native addon cannot be loaded from ${addonPath}: ${(cause as Error).message}. It is built by "npm rebuild zrank" (in a clone: "npm ci"), which needs cmake and a C++20 compiler.`,
+      `zrank's native addon cannot be loaded from ${addonPath}: ${(cause as Error).message}. It is built by ` +
+        '"npm rebuild zrank" (in a clone: "npm ci"), which needs cmake and a C++20 compiler.',
       { cause },
     );
   }

@@ -30,13 +30,16 @@ import {
 /** Settings of one call; what is not given is as the reranker was loaded. */
 export interface CallOptions {
   /**
-   * What makes a document relevant, in words. It enters the prompt as the checkpoint's template provides; where that has
-   * no place for it, as ZeroEntropy recommends, inside the query's turn. Blank means none.
+   * What makes a document relevant, in words. It enters the prompt as the checkpoint's template provides; where that
+   * has no place for it, as ZeroEntropy recommends, inside the query's turn. Blank means none.
    */
   instruction?: string;
   /** Longest prompt in tokens. @default the least of the tokenizer's model_max_length and max_position_embeddings */
   maxLength?: number;
-  /** A longer prompt has its document cut, the template's end kept; or the call fails with PROMPT_TOO_LONG. @default 'document' */
+  /**
+   * A longer prompt has its document cut, the template's end kept; or the call fails with PROMPT_TOO_LONG. @default
+   * 'document'
+   */
   truncation?: 'document' | 'error';
   /**
    * Whether strings such as `<|im_end|>` inside queries and documents become those special tokens, as everywhere in
@@ -61,16 +64,20 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
   device?: Device;
   /**
    * Precision of the matrix products. `auto` is bf16 for weights stored in bf16, as in sentence-transformers, where the
-   * processor has instructions for it, else fp32. `bf16` too is fp32 where it has none. `int8`, on the CPU alone, is faster
-   * and less exact: 8-bit weights and activations in blocks of 128. @default 'auto'
+   * processor has instructions for it, else fp32. `bf16` too is fp32 where it has none. `int8`, on the CPU alone, is
+   * faster and less exact: 8-bit weights and activations in blocks of 128. @default 'auto'
    */
   precision?: 'auto' | Precision;
   /**
-   * How a GPU computes attention: `fused` is GroupQueryAttention over padded sequences, `paged` PagedAttention without padding (CUDA),
-   * `plain` is written from plain operators. A form that computes wrongly on the device is not taken. @default 'auto', fused else plain
+   * How a GPU computes attention: `fused` is GroupQueryAttention over padded sequences, `paged` PagedAttention without
+   * padding (CUDA), `plain` is written from plain operators. A form that computes wrongly on the device is not taken.
+   * @default 'auto', fused else plain
    */
   attention?: 'auto' | GpuAttention;
-  /** Where weights that are converted, for int8 or for a GPU, are kept. @default zrank in XDG_CACHE_HOME, else in ~/.cache */
+  /**
+   * Where weights that are converted, for int8 or for a GPU, are kept. @default zrank in XDG_CACHE_HOME, else in
+   * ~/.cache
+   */
   cacheFolder?: string;
   /** Called while weights are converted, which happens once a model and precision; in bytes. */
   onLoadProgress?: (progress: { completed: number; total: number }) => void;
@@ -80,11 +87,16 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
   workers?: number;
   /** CPU threads in all. @default the number of cores, at least `workers` */
   threads?: number;
-  /** Tokens a batch computes; what prompts share counts once. @default 2048; on CUDA 16384, or what fits the free memory */
+  /**
+   * Tokens a batch computes; what prompts share counts once. @default 2048; on CUDA 16384, or what fits the free memory
+   */
   maxBatchTokens?: number;
   /** A call that would make more tokens than this wait fails at once with QUEUE_FULL. @default 4194304 */
   maxQueueTokens?: number;
-  /** ONNX Runtime writes a trace of its operators to this path, with the time added; it is complete after close(). @default none */
+  /**
+   * ONNX Runtime writes a trace of its operators to this path, with the time added; it is complete after close().
+   * @default none
+   */
   profilePrefix?: string;
 }
 
@@ -163,8 +175,8 @@ export class Reranker implements AsyncDisposable {
   }
 
   /**
-   * Loads a model folder in the Hugging Face / sentence-transformers layout. Weights are mapped, not read, so this takes
-   * well under a second. Throws a ZrankError that says what is wrong with the folder.
+   * Loads a model folder in the Hugging Face / sentence-transformers layout. Weights are mapped, not read, so this
+   * takes well under a second. Throws a ZrankError that says what is wrong with the folder.
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Reranker> {
     if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);

@@ -17,7 +17,9 @@ export async function expectedOf<T>(name: Fixture): Promise<T> {
   return JSON.parse(await readFile(join(fixture(name), 'expected.json'), 'utf8')) as T;
 }
 
-/** A copy of a fixture in which files are replaced: by an object as JSON, by text or bytes, by nothing where undefined. */
+/**
+ * A copy of a fixture in which files are replaced: by an object as JSON, by text or bytes, by nothing where undefined.
+ */
 export async function changed(name: Fixture, files: Record<string, object | string | undefined>): Promise<string> {
   const folder = await temporaryFolder();
   await cp(fixture(name), folder, { recursive: true });
@@ -35,8 +37,8 @@ export async function changed(name: Fixture, files: Record<string, object | stri
 }
 
 /**
- * An encoder of one number a token: sqrt(limit - id), which is not a number beyond the limit. `output` names it [B, S, 1];
- * `sentence_embedding` is its sum over the sequence instead, [B, 1].
+ * An encoder of one number a token: sqrt(limit - id), which is not a number beyond the limit. `output` names it [B, S,
+ * 1]; `sentence_embedding` is its sum over the sequence instead, [B, 1].
  */
 export function tinyGraph(output: string, limit = 1000, input = 'input_ids'): Uint8Array {
   const graph = new OnnxGraphWriter();

@@ -1,5 +1,6 @@
-// The GPU path on ONNX Runtime's WebGPU provider over a software Vulkan driver: device memory, IO binding, shape buckets,
-// precisions, the probe. Real: all but the GPU. tools/software-vulkan.sh prepares the driver; without it these tests skip.
+// The GPU path on ONNX Runtime's WebGPU provider over a software Vulkan driver: device memory, IO binding, shape
+// buckets, precisions, the probe. Real: all but the GPU. tools/software-vulkan.sh prepares the driver; without it these
+// tests skip.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,7 +49,9 @@ const namedCases = ({ folder }: Golden, cases: readonly GoldenCase[]) => `
   const data = JSON.parse(readFileSync(${JSON.stringify(join(folder, 'expected.json'))}, 'utf8'));
   const cases = names.map((name) => data.cases.find((entry) => entry.name === name));`;
 
-/** Prompts without an instruction; on a software GPU that takes its time, one long one and every fourth of the others. */
+/**
+ * Prompts without an instruction; on a software GPU that takes its time, one long one and every fourth of the others.
+ */
 function someCases(data: Golden): GoldenCase[] {
   const plain = data.cases.filter((entry) => entry.instruction === undefined);
   return plain.filter((entry, i) => entry.name === 'long-0' || (i % 4 === 0 && entry.token_ids.length <= 180));
@@ -101,7 +104,8 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
     'the graph that CUDA runs in fp16: %s, and what overflows is computed again',
     { timeout: 600_000 },
     async (name, overflows) => {
-      // Its products are added up in fp16 here, in fp32 on CUDA: coarser, and causal-hot passes the largest fp16 before it is scaled.
+      // Its products are added up in fp16 here, in fp32 on CUDA: coarser, and causal-hot passes the largest fp16 before
+      // it is scaled.
       const data = golden(name);
       const cases = data.cases.filter((entry) => entry.token_ids.length <= 180);
       const { logits, counters } = await onWebGpu<Omit<Scores, 'placement'>>(`${namedCases(data, cases)}

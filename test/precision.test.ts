@@ -1,4 +1,5 @@
-// What precision is chosen, and what bf16 and int8 cost. Real: checkpoints, engine, and this processor with its instructions.
+// What precision is chosen, and what bf16 and int8 cost. Real: checkpoints, engine, and this processor with its
+// instructions.
 
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -94,7 +95,8 @@ describe('int8', () => {
     });
     const logits = await reranker.predict(data.cases.map((entry) => entry.prompt));
     expectRounded(data, logits);
-    // MatMulNBits sums few rows in another order than many, and the next layer may round what it gave to another integer.
+    // MatMulNBits sums few rows in another order than many, and the next layer may round what it gave to another
+    // integer.
     const tolerance = kernels.includes('int8') ? 5e-5 : 0.1;
     for (const [i, entry] of data.cases.slice(0, 8).entries()) {
       const [logit] = await reranker.predict([entry.prompt]);

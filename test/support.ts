@@ -8,7 +8,10 @@ import { expect, onTestFinished } from 'vitest';
 import { ZrankError, type ErrorCode } from 'zrank';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
-/** Node on top of a software Vulkan driver, whose libraries must be known before the process starts; tools/software-vulkan.sh prepares it. */
+/**
+ * Node on top of a software Vulkan driver, whose libraries must be known before the process starts;
+ * tools/software-vulkan.sh prepares it.
+ */
 export const vulkanNode = join(root, '.cache/vulkan/node');
 export const hasVulkanNode = existsSync(vulkanNode);
 export const tinyModel = join(root, 'models/zrank-tiny');

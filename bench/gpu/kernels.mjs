@@ -1,5 +1,5 @@
-// Step: where the time goes, by kind of kernel. Builds of ONNX Runtime with CUDA profiling write an event a kernel; the published
-// ones do not, and an operator's event is as long as its kernels where CUDA_LAUNCH_BLOCKING is set.
+// Step: where the time goes, by kind of kernel. Builds of ONNX Runtime with CUDA profiling write an event a kernel; the
+// published ones do not, and an operator's event is as long as its kernels where CUDA_LAUNCH_BLOCKING is set.
 import { runsOf, sum, traceCalls } from './profile.mjs';
 import { print, settings } from './state.mjs';
 

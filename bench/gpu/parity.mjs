@@ -1,6 +1,8 @@
 import { mean, standardDeviation } from 'simple-statistics';
 
-/** Logits against PyTorch's in fp32: deviations in absolute terms, and the spread of the logits to hold them against. */
+/**
+ * Logits against PyTorch's in fp32: deviations in absolute terms, and the spread of the logits to hold them against.
+ */
 export function measureParity({ ids }, scores, reference) {
   const lengths = ids.map(({ length }) => length);
   const summary = { pairs: ids.length, tokens: { least: Math.min(...lengths), most: Math.max(...lengths) } };

@@ -3,7 +3,10 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadReranker, rankAll, resultOf, settings, state } from './state.mjs';
 
-/** Runs the calls and returns their events, which have `cat`, `name`, `ts`, `dur` (microseconds) and `args`, in order of time. */
+/**
+ * Runs the calls and returns their events, which have `cat`, `name`, `ts`, `dur` (microseconds) and `args`, in order of
+ * time.
+ */
 export async function traceCalls({ calls, warmups, concurrency }) {
   const { requests } = resultOf('texts');
   const folder = await mkdtemp(join(state, 'trace-'));

@@ -1,5 +1,5 @@
-// report.mjs STATE [--out FOLDER] STEP...: puts the results of the steps together. With --out it writes FOLDER/GPU.json; it prints
-// the table either way.
+// report.mjs STATE [--out FOLDER] STEP...: puts the results of the steps together. With --out it writes
+// FOLDER/GPU.json; it prints the table either way.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { measureParity } from './parity.mjs';
@@ -57,7 +57,10 @@ function standing(step) {
   return existsSync(path) ? readFileSync(path, 'utf8').trim() : 'not run';
 }
 
-/** Results with gemmShare: what their computed tokens need, of the ceiling that PyTorch's products set in the same precision. */
+/**
+ * Results with gemmShare: what their computed tokens need, of the ceiling that PyTorch's products set in the same
+ * precision.
+ */
 function withShare(results = []) {
   return results.map((result) => {
     const ceiling = gemm?.[result.settings.precision]?.ceiling;

@@ -1,5 +1,5 @@
-// Steps rerank-short and rerank-long: zrank-bench beside sentence-transformers in bf16 and fp16. Steps attention and batch-tokens:
-// zrank alone with several forms of attention and sizes of batch.
+// Steps rerank-short and rerank-long: zrank-bench beside sentence-transformers in bf16 and fp16. Steps attention and
+// batch-tokens: zrank alone with several forms of attention and sizes of batch.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { resultOf, settings } from './state.mjs';

@@ -1,5 +1,5 @@
-// settings.mjs STATE full|dry-run DEVICE PRECISIONS SHAPE (the last three '' for the default): writes STATE/settings.json, which the
-// steps read. A state folder keeps to the settings that it was begun with.
+// settings.mjs STATE full|dry-run DEVICE PRECISIONS SHAPE (the last three '' for the default): writes
+// STATE/settings.json, which the steps read. A state folder keeps to the settings that it was begun with.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

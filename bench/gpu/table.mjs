@@ -137,11 +137,13 @@ function latency({ latency: found, trace }) {
   const lines = [];
   if (found)
     lines.push(
-      `A call of ${found.documents} documents alone: p50 ${number(found.callP50)} ms, of which ${number(found.computeP50)} ms computing (${figure(found.ratio)}x).`,
+      `A call of ${found.documents} documents alone: p50 ${number(found.callP50)} ms, ` +
+        `of which ${number(found.computeP50)} ms computing (${figure(found.ratio)}x).`,
     );
   if (trace) {
     lines.push(
-      `${trace.concurrency} calls in flight: no batch ran in ${percent(trace.idle)} of ${number(trace.traceMs)} ms, ${trace.batches} batches; the largest gap was ${number(trace.largestGapMs)} ms.`,
+      `${trace.concurrency} calls in flight: no batch ran in ${percent(trace.idle)} of ${number(trace.traceMs)} ms, ` +
+        `${trace.batches} batches; the largest gap was ${number(trace.largestGapMs)} ms.`,
     );
   }
   return lines;

@@ -1,5 +1,5 @@
-// Step: all texts. The pairs for parity, with the token ids of their prompts and the token that gives the score; and the calls
-// of latency, trace and kernels, one query and documents each.
+// Step: all texts. The pairs for parity, with the token ids of their prompts and the token that gives the score; and
+// the calls of latency, trace and kernels, one query and documents each.
 import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
 import { makeCalls } from '../../dist/bench/workload.js';
 import { pairEncoder } from '../../dist/networks/network.js';

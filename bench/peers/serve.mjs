@@ -24,7 +24,9 @@ export async function need(name) {
   }
 }
 
-/** Answers each line {pairs} with {seconds, logits}; `score` takes pairs [query, document] and gives a number for each. */
+/**
+ * Answers each line {pairs} with {seconds, logits}; `score` takes pairs [query, document] and gives a number for each.
+ */
 export async function serve(versions, score) {
   say({ ready: versions });
   for await (const line of createInterface({ input: process.stdin })) {

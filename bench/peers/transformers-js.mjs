@@ -1,7 +1,7 @@
 /**
- * Peer: transformers.js. It has no rerank pipeline, so this is the model by hand: the checkpoint's prompt, batches of 32,
- * the logit of the scoring token at the last position. It needs an ONNX export in the model folder (onnx/model.onnx);
- * a folder of safetensors alone it cannot run.
+ * Peer: transformers.js. It has no rerank pipeline, so this is the model by hand: the checkpoint's prompt, batches of
+ * 32, the logit of the scoring token at the last position. It needs an ONNX export in the model folder
+ * (onnx/model.onnx); a folder of safetensors alone it cannot run.
  *
  * Install: npm install --no-save @huggingface/transformers
  */

@@ -38,16 +38,16 @@ interface Expected {
   /** Bytes in all. */
   size: number;
   /**
-   * Time of its last change, in seconds: set when it is complete, to that of the youngest source. A file that was written
-   * to afterwards has another time.
+   * Time of its last change, in seconds: set when it is complete, to that of the youngest source. A file that was
+   * written to afterwards has another time.
    */
   seal: number;
 }
 
 /**
  * The tensors of a cache file, which is written if it is not there, or if its size, its header or its time are not what
- * they must be. A file takes its name when it is complete and checked. Pieces are written at their places, in order: so an interrupted
- * file goes on where it stopped, and two processes that write the same one do not disturb each other.
+ * they must be. A file takes its name when it is complete and checked. Pieces are written at their places, in order: so
+ * an interrupted file goes on where it stopped, and two processes that write the same one do not disturb each other.
  */
 export async function cachedTensors(
   content: CacheContent,
@@ -144,7 +144,10 @@ async function beginsWith(file: FileHandle, header: Buffer): Promise<boolean> {
   return bytesRead === header.length && start.equals(header);
 }
 
-/** A key that is equal for the same computation on the same tensors of the same files, and when the youngest of them changed. */
+/**
+ * A key that is equal for the same computation on the same tensors of the same files, and when the youngest of them
+ * changed.
+ */
 async function identify({ kind, sources }: CacheContent): Promise<{ key: string; youngest: number }> {
   const hash = createHash('sha256').update(kind);
   let youngest = 0;

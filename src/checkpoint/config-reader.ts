@@ -1,7 +1,9 @@
 import { ZrankError } from '../error.js';
 import { isObject, type JsonObject } from '../json.js';
 
-/** config.json, read with checks: each getter says what a missing key stands for. A key whose value is null is missing. */
+/**
+ * config.json, read with checks: each getter says what a missing key stands for. A key whose value is null is missing.
+ */
 export class ConfigReader {
   readonly #path: string;
   readonly #config: JsonObject;

@@ -9,8 +9,8 @@ import type { Weights } from './weights.js';
 const chunkElements = 2 ** 20;
 
 /**
- * The weights in another dtype, converted once into a file of the cache. bf16 to fp16 is exact for 2^-17 <= |w| <= 65504;
- * a weight beyond that is an error.
+ * The weights in another dtype, converted once into a file of the cache. bf16 to fp16 is exact for 2^-17 <= |w| <=
+ * 65504; a weight beyond that is an error.
  */
 export async function convertWeights(
   weights: Weights,

@@ -12,7 +12,8 @@ export async function checkFolder(folder: string): Promise<void> {
   if (isFolder) return;
   throw new ZrankError(
     'FILE_NOT_FOUND',
-    `expected a model folder but found none at ${folder}; a model of the Hugging Face hub comes with: hf download zeroentropy/zerank-2-reranker --local-dir zerank-2`,
+    `expected a model folder but found none at ${folder}; a model of the Hugging Face hub comes with: ` +
+      'hf download zeroentropy/zerank-2-reranker --local-dir zerank-2',
   );
 }
 
@@ -33,7 +34,10 @@ export async function readTokenizer(folder: string): Promise<string> {
   return text;
 }
 
-/** The prompt that default_prompt_name of config_sentence_transformers.json names; undefined where that is none or empty. */
+/**
+ * The prompt that default_prompt_name of config_sentence_transformers.json names; undefined where that is none or
+ * empty.
+ */
 export async function readDefaultPrompt(folder: string): Promise<string | undefined> {
   const { prompts, default_prompt_name: name } =
     (await readJsonIfPresent(join(folder, 'config_sentence_transformers.json'))) ?? {};
@@ -66,6 +70,7 @@ export async function findOnnx(folder: string): Promise<string> {
     return path;
   throw new ZrankError(
     'FILE_NOT_FOUND',
-    `${folder} has no onnx/model.onnx: an encoder of this kind runs from an ONNX file, which comes with: optimum-cli export onnx --model ${folder} ${join(folder, 'onnx')}`,
+    `${folder} has no onnx/model.onnx: an encoder of this kind runs from an ONNX file, which comes with: ` +
+      `optimum-cli export onnx --model ${folder} ${join(folder, 'onnx')}`,
   );
 }

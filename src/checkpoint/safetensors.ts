@@ -39,8 +39,8 @@ const dtypeBytes: Record<string, number> = {
 const maxHeaderLength = 100_000_000;
 
 /**
- * Reads and checks the header of a .safetensors file: 8 bytes of its length (little-endian), then JSON.
- * Format: https://github.com/huggingface/safetensors#format. Throws FILE_UNREADABLE for what is no file of the caller's.
+ * Reads and checks the header of a .safetensors file: 8 bytes of its length (little-endian), then JSON. Format:
+ * https://github.com/huggingface/safetensors#format. Throws FILE_UNREADABLE for what is no file of the caller's.
  */
 export async function readSafetensorsHeader(path: string): Promise<TensorRef[]> {
   try {

@@ -13,8 +13,8 @@ export function readTensor(tensor: TensorRef): Promise<Float32Array> {
 }
 
 /**
- * `count` numbers of a tensor from the element `first` on, in fp32. Throws TENSOR_DTYPE_UNSUPPORTED for other types than F32,
- * F16 and BF16.
+ * `count` numbers of a tensor from the element `first` on, in fp32. Throws TENSOR_DTYPE_UNSUPPORTED for other types
+ * than F32, F16 and BF16.
  */
 export async function readElements(
   { path, name, dtype, offset }: TensorRef,

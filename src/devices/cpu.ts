@@ -35,7 +35,9 @@ export const cpu: DeviceKind = {
 
 export interface CpuPlan {
   precision: CpuPrecision;
-  /** Whether zrank's kernels multiply (native/kernels); ONNX Runtime does where the processor lacks their instructions. */
+  /**
+   * Whether zrank's kernels multiply (native/kernels); ONNX Runtime does where the processor lacks their instructions.
+   */
   hasKernels: boolean;
   /** Why, in a few words. */
   reason: string;
@@ -70,7 +72,8 @@ export function planCpu(
 
 /**
  * The weights in 8 bits. Throws where that is too little, as for the embedded zrank-tiny, some of whose weights were
- * written by hand to cancel each other out: the scores of a few prompts are compared once, when the weights are quantized.
+ * written by hand to cancel each other out: the scores of a few prompts are compared once, when the weights are
+ * quantized.
  */
 function checkedInt8(
   network: DecoderNetwork,

@@ -71,7 +71,8 @@ function checkBf16(devices: readonly CudaDevice[]): void {
   const { index, name, computeCapability } = tooOld;
   throw new ZrankError(
     'INVALID_ARGUMENT',
-    `precision 'bf16' needs a GPU of compute capability 8.0 or higher; cuda:${index}, ${name}, has ${computeCapability}`,
+    `precision 'bf16' needs a GPU of compute capability 8.0 or higher; ` +
+      `cuda:${index}, ${name}, has ${computeCapability}`,
   );
 }
 

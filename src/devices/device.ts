@@ -49,8 +49,8 @@ export interface DeviceKind {
   /** Whether a colon and numbers may follow the name. */
   isNumbered: boolean;
   /**
-   * Throws INVALID_ARGUMENT for a precision or attention that it does not have, DEVICE_UNAVAILABLE where it is not there or
-   * no form of the network computes rightly on it. What it tried in vain is added to `rejected`.
+   * Throws INVALID_ARGUMENT for a precision or attention that it does not have, DEVICE_UNAVAILABLE where it is not
+   * there or no form of the network computes rightly on it. What it tried in vain is added to `rejected`.
    *
    * @param indices of the devices that are asked for, where it is numbered
    */

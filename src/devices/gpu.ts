@@ -37,9 +37,9 @@ const probeTolerance: Record<GpuPrecision, number> = { fp32: 1e-3, fp16: 0.02, b
 const probeLength = ({ attention }: PlacementOptions) => (attention === 'paged' ? 300 : 110);
 
 /**
- * Builds the first form that computes a small network with the attention of this one as the CPU does: ONNX Runtime 1.30's
- * WebGPU GroupQueryAttention, for one, errs beyond its first tile on some devices. Throws DEVICE_UNAVAILABLE where none
- * does. Why one is passed over is added to `rejected`.
+ * Builds the first form that computes a small network with the attention of this one as the CPU does: ONNX Runtime
+ * 1.30's WebGPU GroupQueryAttention, for one, errs beyond its first tile on some devices. Throws DEVICE_UNAVAILABLE
+ * where none does. Why one is passed over is added to `rejected`.
  */
 export async function buildFirst(
   network: DecoderNetwork,

@@ -10,8 +10,8 @@ import { seededRandom } from '../random.js';
 export const probeVocabularySize = 256;
 
 /**
- * A network of one layer with the attention of `decoder` and random weights, which computes something of every token: the
- * first layer of a real checkpoint may attend to a few tokens only, and hide a device that errs. Stored as `dtype`.
+ * A network of one layer with the attention of `decoder` and random weights, which computes something of every token:
+ * the first layer of a real checkpoint may attend to a few tokens only, and hide a device that errs. Stored as `dtype`.
  */
 export async function probeNetwork(
   decoder: Decoder,

@@ -30,9 +30,9 @@ export type AttendedRows = 'compact' | 'last_flat';
 const pagedBlockSize = 256;
 
 /**
- * Causal self-attention over the sequences of a packed batch. The projections
- * see the T unique tokens; `expand` lays them out as B right-padded sequences of S tokens, or for PagedAttention as sequences
- * without padding, E tokens in all.
+ * Causal self-attention over the sequences of a packed batch. The projections see the T unique tokens; `expand` lays
+ * them out as B right-padded sequences of S tokens, or for PagedAttention as sequences without padding, E tokens in
+ * all.
  */
 export class Attention {
   readonly #ops: Operators;
@@ -44,7 +44,10 @@ export class Attention {
   readonly #sin: string;
   /** [S, S], for attention from plain operators. */
   readonly #mask: string | undefined;
-  /** [blocks, block size, key/value heads, headDim], for PagedAttention: each layer overwrites what the one before it left. */
+  /**
+   * [blocks, block size, key/value heads, headDim], for PagedAttention: each layer overwrites what the one before it
+   * left.
+   */
   readonly #caches: readonly string[] = [];
 
   /** Declares the inputs of the graph that attention alone takes, and writes what all layers share. */
@@ -72,7 +75,10 @@ export class Attention {
     if (attention === 'plain') this.#mask = this.#causalMask();
   }
 
-  /** Zeros [blocks, block size, key/value heads, headDim] for keys and values; the input `blocks` is [blocks, 1] in int64. */
+  /**
+   * Zeros [blocks, block size, key/value heads, headDim] for keys and values; the input `blocks` is [blocks, 1] in
+   * int64.
+   */
   #emptyCaches(): string[] {
     const ops = this.#ops;
     const { keyValueHeads, headDim } = this.#config;

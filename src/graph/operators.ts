@@ -12,8 +12,8 @@ export interface GraphForm {
    */
   compute: 'fp32' | 'fp16' | 'bf16';
   /**
-   * How attention is written: as GroupQueryAttention behind norms of its own, with the norms inside the operator (CUDA and
-   * WebGPU), as PagedAttention (CUDA, with `positions`), or from plain operators.
+   * How attention is written: as GroupQueryAttention behind norms of its own, with the norms inside the operator (CUDA
+   * and WebGPU), as PagedAttention (CUDA, with `positions`), or from plain operators.
    */
   attention: 'grouped' | 'fused' | 'paged' | 'plain';
   /**
@@ -22,8 +22,8 @@ export interface GraphForm {
    */
   positions?: number;
   /**
-   * Multiply by zrank's own operators (native/kernels/ops/custom_ops.h), in this arithmetic, where `compute` is fp32. In
-   * int8 the weights are quantized (quantizeWeights); without kernels MatMulNBits multiplies those.
+   * Multiply by zrank's own operators (native/kernels/ops/custom_ops.h), in this arithmetic, where `compute` is fp32.
+   * In int8 the weights are quantized (quantizeWeights); without kernels MatMulNBits multiplies those.
    */
   kernels?: 'fp32' | 'bf16' | 'int8';
 }
@@ -86,7 +86,10 @@ export class Operators {
     });
   }
 
-  /** A weight in the type that it is used in. Where it is stored in another, it is converted at each use, and the mapped file stays the only copy. */
+  /**
+   * A weight in the type that it is used in. Where it is stored in another, it is converted at each use, and the mapped
+   * file stays the only copy.
+   */
   weight(tensor: TensorRef | string, type: DataType = this.compute): string {
     if (typeof tensor === 'string') return this.weight(this.tensor(tensor), type);
     const stored = this.stored(tensor);
@@ -101,7 +104,10 @@ export class Operators {
     return this.cast(this.gather(this.stored(matrix), indices), storedType[matrix.dtype]!, this.compute);
   }
 
-  /** What zrank's own operators take for a weight: the weight as it is stored, or its bytes and scales where it is quantized. */
+  /**
+   * What zrank's own operators take for a weight: the weight as it is stored, or its bytes and scales where it is
+   * quantized.
+   */
   factor(name: string): string[] {
     return (this.#isQuantized(name) ? int8Parts(name) : [name]).map((part) => this.stored(this.tensor(part)));
   }
@@ -153,8 +159,8 @@ export class Operators {
   }
 
   /**
-   * A name for what one of zrank's operators makes of a weight, with its shape: ONNX Runtime takes outputs of unknown shape
-   * for equals in size, and plans buffers for them that do not fit.
+   * A name for what one of zrank's operators makes of a weight, with its shape: ONNX Runtime takes outputs of unknown
+   * shape for equals in size, and plans buffers for them that do not fit.
    */
   product(weight: string, rowCount: RowCount): string {
     return this.graph.value(this.name(), dataType.float, [rowCount, this.tensor(weight).shape[0]!]);

@@ -6,7 +6,10 @@ export type Rope =
   | { type: 'default'; theta: number }
   /** Positions are divided by `factor`. */
   | { type: 'linear'; theta: number; factor: number }
-  /** As `linear` for waves much longer than the original positions, as `default` for much shorter ones, between them mixed. */
+  /**
+   * As `linear` for waves much longer than the original positions, as `default` for much shorter ones, between them
+   * mixed.
+   */
   | {
       type: 'llama3';
       theta: number;
@@ -43,7 +46,10 @@ export function positionColumn(ops: Operators): string {
   return ops.node('Reshape', [positions, ops.shape(-1, 1)]);
 }
 
-/** cos and sin of position times frequency, [S or more, headDim / 2] in `type`; the angles in fp32, as transformers has them. */
+/**
+ * cos and sin of position times frequency, [S or more, headDim / 2] in `type`; the angles in fp32, as transformers has
+ * them.
+ */
 export function rotaryTables(ops: Operators, frequencies: Float32Array, type: DataType): { cos: string; sin: string } {
   const width = frequencies.length;
   const typed = (table: string) => ops.cast(table, dataType.float, type);

@@ -24,8 +24,8 @@ export interface GpuWheel {
 }
 
 /**
- * Finds ONNX Runtime's CUDA provider and has it looked for there; opens what it needs, dependencies first, so that it is
- * found whatever LD_LIBRARY_PATH says. What is not found is left to the loader, whose words then say so.
+ * Finds ONNX Runtime's CUDA provider and has it looked for there; opens what it needs, dependencies first, so that it
+ * is found whatever LD_LIBRARY_PATH says. What is not found is left to the loader, whose words then say so.
  *
  * @param addon with ONNX Runtime opened
  * @returns what the provider needs beyond what libonnxruntime itself does; empty where there is no provider
@@ -39,8 +39,8 @@ export function openCudaLibraries(addon: Addon): NeededLibrary[] {
 }
 
 /**
- * Where the CUDA provider of this libonnxruntime lies: beside it, else in the first wheel of the same version, since the
- * two share tables of C++ functions. The wheels do not count where ZRANK_ONNXRUNTIME names the library.
+ * Where the CUDA provider of this libonnxruntime lies: beside it, else in the first wheel of the same version, since
+ * the two share tables of C++ functions. The wheels do not count where ZRANK_ONNXRUNTIME names the library.
  */
 export function cudaProviderFolder({ path, version }: OnnxRuntime, wheels: Iterable<GpuWheel>): string | undefined {
   if (process.platform !== 'linux') return undefined;
@@ -112,7 +112,9 @@ function fileIn(folders: Iterable<string>, name: string): string | undefined {
   return undefined;
 }
 
-/** Where CUDA's libraries are looked for, before the loader's own places: ZRANK_CUDA_LIBRARIES alone where it is set. */
+/**
+ * Where CUDA's libraries are looked for, before the loader's own places: ZRANK_CUDA_LIBRARIES alone where it is set.
+ */
 function* cudaFolders(): Generator<string> {
   const folders = (variable: string) => (process.env[variable] ?? '').split(delimiter).filter(Boolean);
   const given = folders('ZRANK_CUDA_LIBRARIES');

@@ -35,7 +35,10 @@ export interface OnnxEncoderNetwork {
   model: EngineModel;
 }
 
-/** What a model folder holds; its keys are those of `zrank inspect --json`. Undefined is what an ONNX file does not tell. */
+/**
+ * What a model folder holds; its keys are those of `zrank inspect --json`. Undefined is what an ONNX file does not
+ * tell.
+ */
 export interface Description {
   folder: string;
   architecture: string;

@@ -13,8 +13,8 @@ const networks: readonly { knows(architecture: string): boolean; read(folder: st
 ];
 
 /**
- * Reads a model folder. Throws FILE_NOT_FOUND where there is none, ARCHITECTURE_UNSUPPORTED for a network that is not known,
- * and the codes of what is wrong in the folder.
+ * Reads a model folder. Throws FILE_NOT_FOUND where there is none, ARCHITECTURE_UNSUPPORTED for a network that is not
+ * known, and the codes of what is wrong in the folder.
  */
 export async function readCrossEncoder(folder: string): Promise<CrossEncoder> {
   await checkFolder(folder);
@@ -25,6 +25,7 @@ export async function readCrossEncoder(folder: string): Promise<CrossEncoder> {
   const known = [...decoderArchitectures.keys()].join(', ');
   const received = JSON.stringify(config.get('architectures') ?? null);
   throw config.unsupported(
-    `expected one of the architectures ${known}, or a ForSequenceClassification with an ONNX file, but received ${received}`,
+    `expected one of the architectures ${known}, or an encoder's ForSequenceClassification with an ONNX file, ` +
+      `but received ${received}`,
   );
 }

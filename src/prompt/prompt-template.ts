@@ -38,8 +38,8 @@ export class PromptTemplate {
     this.#template = template;
     this.#files = files;
     this.hasSystemMessage = this.#probe(['system', 'query', 'document']).failure === undefined;
-    // @huggingface/jinja 0.5 fails where Jinja2's `first` of nothing is undefined, as in `| first | default("…", true)`;
-    // an empty message takes the same default there.
+    // @huggingface/jinja 0.5 fails where Jinja2's `first` of nothing is undefined, as in `| first | default("…",
+    // true)`; an empty message takes the same default there.
     const fallback = this.hasSystemMessage && this.#probe(['query', 'document']).failure ? '' : undefined;
     this.#defaultSystem = files.defaultPrompt ?? fallback;
     const { failure, last } = this.#probe(
@@ -50,9 +50,9 @@ export class PromptTemplate {
   }
 
   /**
-   * The template, or undefined where pairs go without one. Throws TEMPLATE_INVALID for one that cannot be parsed, or that
-   * drops the query or the document although the folder says that pairs go through it. Where nothing says so, such as the
-   * chat template of a plain Qwen3, sentence-transformers refuses pairs alone (base/modules/transformer.py,
+   * The template, or undefined where pairs go without one. Throws TEMPLATE_INVALID for one that cannot be parsed, or
+   * that drops the query or the document although the folder says that pairs go through it. Where nothing says so, such
+   * as the chat template of a plain Qwen3, sentence-transformers refuses pairs alone (base/modules/transformer.py,
    * _verify_pair_roles_supported), and so does render(): complete prompts may do without the template.
    */
   static load(files: TemplateFiles): PromptTemplate | undefined {
@@ -91,7 +91,8 @@ export class PromptTemplate {
     if (pieces.map(({ text }) => text).join('') === prompt) return pieces;
     throw new ZrankError(
       'TEMPLATE_INVALID',
-      "specialTokens = 'text' is not possible with this chat template: it changes its texts, so that a special token inside them cannot be told from its own",
+      "specialTokens = 'text' is not possible with this chat template: it changes its texts, " +
+        'so that a special token inside them cannot be told from its own',
     );
   }
 
@@ -112,7 +113,9 @@ export class PromptTemplate {
     ];
   }
 
-  /** Variables that apply_chat_template() of transformers passes are null rather than undefined where nobody sets them. */
+  /**
+   * Variables that apply_chat_template() of transformers passes are null rather than undefined where nobody sets them.
+   */
   #render(messages: Message[]): string {
     const { variables, contentFormat } = this.#files;
     try {
@@ -132,8 +135,8 @@ export class PromptTemplate {
   }
 
   /**
-   * Renders messages of these roles and, as sentence-transformers does (pair_roles_failure), once more for each role with
-   * another content: a prompt that stays the same has dropped it. Says which role's content stands last, too.
+   * Renders messages of these roles and, as sentence-transformers does (pair_roles_failure), once more for each role
+   * with another content: a prompt that stays the same has dropped it. Says which role's content stands last, too.
    */
   #probe(roles: readonly Role[]): { failure?: ZrankError; last?: Role } {
     try {
@@ -154,7 +157,8 @@ export class PromptTemplate {
 function cannotCarry(why: string, cause?: unknown): ZrankError {
   return new ZrankError(
     'TEMPLATE_INVALID',
-    `the chat template cannot carry a query and a document: ${why}; expected one that renders messages of the roles query and document, or complete prompts as strings`,
+    `the chat template cannot carry a query and a document: ${why}; ` +
+      'expected one that renders messages of the roles query and document, or complete prompts as strings',
     { cause },
   );
 }

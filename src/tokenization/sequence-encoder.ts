@@ -10,7 +10,9 @@ export class SequenceEncoder implements PairEncoder {
   readonly #tokenizer: Tokenizer;
   readonly #prompt: string;
 
-  /** `prompt` stands before each pair's query, as in sentence-transformers (base/modality.py, prepend_prompt_to_texts). */
+  /**
+   * `prompt` stands before each pair's query, as in sentence-transformers (base/modality.py, prepend_prompt_to_texts).
+   */
   constructor(tokenizer: Tokenizer, prompt = '') {
     this.#tokenizer = tokenizer;
     this.#prompt = prompt;
@@ -54,10 +56,9 @@ function cut(encoding: Encoding, pair: Pair, { maxLength, truncation }: EncodeOp
   const start = sequences.indexOf(sequence);
   const end = sequences.lastIndexOf(sequence) + 1;
   if (start < 0 || end - start < excess) {
-    throw new ZrankError(
-      'QUERY_TOO_LONG',
-      `${sequence === 0 ? 'the special tokens' : 'the query and the special tokens'} take ${encoding.getLength() - Math.max(0, end - start)} tokens, more than maxLength = ${maxLength}`,
-    );
+    const fixed = encoding.getLength() - Math.max(0, end - start);
+    const what = sequence === 0 ? 'the special tokens' : 'the query and the special tokens';
+    throw new ZrankError('QUERY_TOO_LONG', `${what} take ${fixed} tokens, more than maxLength = ${maxLength}`);
   }
   const kept = (values: number[]) => [...values.slice(0, end - excess), ...values.slice(end)];
   return { ids: kept(encoding.getIds()), typeIds: kept(encoding.getTypeIds()), truncated: true };

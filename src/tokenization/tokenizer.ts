@@ -11,8 +11,9 @@ export type TokenizerInput = string | readonly [text: string, pair: string];
 
 /**
  * Hugging Face's tokenizer of a checkpoint. Strings of special tokens inside a text become those tokens, as everywhere
- * in Hugging Face; encodePieces(), and encodings() with 'text', are the ways around it. Special tokens are here all that
- * tokenizer.json lists as added_tokens: control tokens such as `<|im_end|>` and `<think>`, whether marked special or not.
+ * in Hugging Face; encodePieces(), and encodings() with 'text', are the ways around it. Special tokens are here all
+ * that tokenizer.json lists as added_tokens: control tokens such as `<|im_end|>` and `<think>`, whether marked special
+ * or not.
  */
 export class Tokenizer {
   readonly #parsing: HfTokenizer;
@@ -34,8 +35,8 @@ export class Tokenizer {
   }
 
   /**
-   * What the library knows of each input's tokens, those that the post-processor adds included. `specialTokens`: whether
-   * strings of special tokens inside the texts become those tokens, or stay text.
+   * What the library knows of each input's tokens, those that the post-processor adds included. `specialTokens`:
+   * whether strings of special tokens inside the texts become those tokens, or stay text.
    */
   encodings(inputs: readonly TokenizerInput[], specialTokens: 'parse' | 'text'): Promise<Encoding[]> {
     return encodeAll(specialTokens === 'parse' ? this.#parsing : this.#guard().tokenizer, inputs);

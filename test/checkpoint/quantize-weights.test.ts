@@ -1,4 +1,5 @@
-// Quantization for int8: within half a step, once, and again where the cache file is not what it must be. Real: everything.
+// Quantization for int8: within half a step, once, and again where the cache file is not what it must be. Real:
+// everything.
 
 import { open, readFile, readdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Where ONNX Runtime's CUDA provider and what it needs are found. Real: the loader, ONNX Runtime, ELF files; the wheels and
-// the driver are stand-ins without code (cuda-machine.ts).
+// Where ONNX Runtime's CUDA provider and what it needs are found. Real: the loader, ONNX Runtime, ELF files; the wheels
+// and the driver are stand-ins without code (cuda-machine.ts).
 
 import { existsSync, realpathSync } from 'node:fs';
 import { readFile, rm, symlink, writeFile } from 'node:fs/promises';

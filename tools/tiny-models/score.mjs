@@ -1,5 +1,5 @@
-// Logits of a reranker by zrank: node score.mjs MODEL. Reads lines of JSON, { "query": string, "documents": string[] }, and
-// answers each with a line, the array of logits.
+// Logits of a reranker by zrank: node score.mjs MODEL. Reads lines of JSON, { "query": string, "documents": string[] },
+// and answers each with a line, the array of logits.
 import { createInterface } from 'node:readline';
 import { Reranker } from 'zrank';
 

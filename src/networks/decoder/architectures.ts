@@ -19,7 +19,9 @@ export const decoderArchitectures: ReadonlyMap<string, DecoderArchitecture> = ne
 /** ONNX Runtime's GroupQueryAttention refuses other head sizes than multiples of this when it rotates them. */
 const headDimStep = 16;
 
-/** Reads config.json. Throws CONFIG_INVALID, and ARCHITECTURE_UNSUPPORTED for a network that the graph does not compute. */
+/**
+ * Reads config.json. Throws CONFIG_INVALID, and ARCHITECTURE_UNSUPPORTED for a network that the graph does not compute.
+ */
 export function readDecoderConfig(json: JsonObject, path: string): DecoderConfig {
   const config = new ConfigReader(json, path);
   const architecture = config.architectures().find((name) => decoderArchitectures.has(name));

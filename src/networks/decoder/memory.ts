@@ -2,9 +2,9 @@ import type { DecoderConfig } from './config.js';
 import type { GraphForm } from '../../graph/operators.js';
 
 /**
- * Bytes that a run needs at its peak for a token of its batch, beside the weights: what is alive at once of residual and
- * norm with either attention's tensors or the MLP's, by the shapes of graph.ts. Attention is laid out over `padding`
- * positions a token.
+ * Bytes that a run needs at its peak for a token of its batch, beside the weights: what is alive at once of residual
+ * and norm with either attention's tensors or the MLP's, by the shapes of graph.ts. Attention is laid out over
+ * `padding` positions a token.
  */
 export function activationBytes(config: DecoderConfig, { compute, attention }: GraphForm, padding: number): number {
   const { hiddenSize, intermediateSize, heads, keyValueHeads, headDim } = config;

@@ -4,8 +4,8 @@ import { headDimOf, type DecoderArchitecture } from './config.js';
 const defaultWindow = 4096;
 
 /**
- * transformers' models/mistral: each token attends to a window of the last ones. It changes nothing for prompts that fit
- * it, so it bounds their length here.
+ * transformers' models/mistral: each token attends to a window of the last ones. It changes nothing for prompts that
+ * fit it, so it bounds their length here.
  */
 export const mistral: DecoderArchitecture = {
   name: 'Mistral',

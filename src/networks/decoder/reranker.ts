@@ -18,7 +18,10 @@ const samplePairs: readonly Pair[] = [
   ['how do I keep bread fresh', 'The parliament debated a new tax on sugar until late in the night.'],
 ];
 
-/** A decoder as a reranker: its prompts run packed, those of one query share the query. Throws what readCheckpoint() does. */
+/**
+ * A decoder as a reranker: its prompts run packed, those of one query share the query. Throws what readCheckpoint()
+ * does.
+ */
 export async function readDecoder(folder: string): Promise<CrossEncoder> {
   const checkpoint = await readCheckpoint(folder);
   const { config, head, weights, maxLength } = checkpoint;

@@ -46,7 +46,10 @@ async function logitScoreFolder(folder: string): Promise<string> {
   return modules?.find(({ type }) => type === 'LogitScore')?.path ?? '1_LogitScore';
 }
 
-/** The default of LoadOptions.temperature: 5 where the logit of one token is the score, as ZeroEntropy publishes it, else 1. */
+/**
+ * The default of LoadOptions.temperature: 5 where the logit of one token is the score, as ZeroEntropy publishes it,
+ * else 1.
+ */
 export function defaultTemperature(head: ScoringHead): number {
   return head.kind === 'token' ? 5 : 1;
 }

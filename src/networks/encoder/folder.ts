@@ -59,7 +59,9 @@ function maxPositions(config: JsonObject, padId: number): number {
   return offsetPositions.includes(config['model_type'] as string) ? positions - padId - 1 : positions;
 }
 
-/** do_lower_case of sentence_bert_config.json: lower case before anything else, unless the tokenizer does so already. */
+/**
+ * do_lower_case of sentence_bert_config.json: lower case before anything else, unless the tokenizer does so already.
+ */
 function lowerCasing(tokenizer: string): string {
   const json = JSON.parse(tokenizer) as JsonObject;
   const { normalizer } = json;

@@ -68,7 +68,8 @@ export async function readSentenceTransformer(folder: string): Promise<SentenceT
   }
   throw new ZrankError(
     'ARCHITECTURE_UNSUPPORTED',
-    `${join(folder, 'modules.json')}: expected the modules Transformer, Pooling or StaticEmbedding, and perhaps Normalize, but received ${layout || 'none'}`,
+    `${join(folder, 'modules.json')}: expected the modules Transformer, Pooling or StaticEmbedding, ` +
+      `and perhaps Normalize, but received ${layout || 'none'}`,
   );
 }
 
@@ -86,7 +87,8 @@ async function readStatic(folder: string): Promise<StaticNetwork> {
   if (folded !== undefined) {
     throw new ZrankError(
       'ARCHITECTURE_UNSUPPORTED',
-      `${embeddings.path} holds ${folded}, of model2vec: save the model with sentence-transformers, which folds it into the embeddings`,
+      `${embeddings.path} holds ${folded}, of model2vec: save the model with sentence-transformers, ` +
+        'which folds it into the embeddings',
     );
   }
   return { kind: 'static', tokenizer: await readTokenizer(folder), embeddings };
