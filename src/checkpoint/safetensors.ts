@@ -1,6 +1,6 @@
 import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { ZrankError } from '../error.js';
-import { isObject, parseJsonObject } from '../json.js';
+import { isObject, parseJsonObject, type JsonObject } from '../json.js';
 
 export type Dtype = 'F32' | 'F16' | 'BF16' | 'U8';
 
@@ -82,7 +82,7 @@ async function readHeader(file: FileHandle, path: string): Promise<TensorRef[]> 
 function parseHeader(text: string, path: string, dataStart: number, fileSize: number): TensorRef[] {
   const invalid = (why: string, cause?: unknown) =>
     new ZrankError('SAFETENSORS_HEADER_INVALID', `${path}: ${why}`, { cause });
-  let header;
+  let header: JsonObject;
   try {
     header = parseJsonObject(text, path);
   } catch (cause) {
