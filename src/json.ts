@@ -1,13 +1,28 @@
 import { readFile } from 'node:fs/promises';
 import { ZrankError } from './error.js';
 
+/** What a clone without Git LFS holds in place of a large file (https://git-lfs.com, "Pointer files"). */
+const lfsPointer = 'version https://git-lfs.github.com/spec/';
+
+/** Throws FILE_UNREADABLE where a file that begins so is a pointer of Git LFS. */
+export function refuseLfsPointer(path: string, start: string): void {
+  if (!start.startsWith(lfsPointer)) return;
+  throw new ZrankError(
+    'FILE_UNREADABLE',
+    `${path} is a Git LFS pointer, not the file itself: "git lfs install && git lfs pull" in its folder fetches it`,
+  );
+}
+
 export type JsonObject = Record<string, unknown>;
 
 /** The file's text, or undefined where there is no such file. */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    const text = await readFile(path, 'utf8');
+    refuseLfsPointer(path, text);
+    return text;
   } catch (cause) {
+    if (cause instanceof ZrankError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new ZrankError('FILE_UNREADABLE', `${path} cannot be read: ${(cause as Error).message}`, { cause });

@@ -1,6 +1,6 @@
 // Templates of all shapes. The prompts and the refusals are those of sentence-transformers 6.2.
 
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
@@ -185,6 +185,50 @@ describe('an instruction', () => {
     await using reranker = await Reranker.load(golden('seqcls-bf16').folder);
     await expectCode(reranker.predict([['q', 'd']], { instruction: 'i' }), 'INVALID_ARGUMENT', /instruction/);
     expect(await reranker.predict([['q', 'd']], { instruction: ' ' })).toEqual(await reranker.predict([['q', 'd']]));
+  });
+});
+
+describe('the template that counts', () => {
+  const named = [
+    { name: 'rerank', template: byRole },
+    { name: 'default', template: `default:${byRole}` },
+  ];
+  /** causal-bf16 says that pairs go through its template. */
+  const folder = async (template: string | undefined, tokenizer: object, processing: object = {}) => {
+    const path = await folderWith(template, {
+      'tokenizer_config.json': tokenizer,
+      'sentence_bert_config.json': { processing_kwargs: { chat_template: processing } },
+    });
+    if (template === undefined) await rm(join(path, 'chat_template.jinja'));
+    return path;
+  };
+  const rendered = async (path: string) => PromptTemplate.load((await readCheckpoint(path)).template)!.render('q', 'd');
+
+  test('is the default one of a list, or the one that processing_kwargs name', async () => {
+    expect(await rendered(await folder(undefined, { chat_template: named }))).toMatch(/^default:\[query/);
+    const chosen = await folder(undefined, { chat_template: named }, { chat_template: 'rerank' });
+    expect(await rendered(chosen)).toMatch(/^\[query/);
+    const own = await folder(undefined, { chat_template: named }, { chat_template: `own:${byRole}` });
+    expect(await rendered(own)).toMatch(/^own:\[query/);
+  });
+
+  test('is a file rather than what tokenizer_config.json holds', async () => {
+    expect(await rendered(await folder(`file:${byRole}`, { chat_template: named }))).toMatch(/^file:/);
+    const path = await folder(undefined, { chat_template: named }, { chat_template: 'rerank' });
+    await mkdir(join(path, 'additional_chat_templates'));
+    await writeFile(join(path, 'additional_chat_templates/rerank.jinja'), `file:${byRole}`);
+    expect(await rendered(path)).toMatch(/^file:/);
+  });
+
+  test('is missed where the folder says that pairs go through one', async () => {
+    await expectCode(readCheckpoint(await folder(undefined, {})), 'TEMPLATE_INVALID', /expected chat_template\.jinja/);
+    const other = await folder(undefined, { chat_template: [named[0]] });
+    await expectCode(readCheckpoint(other), 'TEMPLATE_INVALID', /"rerank", but none that is the default/);
+  });
+
+  test.each(['\r\n', '\r'])('has newlines of any system: %j', async (newline) => {
+    const source = `{%- for m in messages %}\n[{{ m.role }}\n{{ m.content }}]\n{% endfor %}\n!\n`;
+    expect(load(source.replaceAll('\n', newline)).render('q', 'd')).toBe(load(source).render('q', 'd'));
   });
 });
 

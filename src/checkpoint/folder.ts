@@ -1,7 +1,7 @@
-import { readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
-import { isObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from '../json.js';
+import { isObject, readJsonIfPresent, readTextIfPresent, refuseLfsPointer, type JsonObject } from '../json.js';
 
 /** Throws FILE_NOT_FOUND where there is no such folder. */
 export async function checkFolder(folder: string): Promise<void> {
@@ -59,18 +59,20 @@ export async function findOnnx(folder: string): Promise<string> {
   const inside = await readdir(join(folder, 'onnx')).catch(() => []);
   const names = inside.filter((name) => /^model.*\.onnx$/.test(name)).sort();
   const name = names.includes('model.onnx') ? 'model.onnx' : names[0];
-  if (name !== undefined) return join(folder, 'onnx', name);
-  const path = join(folder, 'model.onnx');
-  if (
-    await stat(path).then(
-      (s) => s.isFile(),
-      () => false,
-    )
-  )
-    return path;
-  throw new ZrankError(
-    'FILE_NOT_FOUND',
-    `${folder} has no onnx/model.onnx: an encoder of this kind runs from an ONNX file, which comes with: ` +
-      `optimum-cli export onnx --model ${folder} ${join(folder, 'onnx')}`,
-  );
+  const path = name === undefined ? join(folder, 'model.onnx') : join(folder, 'onnx', name);
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) {
+    throw new ZrankError(
+      'FILE_NOT_FOUND',
+      `${folder} has no onnx/model.onnx: an encoder of this kind runs from an ONNX file, which comes with: ` +
+        `optimum-cli export onnx --model ${folder} ${join(folder, 'onnx')}`,
+    );
+  }
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0);
+    refuseLfsPointer(path, buffer.toString('latin1', 0, bytesRead));
+  } finally {
+    await file.close();
+  }
+  return path;
 }

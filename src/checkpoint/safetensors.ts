@@ -1,6 +1,6 @@
 import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { ZrankError } from '../error.js';
-import { isObject, parseJsonObject, type JsonObject } from '../json.js';
+import { isObject, parseJsonObject, refuseLfsPointer, type JsonObject } from '../json.js';
 
 export type Dtype = 'F32' | 'F16' | 'BF16' | 'U8';
 
@@ -60,14 +60,15 @@ export async function readSafetensorsHeader(path: string): Promise<TensorRef[]> 
 
 async function readHeader(file: FileHandle, path: string): Promise<TensorRef[]> {
   const { size } = await file.stat();
+  const start = Buffer.alloc(64);
+  await file.read(start, 0, start.length, 0);
+  refuseLfsPointer(path, start.toString('latin1'));
   if (size < 8)
     throw new ZrankError(
       'SAFETENSORS_TRUNCATED',
       `${path} has ${size} bytes, fewer than the 8 that begin a safetensors file`,
     );
-  const prefix = Buffer.alloc(8);
-  await file.read(prefix, 0, 8, 0);
-  const headerLength = prefix.readBigUInt64LE();
+  const headerLength = start.readBigUInt64LE();
   if (headerLength > BigInt(Math.min(size - 8, maxHeaderLength))) {
     throw new ZrankError(
       'SAFETENSORS_HEADER_TOO_LONG',

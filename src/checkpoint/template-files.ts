@@ -1,4 +1,6 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ZrankError } from '../error.js';
 import { isObject, readJsonIfPresent, readTextIfPresent, type JsonObject } from '../json.js';
 
 /** What a folder says of its chat template. */
@@ -45,10 +47,18 @@ export async function readTemplate(
   const extra = objectAt(objectAt(transformer, 'processing_kwargs'), 'chat_template');
   const modalities = objectAt(transformer, 'modality_config');
   const isDeclared = 'message' in modalities;
-  const source = (await readTextIfPresent(join(folder, 'chat_template.jinja'))) ?? templateOf(tokenizer);
+  const goThroughTemplate = isDeclared || transformer === undefined;
+  const source = goThroughTemplate ? await readSource(folder, tokenizer, extra['chat_template']) : undefined;
+  if (isDeclared && source === undefined) {
+    throw new ZrankError(
+      'TEMPLATE_INVALID',
+      `${join(folder, 'sentence_bert_config.json')} says that pairs go through a chat template, but there is none: ` +
+        'expected chat_template.jinja, or chat_template in tokenizer_config.json',
+    );
+  }
   const variables = { ...(await specialTokens(folder, tokenizer)), ...extra };
   return {
-    source: isDeclared || transformer === undefined ? source : undefined,
+    source,
     isDeclared,
     variables: Object.fromEntries(Object.entries(variables).filter(([name]) => !noVariables.includes(name))),
     contentFormat: contentFormat(objectAt(modalities, 'message')['format'], source ?? ''),
@@ -67,14 +77,35 @@ function contentFormat(given: unknown, source: string): 'flat' | 'structured' {
   return ofParts.some((pattern) => source.includes(pattern)) ? 'structured' : 'flat';
 }
 
-/** tokenizer_config.json holds one template, or a list of named ones. */
-function templateOf(tokenizer: JsonObject): string | undefined {
-  const template = tokenizer['chat_template'];
-  if (typeof template === 'string') return template;
-  const named = Array.isArray(template)
-    ? template.find((entry) => isObject(entry) && entry['name'] === 'default')
-    : undefined;
-  return typeof named?.template === 'string' ? named.template : undefined;
+/**
+ * The template that apply_chat_template() takes (transformers' tokenization_utils_base.py, get_chat_template): the default
+ * one, or what processing_kwargs ask for, a name or the template itself. tokenizer_config.json holds one template, or a
+ * list of named ones; chat_template.jinja and additional_chat_templates/NAME.jinja take their place. Throws
+ * TEMPLATE_INVALID where there are some but no default.
+ */
+async function readSource(folder: string, tokenizer: JsonObject, asked: unknown): Promise<string | undefined> {
+  const templates = new Map(namedTemplates(tokenizer['chat_template']));
+  const additional = join(folder, 'additional_chat_templates');
+  for (const name of await readdir(additional).catch(() => [])) {
+    const source = name.endsWith('.jinja') ? await readTextIfPresent(join(additional, name)) : undefined;
+    if (source !== undefined) templates.set(name.slice(0, -'.jinja'.length), source);
+  }
+  const standard = await readTextIfPresent(join(folder, 'chat_template.jinja'));
+  if (standard !== undefined) templates.set('default', standard);
+  if (typeof asked === 'string') return templates.get(asked) ?? asked;
+  const source = templates.get('default');
+  if (source !== undefined || templates.size === 0) return source;
+  const names = Array.from(templates.keys(), (name) => JSON.stringify(name)).join(', ');
+  throw new ZrankError('TEMPLATE_INVALID', `${folder} has the chat templates ${names}, but none that is the default`);
+}
+
+function* namedTemplates(template: unknown): Generator<[name: string, source: string]> {
+  if (typeof template === 'string') yield ['default', template];
+  for (const entry of Array.isArray(template) ? template : []) {
+    if (!isObject(entry)) continue;
+    const { name, template: source } = entry;
+    if (typeof name === 'string' && typeof source === 'string') yield [name, source];
+  }
 }
 
 /**

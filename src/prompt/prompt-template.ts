@@ -59,7 +59,8 @@ export class PromptTemplate {
     if (files.source === undefined) return undefined;
     let template: Template;
     try {
-      template = new Template(files.source);
+      // Jinja2 reads every kind of newline as one (lexer.py, newline_re).
+      template = new Template(files.source.replace(/\r\n?/g, '\n'));
     } catch (cause) {
       throw new ZrankError('TEMPLATE_INVALID', `the chat template cannot be parsed: ${(cause as Error).message}`, {
         cause,

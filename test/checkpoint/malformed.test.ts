@@ -1,10 +1,10 @@
 // Spoiled copies of a golden checkpoint: each fault has its own code and none is a crash.
 
-import { chmod, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Reranker, type ErrorCode } from 'zrank';
-import { copyOfGolden, expectCode, temporaryFolder } from '../support.js';
+import { copyOfGolden, expectCode, temporaryFolder, root } from '../support.js';
 
 type Header = Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
 
@@ -179,6 +179,43 @@ describe('a sharded checkpoint with', () => {
     const folder = await copyOfGolden('causal-fp32-sharded');
     await spoil(folder);
     await expectCode(Reranker.load(folder), code);
+  });
+});
+
+test('model.safetensors counts where an index was left behind, as in transformers', async () => {
+  const folder = await copyOfGolden('causal-bf16');
+  const index = { weight_map: { 'model.norm.weight': 'model-00001-of-00002.safetensors' } };
+  await writeFile(join(folder, 'model.safetensors.index.json'), JSON.stringify(index));
+  await (await Reranker.load(folder)).close();
+});
+
+describe('where there are other files in place of the weights, the error says what to do', () => {
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'ab'.repeat(32)}\nsize 8044982080\n`;
+  test.each(['model.safetensors', 'tokenizer.json'])('a Git LFS pointer for %s', async (name) => {
+    const folder = await copyOfGolden('causal-bf16');
+    await writeFile(join(folder, name), pointer);
+    await expectCode(
+      Reranker.load(folder),
+      'FILE_UNREADABLE',
+      new RegExp(`${name} is a Git LFS pointer.* git lfs pull`),
+    );
+  });
+
+  test('a Git LFS pointer for an ONNX file', async () => {
+    const folder = await temporaryFolder();
+    await cp(join(root, 'test/fixtures/encoders/cross-encoder'), folder, { recursive: true });
+    await writeFile(join(folder, 'onnx/model.onnx'), pointer);
+    await expectCode(Reranker.load(folder), 'FILE_UNREADABLE', /model\.onnx is a Git LFS pointer/);
+  });
+
+  test.each([
+    ['pytorch_model.bin', /pytorch_model\.bin.*save_pretrained/],
+    ['adapter_model.safetensors', /adapter_model\.safetensors.*merge_and_unload/],
+    ['model-q8_0.gguf', /GGUF/],
+  ])('%s alone', async (name, message) => {
+    const folder = await copyOfGolden('causal-bf16');
+    await rename(join(folder, 'model.safetensors'), join(folder, name));
+    await expectCode(Reranker.load(folder), 'SHARD_MISSING', message);
   });
 });
 
