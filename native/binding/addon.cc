@@ -8,7 +8,7 @@
 #include "core/device.h"
 #include "core/ort_runtime.h"
 #include "core/shared_library.h"
-#include "kernels/gemm.h"
+#include "kernels/dispatch.h"
 
 namespace zrank {
 
