@@ -176,7 +176,7 @@ async function placeOnGpus(
       const graph = { compute, attention, positions: options.maxLength };
       const model = {
         ...gpuModel({ ...checkpoint, weights: stored }, graph, gpus),
-        safer: cpuModel(checkpoint).replicas[0]!,
+        fallback: cpuModel(checkpoint).replicas[0]!,
       };
       const placement = { precision, attention, passedOver };
       if (kind === 'webgpu')

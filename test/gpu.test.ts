@@ -113,8 +113,8 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
       const model = (graph, device) => ({ kind: 'packed-decoder', graph: graph.model, weightFolder: graph.weightFolder, prepack: graph.prepack, device, deviceIndex: 0 });
       const weights = await convertWeights(checkpoint.weights, 'F16', { cacheFolder: ${JSON.stringify(cacheFolder)} });
       const graph = writeQwen3Graph({ ...checkpoint, weights }, { compute: 'fp16', attention: 'plain', positions: 512 });
-      const safer = model(writeQwen3Graph(checkpoint, { compute: 'fp32', attention: 'grouped' }), 'cpu');
-      const engine = await Engine.open({ replicas: [model(graph, 'webgpu')], files: graph.weightFiles, safer }, { workers: 1, threads: 1 });
+      const fallback = model(writeQwen3Graph(checkpoint, { compute: 'fp32', attention: 'grouped' }), 'cpu');
+      const engine = await Engine.open({ replicas: [model(graph, 'webgpu')], files: graph.weightFiles, fallback }, { workers: 1, threads: 1 });
       const sequences = cases.map((entry) => ({ ids: entry.token_ids }));
       const logits = await engine.run(packedWork(sequences, names, { maxBatchTokens: 1024, maxQueueTokens: 1e6 }));
       console.log(JSON.stringify({ logits: [...logits], counters: engine.counters() }));
