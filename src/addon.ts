@@ -87,7 +87,7 @@ export interface NativeEngineOptions {
   /** What the paths of ONNX Runtime's traces begin with; none where it is not given. */
   profilePrefix?: string | undefined;
   /** Runs sequences whose score is not finite, or that a GPU has no memory for; opened when the first comes. */
-  safer?: NativeModel | undefined;
+  fallback?: NativeModel | undefined;
 }
 
 /** What an engine runs. */
@@ -165,7 +165,7 @@ export interface EngineCounters {
   computeSeconds: number;
   /** Runs that a device had no memory for: halved, or a single sequence run on the CPU. */
   outOfMemory: number;
-  /** Sequences whose score was not finite, and that were run again in a safer precision. */
+  /** Sequences whose score was not finite, and that were run again on the fallback. */
   notFinite: number;
 }
 

@@ -8,7 +8,7 @@
 #include "core/device.h"
 #include "core/ort_runtime.h"
 #include "core/shared_library.h"
-#include "kernels/gemm.h"
+#include "kernels/dispatch.h"
 
 namespace zrank {
 
@@ -42,13 +42,17 @@ void SetProviderFolder(const Napi::CallbackInfo& info) {
 
 // loadedLibrary(name) -> its path, where this process has it open
 Napi::Value FindLoadedLibrary(const Napi::CallbackInfo& info) {
-  const auto path = LoadedLibrary(info[0].As<Napi::String>());
+  const auto path = SharedLibrary::PathOfLoaded(info[0].As<Napi::String>());
   return path ? Napi::String::New(info.Env(), *path) : info.Env().Undefined();
 }
 
 // openLibrary(name) -> its path; throws the loader's words
 Napi::Value OpenSharedLibrary(const Napi::CallbackInfo& info) {
-  return Guarded(info, [&] { return Napi::String::New(info.Env(), OpenLibrary(info[0].As<Napi::String>())); });
+  return Guarded(info, [&] {
+    const SharedLibrary library(info[0].As<Napi::String>(), SharedLibrary::Symbols::kGlobal,
+                                ErrorCode::kDeviceUnavailable);
+    return Napi::String::New(info.Env(), library.path());
+  });
 }
 
 // kernels() -> the arithmetics of this processor's matrix kernels

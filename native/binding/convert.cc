@@ -62,7 +62,7 @@ EncoderSpec ToEncoderSpec(Napi::Object model, int threads, const std::string& pr
   return spec;
 }
 
-EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads, const std::string& profile_prefix = {}) {
+ModelFactory ToModelFactory(Napi::Object model, int threads, const std::string& profile_prefix = {}) {
   if (Text(model, "kind") == "padded-encoder") {
     return [spec = ToEncoderSpec(model, threads, profile_prefix)] { return std::make_unique<PaddedEncoder>(spec); };
   }
@@ -79,8 +79,8 @@ EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads, const s
 EngineSpec ToEngineSpec(Napi::Object options) {
   const auto threads = static_cast<int>(Number(options, "intraOpThreads"));
   EngineSpec spec;
-  spec.on_gpus = options.Get("onGpus").As<Napi::Boolean>();
-  spec.workers = static_cast<int>(Number(options, "workers"));
+  const bool on_gpus = options.Get("onGpus").As<Napi::Boolean>();
+  spec.concurrency = on_gpus ? kGpuConcurrency : CpuConcurrency(static_cast<int>(Number(options, "workers")));
   const std::string profile_prefix = Text(options, "profilePrefix");
   const auto replicas = options.Get("replicas").As<Napi::Array>();
   for (uint32_t i = 0; i < replicas.Length(); ++i) {
@@ -88,7 +88,8 @@ EngineSpec ToEngineSpec(Napi::Object options) {
     const std::string prefix = is_one_of_many ? profile_prefix + "-" + std::to_string(i) : profile_prefix;
     spec.replicas.push_back(ToModelFactory(replicas.Get(i).As<Napi::Object>(), threads, prefix));
   }
-  if (options.Get("safer").IsObject()) spec.safer = ToModelFactory(options.Get("safer").As<Napi::Object>(), threads);
+  const Napi::Value fallback = options.Get("fallback");
+  if (fallback.IsObject()) spec.fallback = ToModelFactory(fallback.As<Napi::Object>(), threads);
   return spec;
 }
 

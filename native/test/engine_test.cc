@@ -50,18 +50,19 @@ struct Fixture {
   std::unique_ptr<Engine> engine;
   std::atomic<bool> stop{false};
 
-  explicit Fixture(int workers = 1, EngineSpec::ModelFactory safer = {}) : model(new FakeModel) {
+  explicit Fixture(int workers = 1, ModelFactory fallback = {}) : model(new FakeModel) {
     OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
-    engine = std::make_unique<Engine>(EngineSpec{.replicas = {Own(model)}, .workers = workers, .safer = safer});
+    engine = std::make_unique<Engine>(
+        EngineSpec{.replicas = {Own(model)}, .concurrency = CpuConcurrency(workers), .fallback = fallback});
   }
   // On as many GPUs as there are models.
   explicit Fixture(const std::vector<FakeModel*>& models) : model(models.front()) {
     OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
-    EngineSpec spec{.on_gpus = true};
+    EngineSpec spec{.concurrency = kGpuConcurrency};
     for (FakeModel* each : models) spec.replicas.push_back(Own(each));
     engine = std::make_unique<Engine>(spec);
   }
-  static EngineSpec::ModelFactory Own(FakeModel* model) {
+  static ModelFactory Own(FakeModel* model) {
     return [model] { return std::unique_ptr<Model>(model); };
   }
 
@@ -192,7 +193,7 @@ TEST(a_batch_without_memory_is_halved_and_not_tried_again) {
   CHECK_EQ(fixture.engine->counters().out_of_memory, 1);
 }
 
-TEST(a_sequence_without_memory_runs_on_the_safer_model_or_is_an_error) {
+TEST(a_sequence_without_memory_runs_on_the_fallback_or_is_an_error) {
   Fixture guarded(1, [] { return std::make_unique<FakeModel>(); });
   guarded.model->memory = 2;
   auto safe = guarded.Submit({{1, 1, 1}, {2}, {3}});
@@ -294,8 +295,8 @@ TEST(a_gpu_without_memory_gets_smaller_batches_ever_after) {
 
 TEST(an_abandoned_engine_refuses_and_ends) {
   OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
-  auto engine =
-      Engine::Open("abandoned", {.replicas = {[] { return std::make_unique<FakeModel>(); }}, .on_gpus = true});
+  auto engine = Engine::Open(
+      "abandoned", {.replicas = {[] { return std::make_unique<FakeModel>(); }}, .concurrency = kGpuConcurrency});
   Engine::AbandonAll();
   bool refused = false;
   try {

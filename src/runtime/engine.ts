@@ -12,7 +12,7 @@ export interface EngineModel {
   replicas: readonly NativeModel[];
   files: readonly string[];
   /** Runs sequences whose score is not finite, or that a GPU has no memory for. */
-  safer?: NativeModel | undefined;
+  fallback?: NativeModel | undefined;
 }
 
 export interface EngineOptions {
@@ -87,7 +87,7 @@ export class Engine {
         workers,
         intraOpThreads: onGpus ? 1 : Math.max(1, threads - workers + 1),
         profilePrefix,
-        safer: model.safer,
+        fallback: model.fallback,
       });
       return new Engine(native, onGpus ? 0 : workers);
     } catch (error) {

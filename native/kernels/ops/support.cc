@@ -1,4 +1,4 @@
-#include "kernels/op_support.h"
+#include "kernels/ops/support.h"
 
 #include <cstdlib>
 #include <memory>
@@ -6,10 +6,13 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/dispatch.h"
+
 namespace zrank {
 
 Tensor Input(const Ort::KernelContext& context, size_t index) {
   const Ort::ConstValue value = context.GetInput(index);
+  if (!value) return {};
   const auto info = value.GetTensorTypeAndShapeInfo();
   std::vector<int64_t> shape = info.GetShape();
   while (shape.size() < 2) shape.insert(shape.begin(), 1);

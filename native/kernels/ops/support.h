@@ -13,11 +13,11 @@
 
 namespace zrank {
 
-// An input of at least two dimensions; one of fewer is led by ones.
+// An input of at least two dimensions; one of fewer is led by ones. Null data where an optional one is left out.
 struct Tensor {
-  const void* data;
+  const void* data = nullptr;
   std::vector<int64_t> shape;
-  ONNXTensorElementDataType type;
+  ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
 
   const float* floats() const { return static_cast<const float*>(data); }
 };

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace zrank {
+namespace zrank::avx512 {
 namespace {
 
 inline __mmask16 FirstLanes(int64_t count) {
@@ -61,4 +61,4 @@ inline __m512 Exp(__m512 x) {
 }
 
 }  // namespace
-}  // namespace zrank
+}  // namespace zrank::avx512

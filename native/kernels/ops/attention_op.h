@@ -3,7 +3,7 @@
 #include <onnxruntime_cxx_api.h>
 
 #include "kernels/attention.h"
-#include "kernels/op_support.h"
+#include "kernels/ops/support.h"
 
 namespace zrank {
 
@@ -15,7 +15,7 @@ class AttentionOpKernel {
  private:
   void Compute(const Ort::KernelContext& context) const;
 
-  const AttentionKernel* attention_;
+  const AttentionKernel* kernel_;
   int64_t heads_, key_value_heads_;
   float epsilon_;
 };
@@ -28,6 +28,10 @@ struct AttentionOp : Ort::CustomOpBase<AttentionOp, AttentionOpKernel, true> {
   size_t GetInputTypeCount() const { return 9; }
   ONNXTensorElementDataType GetInputType(size_t i) const {
     return i < 7 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT : ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
+  }
+  // The norms may be left out.
+  OrtCustomOpInputOutputCharacteristic GetInputCharacteristic(size_t i) const {
+    return i == 3 || i == 4 ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
   }
   size_t GetOutputTypeCount() const { return 1; }
   ONNXTensorElementDataType GetOutputType(size_t) const { return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT; }

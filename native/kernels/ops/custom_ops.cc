@@ -1,7 +1,7 @@
-#include "kernels/custom_ops.h"
+#include "kernels/ops/custom_ops.h"
 
-#include "kernels/attention_op.h"
-#include "kernels/matmul_op.h"
+#include "kernels/ops/attention_op.h"
+#include "kernels/ops/matmul_op.h"
 
 namespace zrank {
 

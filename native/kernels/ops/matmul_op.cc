@@ -1,10 +1,11 @@
-#include "kernels/matmul_op.h"
+#include "kernels/ops/matmul_op.h"
 
 #include <algorithm>
 #include <stdexcept>
 #include <string>
 
-#include "kernels/op_support.h"
+#include "kernels/dispatch.h"
+#include "kernels/ops/support.h"
 
 namespace zrank {
 
@@ -62,7 +63,7 @@ struct Job {
 
   static void Pack(void* self, size_t index) {
     const auto& job = *static_cast<const Job*>(self);
-    const auto tiles = static_cast<size_t>(GemmTiles(job.input));
+    const auto tiles = static_cast<size_t>(job.kernel->tiles(job.input));
     for (size_t tile = index * kTilesPerTask; tile < std::min((index + 1) * kTilesPerTask, tiles); ++tile) {
       job.kernel->pack(job.input, static_cast<int64_t>(tile));
     }
@@ -73,8 +74,8 @@ struct Job {
     const auto& job = *static_cast<const Job*>(self);
     auto block = static_cast<int64_t>(index);
     for (const Gemm& gemm : job.gemms) {
-      const int64_t blocks = GemmBlocks(job.input, gemm);
-      if (block < blocks) return job.kernel->block(job.input, gemm, block, Workspace(kGemmWorkspaceBytes));
+      const int64_t blocks = job.kernel->blocks(job.input, gemm);
+      if (block < blocks) return job.kernel->block(job.input, gemm, block, Workspace(job.kernel->workspace_bytes));
       block -= blocks;
     }
   }
@@ -83,7 +84,7 @@ struct Job {
 }  // namespace
 
 MatMulKernel::MatMulKernel(const OrtKernelInfo* info, bool gated)
-    : arithmetic_(ArithmeticOf(info)), gemm_(FindGemmKernel(arithmetic_)), gated_(gated) {}
+    : arithmetic_(ArithmeticOf(info)), kernel_(FindGemmKernel(arithmetic_)), gated_(gated) {}
 
 OrtStatusPtr MatMulKernel::ComputeV2(OrtKernelContext* context) {
   return Guarded([&] { Compute(Ort::KernelContext(context)); });
@@ -91,7 +92,7 @@ OrtStatusPtr MatMulKernel::ComputeV2(OrtKernelContext* context) {
 
 void MatMulKernel::Compute(const Ort::KernelContext& context) const {
   const Tensor x = Input(context, 0);
-  Job job{gemm_, {static_cast<const float*>(x.data), nullptr, x.shape[0], x.shape[1]}, {}};
+  Job job{kernel_, {static_cast<const float*>(x.data), nullptr, x.shape[0], x.shape[1]}, {}};
   size_t blocks = 0;
   const size_t inputs_each = arithmetic_ == Arithmetic::kInt8 ? 2 : 1;  // of a weight
   const auto read = [&](size_t index) { return ReadWeight(context, index, arithmetic_, x.shape[1]); };
@@ -104,12 +105,12 @@ void MatMulKernel::Compute(const Ort::KernelContext& context) const {
     const int64_t shape[] = {x.shape[0], weight.columns};
     Ort::UnownedValue y = context.GetOutput(output, shape, 2);
     job.gemms.push_back({weight.weight, up.weight, y.GetTensorMutableData<float>(), weight.columns, weight.stored});
-    blocks += static_cast<size_t>(GemmBlocks(job.input, job.gemms.back()));
+    blocks += static_cast<size_t>(kernel_->blocks(job.input, job.gemms.back()));
   }
   if (x.shape[0] == 0) return;
-  const Scratch packed(context, gemm_->packed_bytes(job.input));
+  const Scratch packed(context, kernel_->packed_bytes(job.input));
   job.input.packed = packed.data();
-  const size_t tasks = (static_cast<size_t>(GemmTiles(job.input)) + Job::kTilesPerTask - 1) / Job::kTilesPerTask;
+  const size_t tasks = (static_cast<size_t>(kernel_->tiles(job.input)) + Job::kTilesPerTask - 1) / Job::kTilesPerTask;
   context.ParallelFor(Job::Pack, tasks, tasks, &job);
   context.ParallelFor(Job::Multiply, blocks, blocks, &job);
 }

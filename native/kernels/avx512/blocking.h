@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include "kernels/gemm.h"
-
 // How a multiplication is cut up, after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication"
 // (2008), and van Zee and van de Geijn, "BLIS" (2015). A step is 32 bits of depth: one fp32, a pair of bf16 or four
 // int8.
@@ -15,7 +13,7 @@
 //
 // X is packed once for all blocks: tile by tile, slice by slice, a row's slice in kRowSteps steps.
 
-namespace zrank {
+namespace zrank::avx512 {
 
 constexpr int64_t kLanes = 16;  // 32-bit lanes of a register
 constexpr int64_t kTileRows = 12;
@@ -26,12 +24,4 @@ constexpr int64_t kBlockTiles = 86;  // down: 1,032 rows
 constexpr int64_t kSliceSteps = 512;
 constexpr int64_t kRowSteps = kSliceSteps + 16;  // rows a power of two apart would share sets of the L1 cache
 
-// int8: behind each block's steps lie its scales and what corrects its sums, a step's room each.
-constexpr int64_t kInt8BlockSteps = kInt8Block / 4;
-constexpr int64_t kSliceBlocks = kSliceSteps / kInt8BlockSteps;
-constexpr int64_t kMaxPanelSteps = kSliceSteps + 2 * kSliceBlocks;  // room of a tile's columns of a slice
-
-// Attention: query rows that share the packed keys of a task.
-constexpr int64_t kMaxTaskRows = 1032;
-
-}  // namespace zrank
+}  // namespace zrank::avx512

@@ -1,8 +1,9 @@
 // Compiled for AVX-512 with BF16.
 
-#include "kernels/attention_avx512.h"
+#include "kernels/avx512/attention.h"
+#include "kernels/avx512/kernels.h"
 
-namespace zrank {
+namespace zrank::avx512 {
 namespace {
 
 struct Bf16 {
@@ -69,9 +70,7 @@ struct Bf16 {
 
 }  // namespace
 
-extern const GemmKernel kGemmBf16Avx512;
-const GemmKernel kGemmBf16Avx512{PackedBytes<Bf16>, Pack<Bf16>, Block<Bf16>};
-extern const AttentionKernel kAttentionBf16Avx512;
-const AttentionKernel kAttentionBf16Avx512{AttentionWorkspace::Bytes, Attend<Bf16>};
+constinit const GemmKernel kGemmBf16 = kGemm<Bf16>;
+constinit const AttentionKernel kAttentionBf16 = kAttention<Bf16>;
 
-}  // namespace zrank
+}  // namespace zrank::avx512

@@ -2,15 +2,16 @@
 
 // Attention on the multiplication's tiles, block of keys by block of keys with a running maximum and sum, after Dao et
 // al., "FlashAttention" (2022). A block of keys and values, packed, stays in L2 while all queries of the task pass. For
-// translation units compiled for AVX-512 alone; see avx512.h.
+// translation units compiled for AVX-512 alone; see registers.h.
 
 #include "kernels/attention.h"
-#include "kernels/gemm_avx512.h"
+#include "kernels/avx512/gemm.h"
 
-namespace zrank {
+namespace zrank::avx512 {
 namespace {
 
 constexpr int64_t kKeyBlock = kSliceSteps;
+constexpr int64_t kMaxTaskRows = 1032;  // query rows that share the packed keys of a task
 
 // Scratch memory of a task, in this order.
 struct AttentionWorkspace {
@@ -39,25 +40,31 @@ struct AttentionWorkspace {
   }
 };
 
-// RMSNorm of a head, rotated to `position` and scaled. The rotation pairs element i with i + head_dim / 2, as Hugging
-// Face does.
+// RMSNorm of a head, unless `norm` is null, rotated to `position` and scaled. The rotation pairs element i with
+// i + head_dim / 2, as Hugging Face does.
 inline void NormAndRotate(const Attention& attention, const float* x, const float* norm, int64_t position, float scale,
                           float* out) {
   const int64_t half = attention.head_dim / 2;
-  __m512 squares = _mm512_setzero_ps();
-  for (int64_t i = 0; i < attention.head_dim; i += kLanes) {
-    const __m512 value = _mm512_loadu_ps(x + i);
-    squares = _mm512_fmadd_ps(value, value, squares);
+  if (norm != nullptr) {
+    __m512 squares = _mm512_setzero_ps();
+    for (int64_t i = 0; i < attention.head_dim; i += kLanes) {
+      const __m512 value = _mm512_loadu_ps(x + i);
+      squares = _mm512_fmadd_ps(value, value, squares);
+    }
+    const float mean = _mm512_reduce_add_ps(squares) / static_cast<float>(attention.head_dim);
+    scale /= __builtin_sqrtf(mean + attention.epsilon);
   }
-  const float mean = _mm512_reduce_add_ps(squares) / static_cast<float>(attention.head_dim);
-  const __m512 factor = _mm512_set1_ps(scale / __builtin_sqrtf(mean + attention.epsilon));
+  const __m512 factor = _mm512_set1_ps(scale);
   const float* cos = attention.cos + position * half;
   const float* sin = attention.sin + position * half;
   for (int64_t i = 0; i < half; i += kLanes) {
     const __m512 c = _mm512_loadu_ps(cos + i), s = _mm512_loadu_ps(sin + i);
-    const __m512 a = _mm512_mul_ps(_mm512_mul_ps(_mm512_loadu_ps(x + i), factor), _mm512_loadu_ps(norm + i));
-    const __m512 b =
-        _mm512_mul_ps(_mm512_mul_ps(_mm512_loadu_ps(x + half + i), factor), _mm512_loadu_ps(norm + half + i));
+    __m512 a = _mm512_mul_ps(_mm512_loadu_ps(x + i), factor);
+    __m512 b = _mm512_mul_ps(_mm512_loadu_ps(x + half + i), factor);
+    if (norm != nullptr) {
+      a = _mm512_mul_ps(a, _mm512_loadu_ps(norm + i));
+      b = _mm512_mul_ps(b, _mm512_loadu_ps(norm + half + i));
+    }
     _mm512_storeu_ps(out + i, _mm512_fmsub_ps(a, c, _mm512_mul_ps(b, s)));
     _mm512_storeu_ps(out + half + i, _mm512_fmadd_ps(b, c, _mm512_mul_ps(a, s)));
   }
@@ -117,7 +124,7 @@ void Attend(const Attention& attention, const AttentionTask& task, void* memory)
   const int64_t dim = attention.head_dim, group = attention.heads / attention.key_value_heads;
   AttentionWorkspace space(memory, dim);
   // Rows of the task's tiles: the query heads of a position one after the other.
-  const int64_t rows = task.count * group, tiles = (rows + kTileRows - 1) / kTileRows;
+  const int64_t rows = task.count * group, tiles = CeilDiv(rows, kTileRows);
   const int64_t width = attention.heads * dim;
   const int32_t* tokens = attention.expand + task.sequence * attention.longest;
   const auto offset = [&](int64_t row) { return (task.key_value_head * group + row % group) * dim; };
@@ -142,8 +149,8 @@ void Attend(const Attention& attention, const AttentionTask& task, void* memory)
       }
       const auto compute = kTiles<Math>[bottom - top];
       for (int64_t key = 0; key < keys; key += kTileColumns) {
-        const Target target{space.scores + key, kRowSteps, {0xffff, 0xffff}, nullptr};
-        compute(space.packed, space.keys + key * (dim / Math::kDepth), dim / Math::kDepth, Finish::kStore, target);
+        const Destination to{space.scores + key, kRowSteps, {0xffff, 0xffff}, nullptr};
+        compute(space.packed, space.keys + key * (dim / Math::kDepth), dim / Math::kDepth, Finish::kStore, to);
       }
       for (int64_t row = top; row < bottom; ++row) {
         float* scores = space.scores + (row - top) * kRowSteps;
@@ -156,11 +163,10 @@ void Attend(const Attention& attention, const AttentionTask& task, void* memory)
           _mm512_storeu_ps(sums, _mm512_mul_ps(_mm512_loadu_ps(sums), _mm512_set1_ps(factor)));
         }
       }
-      const int64_t steps = (keys + Math::kDepth - 1) / Math::kDepth;
+      const int64_t steps = CeilDiv(keys, Math::kDepth);
       for (int64_t column = 0; column < dim; column += kTileColumns) {
-        const Target target{space.sums + top * dim + column, dim, {0xffff, 0xffff}, nullptr};
-        compute(space.packed, space.values + column * kKeyBlock, steps, start == 0 ? Finish::kStore : Finish::kAdd,
-                target);
+        const Destination to{space.sums + top * dim + column, dim, {0xffff, 0xffff}, nullptr};
+        compute(space.packed, space.values + column * kKeyBlock, steps, start == 0 ? Finish::kStore : Finish::kAdd, to);
       }
     }
   }
@@ -172,5 +178,12 @@ void Attend(const Attention& attention, const AttentionTask& task, void* memory)
   }
 }
 
+template <typename Math>
+constexpr AttentionKernel kAttention{
+    .max_task_rows = kMaxTaskRows,
+    .workspace_bytes = AttentionWorkspace::Bytes,
+    .run = Attend<Math>,
+};
+
 }  // namespace
-}  // namespace zrank
+}  // namespace zrank::avx512

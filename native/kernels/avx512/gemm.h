@@ -6,16 +6,17 @@
 //   Sum<rows>(x, w, steps, sum)        a tile's products, summed over the steps
 //   PackColumns(columns, depth, out)   16 columns of W, transposed so that a register holds one step of all 16
 //   PackRow(x, depth, out)             one row of X
-// For translation units compiled for AVX-512 alone; see avx512.h.
+// For translation units compiled for AVX-512 alone; see registers.h.
 
-#include "kernels/avx512.h"
+#include "kernels/avx512/blocking.h"
+#include "kernels/avx512/registers.h"
 #include "kernels/gemm.h"
-#include "kernels/gemm_blocking.h"
 
-namespace zrank {
+namespace zrank::avx512 {
 namespace {
 
 inline int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 enum class Finish {
   kStore,
@@ -25,7 +26,7 @@ enum class Finish {
 
 // Where a tile's sums go. Gated, its first 16 columns are the gate's and its last 16 the other's, both for the same 16
 // columns of Y.
-struct Target {
+struct Destination {
   float* y;
   int64_t stride;
   __mmask16 columns[kTileGroups];
@@ -57,40 +58,40 @@ template <typename Math, int kRows>
 
 // Tile of kRows rows. x: [kRows, kRowSteps], w: [steps, kTileColumns], both in steps.
 template <typename Math, int kRows>
-void Tile(const uint32_t* x, const uint32_t* w, int64_t steps, Finish finish, const Target& target) {
+void Tile(const uint32_t* x, const uint32_t* w, int64_t steps, Finish finish, const Destination& to) {
   __m512 sum[kRows][kTileGroups];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
     for (int g = 0; g < kTileGroups; ++g) {
-      _mm_prefetch(reinterpret_cast<const char*>(target.y + r * target.stride + g * kLanes), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(to.y + r * to.stride + g * kLanes), _MM_HINT_T0);
     }
   }
   Math::template Sum<kRows>(x, w, steps, sum);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    float* y = target.y + r * target.stride;
+    float* y = to.y + r * to.stride;
     if (finish == Finish::kGate) {
       __m512 gate = sum[r][0], up = sum[r][1];
-      if (target.partial != nullptr) {
-        gate = _mm512_add_ps(gate, _mm512_load_ps(target.partial + r * kBlockColumns));
-        up = _mm512_add_ps(up, _mm512_load_ps(target.partial + r * kBlockColumns + kLanes));
+      if (to.partial != nullptr) {
+        gate = _mm512_add_ps(gate, _mm512_load_ps(to.partial + r * kBlockColumns));
+        up = _mm512_add_ps(up, _mm512_load_ps(to.partial + r * kBlockColumns + kLanes));
       }
-      _mm512_mask_storeu_ps(y, target.columns[0], _mm512_mul_ps(Silu(gate), up));
+      _mm512_mask_storeu_ps(y, to.columns[0], _mm512_mul_ps(Silu(gate), up));
       continue;
     }
 #pragma GCC unroll 2
     for (int g = 0; g < kTileGroups; ++g) {
       float* out = y + g * kLanes;
       __m512 value = sum[r][g];
-      if (finish == Finish::kAdd) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(target.columns[g], out));
-      _mm512_mask_storeu_ps(out, target.columns[g], value);
+      if (finish == Finish::kAdd) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(to.columns[g], out));
+      _mm512_mask_storeu_ps(out, to.columns[g], value);
     }
   }
 }
 
 template <typename Math>
-using TileFunction = void (*)(const uint32_t*, const uint32_t*, int64_t, Finish, const Target&);
+using TileFunction = void (*)(const uint32_t*, const uint32_t*, int64_t, Finish, const Destination&);
 
 // Indexed by the number of rows.
 template <typename Math>
@@ -111,7 +112,7 @@ struct Columns {
 inline Columns ColumnsAt(const Weight& weight, Stored stored, int64_t row_depth, int64_t column, int64_t count,
                          int64_t depth) {
   if (stored == Stored::kInt8) {
-    const int64_t blocks = (row_depth + kInt8Block - 1) / kInt8Block, stride = blocks * kInt8Block;
+    const int64_t blocks = CeilDiv(row_depth, kInt8Block), stride = blocks * kInt8Block;
     return {stored, static_cast<const char*>(weight.data) + column * stride + depth, stride,
             weight.scales + column * blocks + depth / kInt8Block, count};
   }
@@ -120,15 +121,14 @@ inline Columns ColumnsAt(const Weight& weight, Stored stored, int64_t row_depth,
           count};
 }
 
+inline int64_t Tiles(const GemmInput& input) { return CeilDiv(input.rows, kTileRows); }
+
 // Tiles of nearly equal height: 16 rows make 8 and 8 rather than 12 and 4.
-inline int64_t TileTop(const GemmInput& input, int64_t tile) {
-  return input.rows * tile / ((input.rows + kTileRows - 1) / kTileRows);
-}
+inline int64_t TileTop(const GemmInput& input, int64_t tile) { return input.rows * tile / Tiles(input); }
 
 template <typename Math>
 int64_t Slices(const GemmInput& input) {
-  constexpr int64_t slice = kSliceSteps * Math::kDepth;
-  return (input.depth + slice - 1) / slice;
+  return CeilDiv(input.depth, kSliceSteps * Math::kDepth);
 }
 
 template <typename Math>
@@ -138,8 +138,7 @@ uint32_t* PackedTile(const GemmInput& input, int64_t tile, int64_t slice) {
 
 template <typename Math>
 size_t PackedBytes(const GemmInput& input) {
-  return 4 *
-         static_cast<size_t>((input.rows + kTileRows - 1) / kTileRows * Slices<Math>(input) * kTileRows * kRowSteps);
+  return 4 * static_cast<size_t>(Tiles(input) * Slices<Math>(input) * kTileRows * kRowSteps);
 }
 
 template <typename Math>
@@ -154,25 +153,30 @@ void Pack(const GemmInput& input, int64_t tile) {
   }
 }
 
+// Columns of Y that a block computes. Of a gated multiplication it has columns of two weights.
+inline int64_t BlockWidth(const Gemm& gemm) { return gemm.up.data == nullptr ? kBlockColumns : kBlockColumns / 2; }
+
+inline int64_t Blocks(const GemmInput& input, const Gemm& gemm) {
+  return CeilDiv(Tiles(input), kBlockTiles) * CeilDiv(gemm.columns, BlockWidth(gemm));
+}
+
 template <typename Math>
 void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* workspace) {
   auto* packed_w = static_cast<uint32_t*>(workspace);
   auto* partial = reinterpret_cast<float*>(packed_w + Math::kPanelSteps * kBlockColumns);
 
   const bool gated = gemm.up.data != nullptr;
-  const int64_t width = gated ? kBlockColumns / 2 : kBlockColumns;  // columns of Y
-  const int64_t blocks_across = (gemm.columns + width - 1) / width;
+  const int64_t width = BlockWidth(gemm), blocks_across = CeilDiv(gemm.columns, width);
   const int64_t column = index % blocks_across * width, column_end = Min(column + width, gemm.columns);
-  const int64_t all_tiles = (input.rows + kTileRows - 1) / kTileRows;
-  const int64_t tile = index / blocks_across * kBlockTiles, tile_end = Min(tile + kBlockTiles, all_tiles);
+  const int64_t tile = index / blocks_across * kBlockTiles, tile_end = Min(tile + kBlockTiles, Tiles(input));
   const int64_t tile_width = gated ? kLanes : kTileColumns;
-  const int64_t tiles_across = (column_end - column + tile_width - 1) / tile_width;
+  const int64_t tiles_across = CeilDiv(column_end - column, tile_width);
 
   constexpr int64_t slice = kSliceSteps * Math::kDepth;
   const int64_t slices = Slices<Math>(input);
   for (int64_t s = 0; s < slices; ++s) {
     const int64_t depth = s * slice, length = Min(slice, input.depth - depth);
-    const int64_t steps = (length + Math::kDepth - 1) / Math::kDepth;
+    const int64_t steps = CeilDiv(length, Math::kDepth);
     const bool first = s == 0, last = s + 1 == slices;
     for (int64_t t = 0; t < tiles_across; ++t) {
       for (int64_t g = 0; g < kTileGroups; ++g) {
@@ -194,17 +198,27 @@ void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* worksp
         }
         const int64_t from = column + t * tile_width;
         float* sums = partial + (d - tile) * kTileRows * kBlockColumns + t * kTileColumns;
-        Target target{gemm.y + top * gemm.columns + from, gemm.columns, {}, first ? nullptr : sums};
+        Destination to{gemm.y + top * gemm.columns + from, gemm.columns, {}, first ? nullptr : sums};
         Finish finish = first ? Finish::kStore : Finish::kAdd;
-        target.columns[0] = FirstLanes(column_end - from);
-        target.columns[1] = FirstLanes(column_end - from - kLanes);
+        to.columns[0] = FirstLanes(column_end - from);
+        to.columns[1] = FirstLanes(column_end - from - kLanes);
         if (gated && last) finish = Finish::kGate;
-        if (gated && !last) target = {sums, kBlockColumns, {0xffff, 0xffff}, nullptr};
-        kTiles<Math>[rows](x, packed_w + t * kTileColumns * Math::kPanelSteps, steps, finish, target);
+        if (gated && !last) to = {sums, kBlockColumns, {0xffff, 0xffff}, nullptr};
+        kTiles<Math>[rows](x, packed_w + t * kTileColumns * Math::kPanelSteps, steps, finish, to);
       }
     }
   }
 }
 
+template <typename Math>
+constexpr GemmKernel kGemm{
+    .workspace_bytes = 4 * kBlockColumns * (Math::kPanelSteps + kBlockTiles * kTileRows),
+    .packed_bytes = PackedBytes<Math>,
+    .tiles = Tiles,
+    .blocks = Blocks,
+    .pack = Pack<Math>,
+    .block = Block<Math>,
+};
+
 }  // namespace
-}  // namespace zrank
+}  // namespace zrank::avx512

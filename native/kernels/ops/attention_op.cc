@@ -1,8 +1,10 @@
-#include "kernels/attention_op.h"
+#include "kernels/ops/attention_op.h"
 
 #include <algorithm>
 #include <stdexcept>
 #include <vector>
+
+#include "kernels/dispatch.h"
 
 namespace zrank {
 
@@ -19,9 +21,8 @@ struct Job {
   }
 };
 
-// Cuts `rows`, positions in B x S, into runs of one sequence, and those by key/value head.
-std::vector<AttentionTask> Tasks(const int32_t* rows, int64_t count, const Attention& attention) {
-  const int64_t most = MaxTaskPositions(attention.heads / attention.key_value_heads);
+// Cuts `rows`, positions in B x S, into runs of one sequence and `most` positions, and those by key/value head.
+std::vector<AttentionTask> Tasks(const int32_t* rows, int64_t count, const Attention& attention, int64_t most) {
   std::vector<AttentionTask> tasks;
   for (int64_t row = 0; row < count;) {
     int64_t end = row + 1;
@@ -41,7 +42,7 @@ std::vector<AttentionTask> Tasks(const int32_t* rows, int64_t count, const Atten
 
 }  // namespace
 
-AttentionOpKernel::AttentionOpKernel(const OrtKernelInfo* info) : attention_(FindAttentionKernel(ArithmeticOf(info))) {
+AttentionOpKernel::AttentionOpKernel(const OrtKernelInfo* info) : kernel_(FindAttentionKernel(ArithmeticOf(info))) {
   const Ort::ConstKernelInfo node(info);
   heads_ = node.GetAttribute<int64_t>("heads");
   key_value_heads_ = node.GetAttribute<int64_t>("key_value_heads");
@@ -59,17 +60,19 @@ void AttentionOpKernel::Compute(const Ort::KernelContext& context) const {
   const auto expand = static_cast<const int32_t*>(inputs[kExpand].data),
              rows = static_cast<const int32_t*>(inputs[kRows].data);
   const int64_t width = inputs[kQ].shape[1], head_dim = width / heads_, count = inputs[kRows].shape[1];
-  if (head_dim % 32 != 0 || inputs[kK].shape[1] != key_value_heads_ * head_dim || inputs[kQNorm].shape[1] != head_dim) {
+  const auto norm_fits = [&](const Tensor& norm) { return norm.data == nullptr || norm.shape[1] == head_dim; };
+  if (head_dim % kHeadDimMultiple != 0 || inputs[kK].shape[1] != key_value_heads_ * head_dim ||
+      !norm_fits(inputs[kQNorm]) || !norm_fits(inputs[kKNorm])) {
     throw std::invalid_argument("queries, keys and norms do not fit each other");
   }
   const int64_t shape[] = {count, width};
   float* out = context.GetOutput(0, shape, 2).GetTensorMutableData<float>();
-  Job job{attention_,
+  Job job{kernel_,
           {inputs[kQ].floats(), inputs[kK].floats(), inputs[kV].floats(), inputs[kQNorm].floats(),
            inputs[kKNorm].floats(), inputs[kCos].floats(), inputs[kSin].floats(), expand, out, inputs[kExpand].shape[1],
            heads_, key_value_heads_, head_dim, epsilon_},
           {}};
-  job.tasks = Tasks(rows, count, job.attention);
+  job.tasks = Tasks(rows, count, job.attention, kernel_->max_task_rows * key_value_heads_ / heads_);
   if (!job.tasks.empty()) context.ParallelFor(Job::Run, job.tasks.size(), job.tasks.size(), &job);
 }
 

@@ -1,8 +1,9 @@
 // Compiled for AVX-512.
 
-#include "kernels/attention_avx512.h"
+#include "kernels/avx512/attention.h"
+#include "kernels/avx512/kernels.h"
 
-namespace zrank {
+namespace zrank::avx512 {
 namespace {
 
 struct Fp32 {
@@ -75,9 +76,7 @@ struct Fp32 {
 
 }  // namespace
 
-extern const GemmKernel kGemmFp32Avx512;
-const GemmKernel kGemmFp32Avx512{PackedBytes<Fp32>, Pack<Fp32>, Block<Fp32>};
-extern const AttentionKernel kAttentionFp32Avx512;
-const AttentionKernel kAttentionFp32Avx512{AttentionWorkspace::Bytes, Attend<Fp32>};
+constinit const GemmKernel kGemmFp32 = kGemm<Fp32>;
+constinit const AttentionKernel kAttentionFp32 = kAttention<Fp32>;
 
-}  // namespace zrank
+}  // namespace zrank::avx512

@@ -1,8 +1,9 @@
 // Compiled for AVX-512 with VNNI.
 
-#include "kernels/gemm_avx512.h"
+#include "kernels/avx512/gemm.h"
+#include "kernels/avx512/kernels.h"
 
-namespace zrank {
+namespace zrank::avx512 {
 namespace {
 
 // Each block of 128 elements of a row, of X and of W, is integers times a scale. A product of blocks is a sum of
@@ -12,7 +13,9 @@ namespace {
 // A packed row of X keeps the scales of its blocks behind its steps.
 struct Int8 {
   static constexpr int64_t kDepth = 4;
-  static constexpr int64_t kPanelSteps = kMaxPanelSteps;
+  static constexpr int64_t kBlockSteps = kInt8Block / kDepth;
+  // Behind each block's steps lie its scales and what corrects its sums, a step's room each.
+  static constexpr int64_t kPanelSteps = kSliceSteps + 2 * kSliceSteps / kBlockSteps;
 
   // As an intrinsic, GCC 12 keeps copies of the sums in memory.
   [[gnu::always_inline]] static void Mac(__m512i& sum, __m512i x, __m512i w) {
@@ -30,7 +33,7 @@ struct Int8 {
       _mm512_store_ps(total[r], _mm512_setzero_ps());
       _mm512_store_ps(total[r] + kLanes, _mm512_setzero_ps());
     }
-    for (; steps > 0; steps -= kInt8BlockSteps, x += kInt8BlockSteps, ++scales, w += kPanelBlock) {
+    for (; steps > 0; steps -= kBlockSteps, x += kBlockSteps, ++scales, w += kPanelBlock) {
       const __m512i c0 = _mm512_load_si512(w + kCorrections), c1 = _mm512_load_si512(w + kCorrections + kLanes);
       __m512i part[kRows][kTileGroups];
 #pragma GCC unroll 16
@@ -38,7 +41,7 @@ struct Int8 {
       // A block's steps are all there, those beyond the depth with products of 0.
       const uint32_t* step = w;
       const uint32_t* row = x;
-      const uint32_t* const end = x + Min(steps, kInt8BlockSteps);
+      const uint32_t* const end = x + Min(steps, kBlockSteps);
       do {
 #pragma GCC unroll 2
         for (int k = 0; k < 2; ++k, ++row, step += kTileColumns) {
@@ -80,7 +83,7 @@ struct Int8 {
     for (int64_t block = 0; block * kInt8Block < depth; ++block, out += kPanelBlock) {
       __m512i corrections = _mm512_setzero_si512();
 #pragma GCC unroll 2
-      for (int64_t k = 0; k < kInt8BlockSteps; k += kLanes) {
+      for (int64_t k = 0; k < kBlockSteps; k += kLanes) {
         __m512i rows[kLanes];
 #pragma GCC unroll 16
         for (int64_t i = 0; i < kLanes; ++i) {
@@ -131,14 +134,13 @@ struct Int8 {
 
  private:
   // Where in a block of a panel its scales and corrections lie, and the next block.
-  static constexpr int64_t kScales = kInt8BlockSteps * kTileColumns;
+  static constexpr int64_t kScales = kBlockSteps * kTileColumns;
   static constexpr int64_t kCorrections = kScales + kTileColumns;
   static constexpr int64_t kPanelBlock = kCorrections + kTileColumns;
 };
 
 }  // namespace
 
-extern const GemmKernel kGemmInt8Avx512;
-const GemmKernel kGemmInt8Avx512{PackedBytes<Int8>, Pack<Int8>, Block<Int8>};
+constinit const GemmKernel kGemmInt8 = kGemm<Int8>;
 
-}  // namespace zrank
+}  // namespace zrank::avx512

@@ -3,7 +3,7 @@
 #include <onnxruntime_cxx_api.h>
 
 #include "kernels/gemm.h"
-#include "kernels/op_support.h"
+#include "kernels/ops/support.h"
 
 namespace zrank {
 
@@ -16,7 +16,7 @@ class MatMulKernel {
   void Compute(const Ort::KernelContext& context) const;
 
   const Arithmetic arithmetic_;
-  const GemmKernel* const gemm_;
+  const GemmKernel* const kernel_;
   const bool gated_;
 };
 
