@@ -228,7 +228,7 @@ export class Reranker implements AsyncDisposable {
   async predict(pairs: readonly Pair[], options: CallOptions = {}): Promise<Float32Array> {
     checkOptions('predict()', options, callRules);
     checkPairs(pairs);
-    return (await this.#score(pairs, options)).logits;
+    return (await this.#score([...pairs], options)).logits;
   }
 
   /** Ranks documents by how well they answer the query, best first; equal scores keep the documents' order. */
@@ -236,7 +236,9 @@ export class Reranker implements AsyncDisposable {
     checkOptions('rank()', options, rankRules);
     if (typeof query !== 'string') throw ZrankError.argument('the query', 'a string', query);
     if (!Array.isArray(documents)) throw ZrankError.argument('the documents', 'an array', documents);
-    const pairs = documents.map((document, i): Pair => [query, documentText(document, i)]);
+    // The caller may change its list while the documents are scored.
+    const given = [...documents];
+    const pairs = given.map((document, i): Pair => [query, documentText(document, i)]);
     const { prompts, logits } = await this.#score(pairs, options);
     return rankOrder(logits)
       .slice(0, options.topN)
@@ -249,7 +251,7 @@ export class Reranker implements AsyncDisposable {
           logit,
           tokens: prompt.ids.length,
           truncated: prompt.truncated,
-          ...(options.returnDocuments && { document: documents[index]! }),
+          ...(options.returnDocuments && { document: given[index]! }),
         };
       });
   }

@@ -217,6 +217,8 @@ test('precisions that a device does not have', async () => {
   await expectCode(Reranker.load(folder, { device: 'cuda:x' as never }), 'INVALID_ARGUMENT');
   await expectCode(Reranker.load(folder, { device: 'cuda:1,' }), 'INVALID_ARGUMENT');
   await expectCode(Reranker.load(folder, { device: 'cpu', attention: 'plain' }), 'INVALID_ARGUMENT');
+  // Why CUDA, which has it, was not taken.
+  await expectCode(Reranker.load(folder, { attention: 'plain' }), 'INVALID_ARGUMENT', /the CPU has one kind; cuda: /);
 });
 
 test('PagedAttention’s graph is well-formed: its nodes fit, and the CPU merely has no kernels for them', async () => {
