@@ -1,9 +1,11 @@
 // The public face on the embedded model. Real: everything.
 
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker, toProbability, type LoadOptions, type Pair, type RankOptions } from 'zrank';
 import { splitThreads } from '../dist/runtime/engine.js';
-import { expectCode, golden, tinyModel, turnsDuring } from './support.js';
+import { copyOfGolden, expectCode, golden, tinyModel, turnsDuring } from './support.js';
 
 const query = 'how do I keep bread fresh';
 const documents = [
@@ -254,4 +256,19 @@ test('toProbability', () => {
   expect(toProbability(5)).toBeCloseTo(1 / (1 + Math.exp(-1)), 15);
   expect(toProbability(3, 1)).toBeCloseTo(1 / (1 + Math.exp(-3)), 15);
   expect(toProbability(-10_000)).toBe(0);
+});
+
+test('a token that the network has no row for fails its own call, and nobody who shares the batch', async () => {
+  const folder = await copyOfGolden('llama-seqcls');
+  const path = join(folder, 'tokenizer.json');
+  const json = JSON.parse(await readFile(path, 'utf8')) as { added_tokens: object[] };
+  const added = { id: 1536, content: '<|row|>', special: true, single_word: false, lstrip: false, rstrip: false };
+  json.added_tokens.push({ ...added, normalized: false });
+  await writeFile(path, JSON.stringify(json));
+  await using reranker = await Reranker.load(folder, { workers: 1, threads: 1 });
+  const rank = (text: string) => reranker.rank('q', [text, 'other']);
+  const [before, bad, after] = [rank('a'), rank('b <|row|>'), rank('c')];
+  await expectCode(bad, 'TOKENIZER_INVALID', /"<\|row\|>" of id 1536, .* has 1536 rows/);
+  expect(await before).toHaveLength(2);
+  expect(await after).toHaveLength(2);
 });

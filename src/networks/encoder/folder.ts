@@ -10,6 +10,8 @@ export interface EncoderFolder {
   /** tokenizer.json as text. */
   tokenizer: string;
   padId: number;
+  /** Rows of the embedding; the largest number where config.json does not say. */
+  vocabularySize: number;
   /** The longest input in tokens. */
   maxLength: number;
   /** The longest input that the network has positions for. */
@@ -32,6 +34,7 @@ export async function readEncoder(folder: string): Promise<EncoderFolder> {
     onnxPath: await findOnnx(folder),
     tokenizer: transformer['do_lower_case'] === true ? lowerCasing(tokenizer) : tokenizer,
     padId,
+    vocabularySize: config.positiveInteger('vocab_size', Number.MAX_SAFE_INTEGER),
     maxLength: maxLength(tokenizerConfig, transformer, positions),
     maxPositions: positions,
   };
