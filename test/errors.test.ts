@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { errorCodes, ZrankError } from 'zrank';
 import { loadAddon } from '../dist/addon.js';
-import { root } from './support.js';
+import { root, temporaryFolder } from './support.js';
 
 test('every native code is one of the list', () => {
   const native = loadAddon().errorCodes();
@@ -33,4 +33,12 @@ test('the argument error describes what came', () => {
     'expected x for it but received an object (Object)',
     'expected x for it but received a function',
   ]);
+});
+
+test('a bundle that took the library away from its addon is told to leave it alone', async () => {
+  const folder = await temporaryFolder();
+  await copyFile(join(root, 'dist/error.js'), join(folder, 'error.js'));
+  await copyFile(join(root, 'dist/addon.js'), join(folder, 'app.mjs'));
+  const bundle = (await import(join(folder, 'app.mjs'))) as { loadAddon(): unknown };
+  expect(bundle.loadAddon).toThrow(/cannot be loaded from .* bundled into .*app\.mjs.*--external:zrank/);
 });
