@@ -108,7 +108,7 @@ function requestedGpus(device: Device): Gpus | undefined {
 async function placeOnCpu(checkpoint: Checkpoint, options: PlacementOptions, passedOver: string[]): Promise<Placed> {
   if (options.precision === 'fp16')
     throw new ZrankError('INVALID_ARGUMENT', `precision 'fp16' runs on GPUs; the CPU has 'fp32', 'bf16' and 'int8'`);
-  const { precision, hasKernels } = planCpu(options.precision, checkpoint, loadAddon().kernels());
+  const { precision, hasKernels } = planCpu(options.precision, checkpoint, loadAddon().kernels().arithmetics);
   const kernels = hasKernels ? precision : undefined;
   const weights = precision === 'int8' ? await checkedInt8(checkpoint, options, kernels) : checkpoint.weights;
   const model = cpuModel({ ...checkpoint, weights }, kernels);

@@ -14,7 +14,7 @@ import { packedWork } from '../dist/runtime/work.js';
 import type { Weights } from '../dist/checkpoint/weights.js';
 import { expectCode, golden, goldenNames, root, temporaryFolder, tinyModel, type Golden } from './support.js';
 
-const kernels = loadAddon().kernels();
+const kernels = loadAddon().kernels().arithmetics;
 const stored = { 'causal-bf16': 'BF16', 'causal-fp16': 'F16', 'causal-fp32-sharded': 'F32' };
 
 test.each(Object.entries(stored))('auto for %s', async (name, dtype) => {

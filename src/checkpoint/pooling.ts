@@ -3,7 +3,7 @@ import type { JsonObject } from './json.js';
 
 /**
  * How token embeddings become one embedding; the names of sentence-transformers (sentence_transformer/modules/pooling.py).
- * native/core/pooling.h says what each computes.
+ * native/core/contract.h says what each computes.
  */
 export const poolingModes = ['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const;
 

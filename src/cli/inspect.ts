@@ -46,7 +46,7 @@ async function describe(checkpoint: Checkpoint) {
   const tensors = [...weights.values()];
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.length, 0);
   const token = (id: number) => `${id} ${JSON.stringify(tokenizer.tokenText(id) ?? null)}`;
-  const plan = planCpu('auto', checkpoint, loadAddon().kernels());
+  const plan = planCpu('auto', checkpoint, loadAddon().kernels().arithmetics);
   const dtypes = [...new Set(tensors.map((tensor) => tensor.dtype))].sort();
   return {
     folder: checkpoint.folder,

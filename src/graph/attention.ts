@@ -8,8 +8,10 @@ const masked = -30_000;
 /** Positions of the B * S laid out by `expand` whose attention is wanted: a row a token, or every sequence's last. */
 export type AttendedRows = 'compact' | 'last_flat';
 
-/** Tokens of a block of PagedAttention's cache (kPagedBlockSize in native/core/pack.h). */
-const pagedBlockSize = 256;
+/** Tokens of a block of PagedAttention's cache (kPagedBlockSize in native/core/contract.h). */
+export const pagedBlockSize = 256;
+/** zrank's own attention is made for heads of a multiple of this many elements (kHeadDimMultiple there). */
+export const kernelHeadDim = 32;
 
 /**
  * Causal self-attention with a norm on each head of queries and keys, over the sequences of a packed batch. The projections
@@ -105,9 +107,8 @@ export class Attention {
     );
   }
 
-  /** zrank's own attention is made for heads of whole registers. */
   #hasKernel(): boolean {
-    return this.#ops.options.kernels !== undefined && this.#ops.config.headDim % 32 === 0;
+    return this.#ops.options.kernels !== undefined && this.#ops.config.headDim % kernelHeadDim === 0;
   }
 
   /** zrank's own attention takes the unique tokens as they are, and norms and rotates them itself. */

@@ -19,7 +19,7 @@ export interface GraphOptions {
    */
   positions?: number;
   /**
-   * Multiply by zrank's own operators (native/kernels/custom_ops.h), in this arithmetic, where `compute` is fp32. In int8 the
+   * Multiply by zrank's own operators (native/kernels/ops/custom_ops.h), in this arithmetic, where `compute` is fp32. In int8 the
    * checkpoint's weights are quantized (quantizeWeights); without kernels MatMulNBits multiplies those.
    */
   kernels?: 'fp32' | 'bf16' | 'int8';

@@ -1,7 +1,8 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 
-/** Arithmetic of the matrix products. Everything else is in fp32. */
-export type CpuPrecision = 'fp32' | 'bf16' | 'int8';
+/** Arithmetics of the matrix products. Everything else is in fp32. */
+export const cpuPrecisions = ['fp32', 'bf16', 'int8'] as const;
+export type CpuPrecision = (typeof cpuPrecisions)[number];
 
 export interface CpuPlan {
   precision: CpuPrecision;
@@ -26,13 +27,13 @@ export function planCpu(
     reason,
   });
   if (asked === 'fp32' || asked === 'int8') return plan(asked, 'as asked');
-  if (!kernels.includes('bf16')) return plan('fp32', 'this processor has no AVX512_BF16');
+  if (!kernels.includes('bf16')) return plan('fp32', 'this processor does not multiply bf16');
   if (asked === 'bf16') return plan('bf16', 'as asked');
   const layers = [...checkpoint.weights.values()].filter(
     (tensor) => tensor.shape.length === 2 && tensor.name.startsWith('model.layers.'),
   );
   const other = layers.find((tensor) => tensor.dtype !== 'BF16');
   return other === undefined
-    ? plan('bf16', 'weights in bf16, and a processor with AVX512_BF16')
+    ? plan('bf16', 'weights in bf16, and a processor that multiplies it')
     : plan('fp32', `weights in ${other.dtype}`);
 }
