@@ -13,12 +13,14 @@ constexpr Target (*kTargets[])() = {avx512::FindTarget};
 
 const Target& CpuTarget() {
   static const Target found = [] {
-    Target target;
+    Target best;
     for (const auto find : kTargets) {
-      target = find();
+      const Target target = find();
+      if (target.name == nullptr) continue;
+      best = target;
       if (target[Arithmetic::kFp32].is_supported) break;
     }
-    return target;
+    return best;
   }();
   return found;
 }

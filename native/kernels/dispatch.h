@@ -17,14 +17,15 @@ struct Target {
     const AttentionKernel* attention = nullptr;  // none for int8
   };
 
-  const char* name = nullptr;  // null where there are none
+  const char* name = nullptr;  // null where there are none for the architecture
   std::array<Kernels, kWords<Arithmetic>.size()> kernels{};
 
   Kernels& operator[](Arithmetic arithmetic) { return kernels[static_cast<size_t>(arithmetic)]; }
   const Kernels& operator[](Arithmetic arithmetic) const { return kernels[static_cast<size_t>(arithmetic)]; }
 };
 
-// The best one that this processor supports in fp32; else the last one. The processor is asked once.
+// The best one that this processor supports in fp32; where it supports none, the one that asks the least of processors
+// of its architecture. The processor is asked once.
 const Target& CpuTarget();
 
 // The kernels for this processor, null where it lacks the instructions. Attention has no weights to keep in int8: for
