@@ -15,12 +15,12 @@ inline constexpr std::array<const char*, 0> kWords{};
 
 enum class DeviceKind { kCpu, kCuda, kWebGpu };
 template <>
-inline constexpr std::array kWords<DeviceKind>{"cpu", "cuda", "webgpu"};
+inline constexpr auto kWords<DeviceKind> = std::array{"cpu", "cuda", "webgpu"};
 
 // The classes of those names.
 enum class ModelKind { kPackedDecoder, kPaddedEncoder };
 template <>
-inline constexpr std::array kWords<ModelKind>{"packed-decoder", "padded-encoder"};
+inline constexpr auto kWords<ModelKind> = std::array{"packed-decoder", "padded-encoder"};
 
 // How products are formed; sums are fp32 in all.
 enum class Arithmetic {
@@ -29,7 +29,7 @@ enum class Arithmetic {
   kInt8,  // 8-bit integers in blocks of kInt8Block of the depth, each with a scale; the activations are rounded so here
 };
 template <>
-inline constexpr std::array kWords<Arithmetic>{"fp32", "bf16", "int8"};
+inline constexpr auto kWords<Arithmetic> = std::array{"fp32", "bf16", "int8"};
 
 // How the token embeddings of a sequence become one: the modes of sentence-transformers
 // (sentence_transformer/modules/pooling.py).
@@ -42,7 +42,8 @@ enum class Pooling {
   kLastToken,
 };
 template <>
-inline constexpr std::array kWords<Pooling>{"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"};
+inline constexpr auto kWords<Pooling> =
+    std::array{"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"};
 
 // What native errors are known by.
 enum class ErrorCode {
@@ -60,18 +61,18 @@ enum class ErrorCode {
   kInternal,
 };
 template <>
-inline constexpr std::array kWords<ErrorCode>{"ABORTED",
-                                              "CLOSED",
-                                              "QUEUE_FULL",
-                                              "ONNXRUNTIME_NOT_FOUND",
-                                              "ONNXRUNTIME_INCOMPATIBLE",
-                                              "DEVICE_UNAVAILABLE",
-                                              "DEVICE_OUT_OF_MEMORY",
-                                              "OUT_OF_MEMORY",
-                                              "SESSION_FAILED",
-                                              "RUN_FAILED",
-                                              "SCORE_NOT_FINITE",
-                                              "INTERNAL"};
+inline constexpr auto kWords<ErrorCode> = std::array{"ABORTED",
+                                                     "CLOSED",
+                                                     "QUEUE_FULL",
+                                                     "ONNXRUNTIME_NOT_FOUND",
+                                                     "ONNXRUNTIME_INCOMPATIBLE",
+                                                     "DEVICE_UNAVAILABLE",
+                                                     "DEVICE_OUT_OF_MEMORY",
+                                                     "OUT_OF_MEMORY",
+                                                     "SESSION_FAILED",
+                                                     "RUN_FAILED",
+                                                     "SCORE_NOT_FINITE",
+                                                     "INTERNAL"};
 static_assert(kWords<ErrorCode>.size() == static_cast<size_t>(ErrorCode::kInternal) + 1);
 
 // Elements of a weight's row that share a scale in int8.
