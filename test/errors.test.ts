@@ -1,22 +1,8 @@
-import { copyFile, readFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { errorCodes, ZrankError } from 'zrank';
-import { loadAddon } from '../dist/addon.js';
 import { root, runScript, temporaryFolder } from './support.js';
-
-test('every native code is one of the list', () => {
-  const native = loadAddon().errorCodes();
-  expect(native.length).toBeGreaterThan(5);
-  expect(native.filter((code) => !(errorCodes as readonly string[]).includes(code))).toEqual([]);
-});
-
-test('the native list is complete', async () => {
-  const header = await readFile(join(root, 'native/core/error.h'), 'utf8');
-  const names = header.match(/^ {2}k\w+,$/gm)!.map((line) => line.trim().slice(1, -1));
-  const spelled = (code: string) => code.replaceAll('_', '').toLowerCase();
-  expect(loadAddon().errorCodes().map(spelled)).toEqual(names.map((name) => name.toLowerCase()));
-});
 
 test('codes are unique', () => expect(new Set(errorCodes).size).toBe(errorCodes.length));
 

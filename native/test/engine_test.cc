@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "core/ort_runtime.h"
+#include "core/words.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -100,7 +101,7 @@ std::string Code(std::future<Outcome>& future) {
   if (future.wait_for(10s) != std::future_status::ready) return "no outcome";
   const Outcome outcome = future.get();
   const auto* error = std::get_if<Error>(&outcome);
-  return error ? std::string(Name(error->code())) : "no error";
+  return error ? std::string(Word(error->code())) : "no error";
 }
 
 TEST(rows_come_back_in_the_order_of_the_sequences) {

@@ -2,6 +2,7 @@
 
 #include "core/request_queue.h"
 
+#include "core/words.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -105,7 +106,7 @@ TEST(a_full_queue_takes_no_more_but_an_empty_one_any) {
   try {
     queue.Push(Lengths({3, 2}, 1000, 54));
   } catch (const Error& error) {
-    message = std::string(Name(error.code())) + ": " + error.what();
+    message = std::string(Word(error.code())) + ": " + error.what();
   }
   CHECK_EQ(message, "QUEUE_FULL: 50 tokens wait already, 5 more would pass maxQueueTokens = 54");
   CHECK_EQ(queue.tokens(), 50);

@@ -39,8 +39,6 @@ export function splitThreads(given: Partial<EngineOptions>, cores = defaultThrea
   return { workers, threads: Math.max(workers, given.threads ?? cores) };
 }
 
-let nextCall = 1;
-
 /** The id of no engine. */
 const noEngine = 0;
 
@@ -102,14 +100,14 @@ export class Engine {
   /** Runs the sequences; resolves to a row of numbers a sequence, in their order. */
   async run(work: NativeWork, { signal, onProgress }: RunOptions = {}): Promise<Float32Array> {
     throwIfAborted(signal);
-    const call = nextCall++;
-    const cancel = () => openAddon().cancel(call);
+    let cancel = () => {};
     let reject!: (error: unknown) => void;
     const failure = new Promise<never>((_, r) => (reject = r));
     this.#pending.add(reject);
-    signal?.addEventListener('abort', cancel, { once: true });
     try {
-      const rows = this.#native.run(work, call, onProgress);
+      const { ticket, rows } = this.#native.run(work, onProgress);
+      cancel = () => openAddon().cancel(ticket);
+      signal?.addEventListener('abort', cancel, { once: true });
       this.#drain();
       return await Promise.race([rows, failure]);
     } catch (error) {
