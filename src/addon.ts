@@ -168,6 +168,8 @@ export interface NativeWork {
   maxPaddedTokens: number;
   /** QUEUE_FULL when more tokens than this would wait. */
   maxQueueTokens: number;
+  /** Its share of the tokens beside calls of other weights, 1 to 16. */
+  weight: number;
 }
 
 export interface NativeEngine {

@@ -95,6 +95,7 @@ Work ToWork(Napi::Object object) {
   // The packed layout counts its positions in 32 bits.
   work.limits.max_padded_tokens = static_cast<uint64_t>(std::min<double>(Number(object, "maxPaddedTokens"), INT32_MAX));
   work.max_queue_tokens = static_cast<uint64_t>(Number(object, "maxQueueTokens"));
+  work.weight = std::clamp<uint32_t>(static_cast<uint32_t>(Number(object, "weight")), 1, kMaxWeight);
   return work;
 }
 

@@ -104,8 +104,10 @@ export class Engine {
     let reject!: (error: unknown) => void;
     const failure = new Promise<never>((_, r) => (reject = r));
     this.#pending.add(reject);
+    // What the caller's function throws is the caller's: its own call ends with it.
+    const report = onProgress && ((done: number) => callOr(reject, () => onProgress(done)));
     try {
-      const { ticket, rows } = this.#native.run(work, onProgress);
+      const { ticket, rows } = this.#native.run(work, report);
       cancel = () => openAddon().cancel(ticket);
       signal?.addEventListener('abort', cancel, { once: true });
       this.#drain();
@@ -146,6 +148,14 @@ export class Engine {
       .then(() => Promise.allSettled([this.#started, ...this.#drains]))
       .then(() => this.#pool?.destroy());
     return this.#closing;
+  }
+}
+
+function callOr(reject: (error: unknown) => void, call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    reject(error);
   }
 }
 
