@@ -201,6 +201,8 @@ export interface EngineCounters {
   outOfMemory: number;
   /** Sequences whose score was not finite, and that were run again on the fallback. */
   notFinite: number;
+  /** Tokens that wait now. */
+  queuedTokens: number;
 }
 
 const ownPath = fileURLToPath(import.meta.url);

@@ -281,10 +281,15 @@ export class Reranker implements AsyncDisposable {
     const { signal, onProgress, priority } = options;
     checkMaxLength(options.maxLength, this.#crossEncoder);
     const prompts: EncodedPrompt[] = [];
-    for (const chunk of chunksOf(pairs, chunkCharacters)) {
-      throwIfAborted(signal);
-      for (const prompt of await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options)))
-        prompts.push(prompt);
+    const release = this.#engine.reserve(fewestTokens(pairs), this.#defaults.maxQueueTokens);
+    try {
+      for (const chunk of chunksOf(pairs, chunkCharacters)) {
+        throwIfAborted(signal);
+        const encoded = await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options));
+        for (const prompt of encoded) prompts.push(prompt);
+      }
+    } finally {
+      release();
     }
     if (prompts.length === 0) return { prompts, logits: new Float32Array(0) };
     if (prompts.some(({ ids }) => ids.length === 0)) {
@@ -313,6 +318,13 @@ export class Reranker implements AsyncDisposable {
       specialTokens: options.specialTokens ?? this.#defaults.specialTokens,
     };
   }
+}
+
+/** Fewer tokens than nearly any texts of this length have, queries aside: calls share those. */
+function fewestTokens(pairs: readonly Pair[]): number {
+  const charactersPerToken = 8;
+  const characters = pairs.reduce((sum, pair) => sum + (typeof pair === 'string' ? pair : pair[1]).length, 0);
+  return pairs.length + Math.ceil(characters / charactersPerToken);
 }
 
 function checkMaxLength(maxLength: number | undefined, { maxPositions }: CrossEncoder): void {

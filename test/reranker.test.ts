@@ -204,6 +204,16 @@ test('a full queue refuses at once and goes on', async () => {
   expect(await reranker.rank(query, documents)).toHaveLength(4);
 });
 
+test('a full queue is found out before anything is tokenized', async () => {
+  await using reranker = await Reranker.load(tinyModel, { maxQueueTokens: 1_500, workers: 1 });
+  const many = Array.from({ length: 300 }, (_, i) => `${'bread and butter '.repeat(10)}${i}`);
+  const first = reranker.rank(query, many);
+  // Two turns of the event loop, while the first call's three hundred documents are not all tokenized.
+  const second = () => expectCode(reranker.rank(query, many), 'QUEUE_FULL', /about \d+ tokens wait already/);
+  expect(await turnsDuring(second)).toBeLessThanOrEqual(2);
+  expect(await first).toHaveLength(300);
+});
+
 test('a closed reranker says so, and close() may be called again', async () => {
   const reranker = await Reranker.load(tinyModel);
   const inFlight = reranker.rank(query, documents);

@@ -110,6 +110,7 @@ Napi::Object ToJs(Napi::Env env, const EngineCounters& counters) {
   object.Set("computeSeconds", counters.compute_seconds);
   object.Set("outOfMemory", static_cast<double>(counters.out_of_memory));
   object.Set("notFinite", static_cast<double>(counters.not_finite));
+  object.Set("queuedTokens", static_cast<double>(counters.queued_tokens));
   return object;
 }
 

@@ -54,6 +54,7 @@ void Engine::Serve() {
 EngineCounters Engine::counters() const {
   const std::lock_guard lock(mutex_);
   EngineCounters counters = counters_;
+  counters.queued_tokens = queue_.tokens();
   for (const Replica& replica : replicas_) {
     const FallbackModel::Failures failures = replica.model->failures();
     counters.out_of_memory += failures.out_of_memory;

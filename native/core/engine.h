@@ -29,6 +29,7 @@ struct EngineCounters {
   double compute_seconds = 0;  // of these, in ONNX Runtime; a GPU has one run there at a time and is idle between them
   uint64_t out_of_memory = 0;  // runs that the device had no memory for: halved, or a sequence run on the fallback
   uint64_t not_finite = 0;     // sequences that were run again on the fallback
+  uint64_t queued_tokens = 0;  // that wait now
 };
 
 // How an engine is made.

@@ -58,6 +58,8 @@ export class Engine {
   /** Rejects the calls in flight. */
   readonly #pending = new Set<(error: unknown) => void>();
   readonly #drains = new Set<Promise<void>>();
+  /** Tokens that are being made for this object's calls. */
+  #reserved = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(native: NativeEngine, workers: number) {
@@ -95,6 +97,24 @@ export class Engine {
 
   counters(): EngineCounters {
     return this.#native.counters();
+  }
+
+  /**
+   * Holds room in the queue for about so many tokens while they are made. Throws QUEUE_FULL where there is none, before
+   * anybody's time is spent on them; an empty queue has room for any number. Returns what gives the room back.
+   */
+  reserve(tokens: number, maxQueueTokens: number): () => void {
+    const waiting = this.#native.counters().queuedTokens + this.#reserved;
+    if (waiting > 0 && waiting + tokens > maxQueueTokens) {
+      throw new ZrankError(
+        'QUEUE_FULL',
+        `about ${waiting} tokens wait already, ${tokens} more would pass maxQueueTokens = ${maxQueueTokens}`,
+      );
+    }
+    this.#reserved += tokens;
+    return () => {
+      this.#reserved -= tokens;
+    };
   }
 
   /** Runs the sequences; resolves to a row of numbers a sequence, in their order. */
