@@ -9,7 +9,8 @@ export {
 } from './reranker.js';
 export type { Device, Placement, Precision } from './devices/device.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
-export { diagnose, type Diagnosis } from './doctor/diagnose.js';
+export { diagnose } from './doctor/diagnose.js';
+export type { Diagnosis } from './doctor/diagnosis.js';
 export type { EngineCounters } from './addon.js';
 export { toProbability } from './scoring/probability.js';
 export type { Pair } from './tokenization/pair-encoder.js';

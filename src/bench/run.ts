@@ -9,7 +9,7 @@ import { GemmPeak } from './gemm-peak.js';
 import { measureInvariance } from './invariance.js';
 import { describeMachine, ownVersions } from './machine.js';
 import { PeerProcess } from './peer-process.js';
-import type { BenchResult, Comparison, RunReport } from './result.js';
+import type { BenchResult, OpponentResult, RunReport } from './result.js';
 import { ServerContender } from './server-contender.js';
 import type { Log, RunSettings, Secrets } from './settings.js';
 import { makeCalls, type Call } from './workload.js';
@@ -79,7 +79,7 @@ async function measure(
     tokensPerSecond: engine.tokens / seconds,
     computedTokensPerSecond: engine.computedTokens / seconds,
     latencyMs: { p50: quantile(latenciesMs, 0.5), p95: quantile(latenciesMs, 0.95), p99: quantile(latenciesMs, 0.99) },
-    idle: Math.max(0, 1 - engine.computeSeconds / (seconds * lanes(settings))),
+    idle: Math.max(0, 1 - engine.computeSeconds / (seconds * parallelBatches(settings))),
     paddingWaste: Math.max(0, 1 - engine.tokens / engine.paddedTokens),
     tokensSaved: Math.max(0, engine.tokens - engine.computedTokens),
     flops,
@@ -87,9 +87,9 @@ async function measure(
     peakRssBytes,
     loadSeconds: zrank.loadSeconds,
     eventLoopDelayMs: quantile(delays, 0.99),
-    against: compare(settings.against, blocks, opponents),
+    against: opponentResults(settings.against, blocks, opponents),
     machine: await describeMachine(settings.device, peak),
-    versions: Object.assign({}, await ownVersions(), ...opponents.map(({ versions }) => versions)),
+    versions: Object.assign({}, ownVersions(), ...opponents.map(({ versions }) => versions)),
     settings,
     ...(invariance !== undefined && { invariance }),
   };
@@ -115,7 +115,7 @@ async function openPeak({ device, precision, threads }: RunSettings, log: Log): 
 }
 
 /** How many batches are computed at once: one a GPU, one a worker of the CPU. */
-function lanes({ device, workers, threads }: RunSettings): number {
+function parallelBatches({ device, workers, threads }: RunSettings): number {
   return device === 'cpu'
     ? splitThreads({ threads, ...(workers !== null && { workers }) }).workers
     : device.split(',').length;
@@ -198,7 +198,11 @@ async function watched(work: () => Promise<Timing>, delays: number[]): Promise<T
   return timing;
 }
 
-function compare(names: readonly string[], blocks: readonly Block[], opponents: readonly Contender[]): Comparison[] {
+function opponentResults(
+  names: readonly string[],
+  blocks: readonly Block[],
+  opponents: readonly Contender[],
+): OpponentResult[] {
   return names.map((name) => {
     const k = opponents.findIndex((opponent) => opponent.name === name);
     if (k < 0) return { name, pairsPerSecond: null, ratio: null };

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { CudaReport } from '../doctor/cuda.js';
-import { diagnose, type Diagnosis } from '../doctor/diagnose.js';
+import { diagnose } from '../doctor/diagnose.js';
+import type { Diagnosis } from '../doctor/diagnosis.js';
 import type { Trial } from '../doctor/trial.js';
 
 const help = `Usage: zrank doctor [--json]
