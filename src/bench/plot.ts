@@ -1,3 +1,5 @@
+import { escapeXml } from '../escape-xml.js';
+
 /** One line of a plot; its colour follows from its place among the series. */
 export interface Series {
   name: string;
@@ -50,7 +52,7 @@ export function linePlot(plot: Plot): string {
     const dots = plot.dots
       ? points.map(
           ({ x, y, label }) =>
-            `<circle class="dot c${i % colours}" cx="${px(scaleX(x))}" cy="${px(scaleY(y))}" r="4.5"><title>${escape(label)}</title></circle>`,
+            `<circle class="dot c${i % colours}" cx="${px(scaleX(x))}" cy="${px(scaleY(y))}" r="4.5"><title>${escapeXml(label)}</title></circle>`,
         )
       : [];
     return `<path class="line c${i % colours}" d="${path}"/>${dots.join('')}`;
@@ -58,8 +60,8 @@ export function linePlot(plot: Plot): string {
   const body = [
     ...grid,
     ...marks,
-    `<text class="axis" x="${(margin.left + width - margin.right) / 2}" y="${height - 8}" text-anchor="middle">${escape(plot.xLabel)}</text>`,
-    `<text class="axis" transform="translate(14 ${(height - margin.bottom + margin.top) / 2}) rotate(-90)" text-anchor="middle">${escape(plot.yLabel)}</text>`,
+    `<text class="axis" x="${(margin.left + width - margin.right) / 2}" y="${height - 8}" text-anchor="middle">${escapeXml(plot.xLabel)}</text>`,
+    `<text class="axis" transform="translate(14 ${(height - margin.bottom + margin.top) / 2}) rotate(-90)" text-anchor="middle">${escapeXml(plot.yLabel)}</text>`,
     ...lines,
   ];
   return figure(
@@ -79,13 +81,13 @@ export function barPlot(title: string, bars: readonly Bar[]): string {
   const rows: string[] = [];
   let y = 4;
   for (const group of groups) {
-    rows.push(`<text class="group" x="${left}" y="${y + 14}">${escape(group)}</text>`);
+    rows.push(`<text class="group" x="${left}" y="${y + 14}">${escapeXml(group)}</text>`);
     y += 24;
     for (const { name, value, label } of bars.filter((bar) => bar.group === group)) {
       const length = Math.max(2, (value / most) * room);
       rows.push(
-        `<rect class="bar c${names.indexOf(name) % colours}" x="${left}" y="${y}" width="${px(length)}" height="16" rx="3"><title>${escape(`${name}: ${label}`)}</title></rect>`,
-        `<text class="value" x="${px(left + length + 8)}" y="${y + 12.5}">${escape(label)}</text>`,
+        `<rect class="bar c${names.indexOf(name) % colours}" x="${left}" y="${y}" width="${px(length)}" height="16" rx="3"><title>${escapeXml(`${name}: ${label}`)}</title></rect>`,
+        `<text class="value" x="${px(left + length + 8)}" y="${y + 12.5}">${escapeXml(label)}</text>`,
       );
       y += 22;
     }
@@ -94,20 +96,15 @@ export function barPlot(title: string, bars: readonly Bar[]): string {
   return figure(title, names, svg(width, y, title, rows));
 }
 
-export function escape(text: string): string {
-  return text.replace(
-    /[&<>"]/g,
-    (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character]!,
-  );
-}
-
 function figure(title: string, names: readonly string[], content: string): string {
-  const legend = names.map((name, i) => `<li><span class="key c${i % colours}"></span>${escape(name)}</li>`).join('');
-  return `<figure><figcaption>${escape(title)}</figcaption><ul class="legend">${legend}</ul>${content}</figure>`;
+  const legend = names
+    .map((name, i) => `<li><span class="key c${i % colours}"></span>${escapeXml(name)}</li>`)
+    .join('');
+  return `<figure><figcaption>${escapeXml(title)}</figcaption><ul class="legend">${legend}</ul>${content}</figure>`;
 }
 
 function svg(wide: number, high: number, title: string, body: readonly string[]): string {
-  return `<svg viewBox="0 0 ${wide} ${high}" role="img" aria-label="${escape(title)}">${body.join('')}</svg>`;
+  return `<svg viewBox="0 0 ${wide} ${high}" role="img" aria-label="${escapeXml(title)}">${body.join('')}</svg>`;
 }
 
 function xScale(kind: Plot['xScale'], xs: readonly number[]): (x: number) => number {

@@ -1,4 +1,5 @@
-import { barPlot, escape, linePlot, type Bar, type Series } from './plot.js';
+import { escapeXml } from '../escape-xml.js';
+import { barPlot, linePlot, type Bar, type Series } from './plot.js';
 import { reportStyle } from './report-style.js';
 import type { RunReport } from './result.js';
 import { describeLengths, number, percent } from './summary.js';
@@ -23,7 +24,7 @@ export function renderReport(reports: readonly RunReport[]): string {
 <style>${reportStyle}</style>
 <main>
 <h1>zrank-bench</h1>
-<p class="lead">${escape(modelName(reports[0]!))} on ${escape(machine.gpu ?? machine.cpu)}, ${machine.cores} cores</p>
+<p class="lead">${escapeXml(modelName(reports[0]!))} on ${escapeXml(machine.gpu ?? machine.cpu)}, ${machine.cores} cores</p>
 ${tiles(reports)}
 <h2>Plots</h2>
 <div class="plots">${plots.join('')}</div>
@@ -160,7 +161,7 @@ function comparison(reports: readonly RunReport[]): string {
 
 function table(reports: readonly RunReport[]): string {
   const columns: [string, (report: RunReport) => string][] = [
-    ['run', (report) => escape(runName(report))],
+    ['run', (report) => escapeXml(runName(report))],
     ['pairs/s', ({ result }) => number(result.pairsPerSecond)],
     ['tokens/s', ({ result }) => number(result.tokensPerSecond)],
     ['computed/s', ({ result }) => number(result.computedTokensPerSecond)],
@@ -210,7 +211,7 @@ function details(reports: readonly RunReport[]): string {
     ],
     ...unavailable(reports),
   ];
-  return `<dl>${entries.map(([name, value]) => `<dt>${escape(name)}</dt><dd>${escape(value)}</dd>`).join('')}</dl>`;
+  return `<dl>${entries.map(([name, value]) => `<dt>${escapeXml(name)}</dt><dd>${escapeXml(value)}</dd>`).join('')}</dl>`;
 }
 
 function unavailable(reports: readonly RunReport[]): [string, string][] {
