@@ -1,5 +1,6 @@
 import { mean, quantileSorted, sampleWithReplacement } from 'simple-statistics';
 import { ZrankError } from '../error.js';
+import { checkOptions, type Rule } from '../options.js';
 import type { Evaluation } from './evaluate.js';
 import { seededRandom } from '../random.js';
 
@@ -31,6 +32,18 @@ export interface Comparison {
   differences: ReadonlyMap<string, number>;
 }
 
+const isWhole = (value: unknown, least: number, most: number): boolean =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+
+export const compareRules = {
+  samples: { expected: 'a whole number from 1 to 2^24', test: (value) => isWhole(value, 1, 2 ** 24) },
+  seed: { expected: 'a whole number from 0 to 2^32 - 1', test: (value) => isWhole(value, 0, 2 ** 32 - 1) },
+  confidence: {
+    expected: 'a number between 0 and 1',
+    test: (value) => typeof value === 'number' && value > 0 && value < 1,
+  },
+} satisfies Record<string, Rule>;
+
 /**
  * Compares two evaluations of the same queries on one measure. Synchronous; the work is `samples` times the number of
  * queries.
@@ -53,7 +66,8 @@ export function compare(
   measure: string,
   options: CompareOptions = {},
 ): Comparison {
-  const { samples, seed, confidence } = checkOptions(options);
+  checkOptions('compare()', options, compareRules);
+  const { samples = 10_000, seed = 1, confidence = 0.95 } = options;
   const differences = differencesOf(before, after, measure);
   const values = [...differences.values()];
   const random = seededRandom(seed);
@@ -115,8 +129,8 @@ function randomizationTest(values: number[], samples: number, random: () => numb
   // A difference of 0 has no sign to turn.
   const changed = values.filter((value) => value !== 0);
   // Sums of the same numbers in another arrangement of signs may differ in the last bits.
-  const slack = 1e-12 * changed.reduce((sum, value) => sum + Math.abs(value), 0);
-  const seen = Math.abs(changed.reduce((sum, value) => sum + value, 0)) - slack;
+  const tolerance = 1e-12 * changed.reduce((sum, value) => sum + Math.abs(value), 0);
+  const seen = Math.abs(changed.reduce((sum, value) => sum + value, 0)) - tolerance;
   const isExtreme = (turns: (index: number) => boolean): boolean => {
     let sum = 0;
     for (let i = 0; i < changed.length; i++) sum += turns(i) ? -changed[i]! : changed[i]!;
@@ -131,17 +145,4 @@ function randomizationTest(values: number[], samples: number, random: () => numb
   }
   for (let sample = 0; sample < samples; sample++) if (isExtreme(() => random() < 0.5)) extreme++;
   return (extreme + 1) / (samples + 1);
-}
-
-function checkOptions({ samples = 10_000, seed = 1, confidence = 0.95 }: CompareOptions): Required<CompareOptions> {
-  if (!Number.isInteger(samples) || samples < 1 || samples > 2 ** 24) {
-    throw ZrankError.argument('samples', 'a whole number from 1 to 2^24', samples);
-  }
-  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
-    throw ZrankError.argument('seed', 'a whole number from 0 to 2^32 - 1', seed);
-  }
-  if (!(confidence > 0 && confidence < 1)) {
-    throw ZrankError.argument('confidence', 'a number between 0 and 1', confidence);
-  }
-  return { samples, seed, confidence };
 }

@@ -56,7 +56,10 @@ test('depth limits what is fused', async () => {
     has: () => false,
     add: async () => {},
     remove: async () => {},
-    search: async (_: string, k: number) => (ranks.push(k), []),
+    search: async (_: string, k: number) => {
+      ranks.push(k);
+      return [];
+    },
   };
   await new HybridRetriever({ retrievers: [spy] }).search('q', 5);
   await new HybridRetriever({ retrievers: [spy], depth: 7 }).search('q', 5);

@@ -50,10 +50,10 @@ export function beforeAfterChart(rows: readonly { name: string; comparison: Comp
 export function rankMovementChart(results: readonly DatasetResult[]): string {
   const [left, top, side, margin] = [60, 4, 440, 26];
   const bubbles = new Map<string, { from: number; to: number; count: number }>();
-  for (const { dataset, benchmark } of results) {
-    for (const [query, hits] of benchmark.hits) {
+  for (const { qrels, hits: found } of results) {
+    for (const [query, hits] of found) {
       for (const { id, retrievalRank: from, rank: to } of hits) {
-        if (!isRelevant(dataset.qrels.get(query)?.get(id) ?? 0)) continue;
+        if (!isRelevant(qrels.get(query)?.get(id) ?? 0)) continue;
         const key = `${from} ${to}`;
         const bubble = bubbles.get(key) ?? { from, to, count: 0 };
         bubbles.set(key, { ...bubble, count: bubble.count + 1 });
@@ -117,10 +117,10 @@ export function scoreChart(results: readonly DatasetResult[]): string {
   const bins = 25;
   const [left, right, top, height] = [56, 20, 14, 220];
   const scores = { relevant: [] as number[], other: [] as number[] };
-  for (const { dataset, benchmark } of results) {
-    for (const [query, hits] of benchmark.hits) {
+  for (const { qrels, hits: found } of results) {
+    for (const [query, hits] of found) {
       for (const { id, score } of hits)
-        scores[isRelevant(dataset.qrels.get(query)?.get(id) ?? 0) ? 'relevant' : 'other'].push(score);
+        scores[isRelevant(qrels.get(query)?.get(id) ?? 0) ? 'relevant' : 'other'].push(score);
     }
   }
   const shares = (values: readonly number[]): number[] => {

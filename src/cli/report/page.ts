@@ -40,8 +40,8 @@ ${section(`Change of ${main.measure}, query by query`, `${main.improved} queries
 }
 
 function cards(main: Comparison, datasets: readonly DatasetResult[]): [value: string, text: string][] {
-  const pairs = datasets.reduce((sum, { benchmark }) => sum + benchmark.pairs, 0);
-  const seconds = datasets.reduce((sum, { benchmark }) => sum + benchmark.seconds.rerank, 0);
+  const pairs = datasets.reduce((sum, { pairs }) => sum + pairs, 0);
+  const seconds = datasets.reduce((sum, { seconds }) => sum + seconds.rerank, 0);
   const queries = main.differences.size;
   return [
     [
@@ -91,8 +91,8 @@ function extremes({ differences, measure }: Comparison, textOf: (query: string) 
 /** A query's text by its id among all datasets. */
 function queryTexts(datasets: readonly DatasetResult[]): (query: string) => string {
   const texts = new Map(
-    datasets.flatMap(({ name, dataset }) =>
-      [...dataset.queries].map(([id, text]) => [datasets.length > 1 ? `${name}/${id}` : id, text]),
+    datasets.flatMap(({ name, queries }) =>
+      [...queries].map(([id, text]) => [datasets.length > 1 ? `${name}/${id}` : id, text]),
     ),
   );
   return (query) => texts.get(query) ?? query;
