@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { ZrankError } from '../error.js';
 import { isObject, type JsonObject } from '../json.js';
+import { packageFolder } from '../package.js';
 import type { Contender, Timing } from './contender.js';
 import type { RunSettings } from './settings.js';
 import type { Call } from './workload.js';
@@ -49,7 +50,7 @@ export class PeerProcess implements Contender {
   /** Throws PEER_UNAVAILABLE, with the peer's own reason, where it cannot run here. */
   static async open(name: string, { model, device, threads, python }: RunSettings): Promise<PeerProcess> {
     const { script, precision } = peers[name]!;
-    const path = fileURLToPath(new URL(`../../bench/peers/${script}`, import.meta.url));
+    const path = join(packageFolder, 'bench/peers', script);
     const connection = connect(script.endsWith('.py') ? python : process.execPath, [
       path,
       JSON.stringify({ model, device, threads, precision }),

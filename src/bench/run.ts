@@ -11,7 +11,7 @@ import { describeMachine, ownVersions } from './machine.js';
 import { PeerProcess } from './peer-process.js';
 import type { BenchResult, OpponentResult, RunReport } from './result.js';
 import { ServerContender } from './server-contender.js';
-import type { Log, RunSettings, Secrets } from './settings.js';
+import { isUrl, type Log, type RunSettings, type Secrets } from './settings.js';
 import { makeCalls, type Call } from './workload.js';
 import { ZrankContender } from './zrank-contender.js';
 
@@ -137,10 +137,6 @@ async function openOpponents(settings: RunSettings, secrets: Secrets, log: Log) 
     }
   }
   return { opponents, unavailable };
-}
-
-export function isUrl(name: string): boolean {
-  return /^https?:\/\//.test(name);
 }
 
 /**

@@ -1,50 +1,79 @@
+import { deviceNames, isDevice } from '../devices/placement.js';
+import type { Device } from '../devices/device.js';
 import { ZrankError } from '../error.js';
-import type { LoadOptions } from '../reranker.js';
+import { embeddedModels } from '../package.js';
+import { type LoadOptions, Reranker } from '../reranker.js';
+import { type OptionValues, positiveInteger } from './command.js';
+import { log } from './output.js';
 import { ProgressBar } from './progress.js';
 
-/** The number that an option was given, if it was given one. */
-export function count(option: string, value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^[1-9]\d*$/.test(value)) return Number(value);
-  throw ZrankError.argument(option, 'a positive integer', value);
-}
+const group = 'Model';
 
-/** The options that are not undefined. */
-export function defined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
-
-/** Options of commands that load a reranker, for parseArgs() of node:util. */
-export const loadFlags = {
-  'max-length': { type: 'string' },
-  'special-tokens': { type: 'string' },
-  device: { type: 'string' },
-  precision: { type: 'string' },
-  workers: { type: 'string' },
-  threads: { type: 'string' },
+/** What --model and --reranker have in common. */
+export const modelOption = {
+  value: 'folder',
+  description: 'the reranker (default: ZRANK_MODEL, else the embedded zrank-tiny)',
+  group,
 } as const;
 
-export const loadHelp = `  --max-length N        longest prompt in tokens; the document is cut
-  --special-tokens text leave strings such as <|im_end|> in documents as text [parse]
-  --device, --precision, --workers, --threads   as Reranker.load() takes them
-`;
+/** Where and how a model runs, as Reranker.load() takes it. */
+export const placementOptions = {
+  device: { value: 'name', description: `where it runs: ${deviceNames}`, parse: parseDevice, group },
+  precision: {
+    value: 'name',
+    description: 'precision of the matrix products',
+    choices: ['auto', 'fp32', 'bf16', 'fp16', 'int8'],
+    group,
+  },
+  workers: { value: 'n', description: 'CPU threads that run batches side by side', parse: positiveInteger, group },
+  threads: { value: 'n', description: 'CPU threads in all', parse: positiveInteger, group },
+} as const;
+
+export const instructionOption = { value: 'text', description: 'what makes a document relevant', group } as const;
+
+/** How a reranker is loaded. */
+export const rerankerOptions = {
+  maxLength: {
+    value: 'n',
+    description: 'longest prompt in tokens; the document is cut',
+    parse: positiveInteger,
+    group,
+  },
+  specialTokens: {
+    value: 'how',
+    description: 'text leaves strings such as <|im_end|> in documents as text',
+    choices: ['parse', 'text'],
+    group,
+  },
+  ...placementOptions,
+} as const;
+
+/** Loads the reranker of these options; a bar shows how far a conversion of its weights is. */
+export function loadReranker(
+  folder: string,
+  { maxLength, specialTokens, device, precision, workers, threads }: OptionValues<typeof rerankerOptions>,
+): Promise<Reranker> {
+  const bar = new ProgressBar('converting weights');
+  const onLoadProgress: LoadOptions['onLoadProgress'] = (progress) => {
+    bar.update(progress);
+    if (progress.completed === progress.total) bar.done();
+  };
+  return Reranker.load(folder, { maxLength, specialTokens, device, precision, workers, threads, onLoadProgress });
+}
 
 /**
- * The options of Reranker.load() that a command was given; it refuses a device or a precision that is none. A bar shows how
- * far a conversion of the weights is.
+ * The model that a command uses: the option's, else ZRANK_MODEL, else the embedded one, which a line on stderr says.
+ *
+ * @param flag as the option is called
  */
-export function loadOptions(values: { [name in keyof typeof loadFlags]?: string | undefined }): LoadOptions {
-  const bar = new ProgressBar('converting weights');
-  return defined({
-    device: values.device,
-    precision: values.precision,
-    specialTokens: values['special-tokens'],
-    maxLength: count('--max-length', values['max-length']),
-    workers: count('--workers', values.workers),
-    threads: count('--threads', values.threads),
-    onLoadProgress: (progress: { completed: number; total: number }) => {
-      bar.update(progress);
-      if (progress.completed === progress.total) bar.done();
-    },
-  }) as LoadOptions;
+export function modelFolder(option: string | undefined, flag = '--model'): string {
+  const given = option || process.env['ZRANK_MODEL'];
+  if (given) return given;
+  log(`using the embedded demonstration model zrank-tiny; ${flag} <folder> or ZRANK_MODEL names a real one`);
+  return embeddedModels.reranker;
+}
+
+function parseDevice(text: string): Device {
+  if (isDevice(text)) return text;
+  throw ZrankError.argument('--device', deviceNames, text);
 }

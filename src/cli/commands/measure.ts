@@ -1,85 +1,48 @@
-import { parseArgs } from 'node:util';
-import { ZrankError } from '../error.js';
-import { type Convention, conventions } from '../evaluation/conventions.js';
-import { evaluate, type Evaluation } from '../evaluation/evaluate.js';
-import { defaultMeasures } from '../evaluation/measures.js';
-import { readQrels } from '../evaluation/qrels.js';
-import { readRun } from '../evaluation/run.js';
+import { conventions } from '../../evaluation/conventions.js';
+import { evaluate, type Evaluation } from '../../evaluation/evaluate.js';
+import { defaultMeasures, parseMeasure } from '../../evaluation/measures.js';
+import { readQrels } from '../../evaluation/qrels.js';
+import { readRun } from '../../evaluation/run.js';
+import { defineCommand } from '../command.js';
+import { print } from '../output.js';
 
-export const measureUsage = `Usage: zrank measure QRELS RUN [options]
-
-Measures a run against relevance judgements, as trec_eval does.
-QRELS is a TREC or a BEIR (.tsv) file, RUN a TREC file; either may be JSON.
-
-  -m, --measures LIST      parted by commas; see below
-  -q, --per-query          the values of each query too
-      --convention NAME    ${conventions.join(', ')} (default: trec)
-  -c, --complete           judged queries that the run lacks count as 0 (the default for trec)
-      --no-complete        they are left out (the default for the other conventions)
-      --json               {measures: {...}, queries: {id: {...}}} in full precision
-  -h, --help
-
-Measures: ndcg@k, ndcg, ndcg_exp@k, ndcg_exp, mrr@k, mrr, map@k, map, recall@k, precision@k, success@k, and
-trec_eval's own names, such as ndcg_cut_10, P_5 and recip_rank. Without --measures:
-${defaultMeasures.join(', ')}
-`;
-
-/**
- * `zrank measure`: prints a run's measures on stdout in trec_eval's three columns, or as JSON, and on stderr the
- * convention and the queries that the means are over.
- *
- * @param args what follows `measure` on the command line
- * @returns the exit code, 0
- * @throws ZrankError INVALID_ARGUMENT for wrong usage; what readQrels, readRun and evaluate throw
- */
-export async function measure(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args);
-  if (values.help) {
-    process.stdout.write(measureUsage);
-    return 0;
-  }
-  const [qrelsPath, runPath, ...more] = positionals;
-  if (qrelsPath === undefined || runPath === undefined || more.length > 0) {
-    throw new ZrankError('INVALID_ARGUMENT', `expected QRELS and RUN but received ${positionals.length} files`, {
-      expected: 'QRELS RUN',
-      received: positionals.join(' '),
+/** On stdout trec_eval's three columns, or JSON; on stderr the convention and the queries that the means are over. */
+export const command = defineCommand({
+  positionals: {
+    qrels: { description: 'a TREC or a BEIR (.tsv) file, or JSON' },
+    run: { description: 'a TREC file, or JSON' },
+  },
+  options: {
+    measures: {
+      value: 'list',
+      short: 'm',
+      description: 'what to measure',
+      list: true,
+      parse: (name) => parseMeasure(name).name,
+      default: defaultMeasures,
+    },
+    perQuery: { short: 'q', description: 'the values of each query too' },
+    convention: { value: 'name', description: 'whose rules to follow', choices: conventions, default: 'trec' },
+    complete: {
+      short: 'c',
+      description: 'count judged queries that the run lacks as 0 (the default for trec)',
+      negation: 'leave them out (the default for the other conventions)',
+    },
+    json: { description: 'print {measures: {...}, queries: {id: {...}}} in full precision' },
+  },
+  notes: `Measures: ndcg@k, ndcg, ndcg_exp@k, ndcg_exp, mrr@k, mrr, map@k, map,
+recall@k, precision@k, success@k, and trec_eval's own names, such as
+ndcg_cut_10, P_5 and recip_rank.`,
+  async run({ qrels, run, measures, perQuery, convention, complete, json }) {
+    const evaluation = evaluate(...(await Promise.all([readQrels(qrels), readRun(run)])), {
+      measures,
+      convention,
+      complete,
     });
-  }
-  if (values.complete && values['no-complete']) {
-    throw new ZrankError('INVALID_ARGUMENT', 'expected one of --complete and --no-complete but received both');
-  }
-  const options = {
-    measures: values.measures?.flatMap((list) => list.split(',').map((name) => name.trim())),
-    // evaluate() refuses a name that is none.
-    convention: values.convention as Convention | undefined,
-    complete: values.complete ? true : values['no-complete'] ? false : undefined,
-  };
-  const [qrels, run] = await Promise.all([readQrels(qrelsPath), readRun(runPath)]);
-  const evaluation = evaluate(qrels, run, options);
-  process.stderr.write(`${scope(evaluation)}\n`);
-  process.stdout.write(values.json ? json(evaluation) : table(evaluation, values['per-query'] ?? false));
-  return 0;
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        measures: { type: 'string', short: 'm', multiple: true },
-        'per-query': { type: 'boolean', short: 'q' },
-        convention: { type: 'string' },
-        complete: { type: 'boolean', short: 'c' },
-        'no-complete': { type: 'boolean' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (cause) {
-    throw new ZrankError('INVALID_ARGUMENT', (cause as Error).message, { cause });
-  }
-}
+    process.stderr.write(`${scope(evaluation)}\n`);
+    print(json ? toJson(evaluation) : table(evaluation, perQuery ?? false));
+  },
+});
 
 /** The three columns of trec_eval: measure, query or "all", value. */
 function table({ measures, queries }: Evaluation, perQuery: boolean): string {
@@ -90,8 +53,8 @@ function table({ measures, queries }: Evaluation, perQuery: boolean): string {
   return [...single, row('num_q', 'all', String(queries.size)), rows('all', measures)].join('');
 }
 
-function json({ measures, queries }: Evaluation): string {
-  return `${JSON.stringify({ measures, queries: Object.fromEntries(queries) }, null, 2)}\n`;
+function toJson({ measures, queries }: Evaluation): object {
+  return { measures, queries: Object.fromEntries(queries) };
 }
 
 function scope({ convention, complete, queries, missing, unjudged }: Evaluation): string {

@@ -1,0 +1,15 @@
+/** Results go to stdout: a text as it is, anything else as JSON. */
+export function print(result: string | object): void {
+  process.stdout.write(typeof result === 'string' ? result : `${JSON.stringify(result, null, 2)}\n`);
+}
+
+/** All else goes to stderr. */
+export function log(message: string): void {
+  process.stderr.write(`zrank: ${message}\n`);
+}
+
+/** A text on one line, cut where it is longer than `width`. */
+export function oneLine(text: string, width: number): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+}
