@@ -10,8 +10,8 @@ for (const { name, folder } of await findDatasets('data/domains')) {
   const { comparisons } = await evaluateReranking(await openBeir(folder), pipeline, { measures: ['ndcg@10'] });
   for (const { before, after, change, interval } of comparisons) {
     console.log(
-      `${name.padEnd(8)} NDCG@10 ${before.toFixed(3)} before, ${after.toFixed(3)} after: change ${change.toFixed(3)}, ` +
-        `95 % interval ${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`,
+      `${name.padEnd(8)} NDCG@10 ${before.toFixed(3)} before, ${after.toFixed(3)} after: ` +
+        `change ${change.toFixed(3)}, 95 % interval ${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`,
     );
   }
 }

@@ -14,8 +14,8 @@ const mostMs = 2000;
 type Chain = (typeof chains)['cpu'];
 
 /**
- * The best rate of bare MatMul nodes in ONNX Runtime, through onnxruntime-node: fp16 on a GPU that computes in 16 bits, else
- * fp32. Sampled all through a run, since other programs may take their share of the machine at any time.
+ * The best rate of bare MatMul nodes in ONNX Runtime, through onnxruntime-node: fp16 on a GPU that computes in 16 bits,
+ * else fp32. Sampled all through a run, since other programs may take their share of the machine at any time.
  */
 export class GemmPeak {
   readonly precision: 'fp32' | 'fp16';
@@ -36,9 +36,13 @@ export class GemmPeak {
     this.#operations = 2 * rows * size * size * links;
   }
 
-  /** `device` and `precision` as a placement names them. Throws what onnxruntime-node does where it cannot use the device. */
+  /**
+   * `device` and `precision` as a placement names them. Throws what onnxruntime-node does where it cannot use the
+   * device.
+   */
   static async open(device: string, precision: string, threads: number): Promise<GemmPeak> {
-    // After the addon: of two libonnxruntime of one name a process keeps the first, and zrank's has the providers beside it.
+    // After the addon: of two libonnxruntime of one name a process keeps the first, and zrank's has the providers
+    // beside it.
     const { default: ort } = await import('onnxruntime-node');
     const provider = device.split(':')[0] as keyof typeof chains;
     const ownPrecision = provider === 'cpu' || precision === 'fp32' ? 'fp32' : 'fp16';
@@ -71,8 +75,8 @@ export class GemmPeak {
 }
 
 /**
- * scale [1] times a matrix [rows, size] times another, `links` times over, averaged to one number a row: what is large stays
- * on the device.
+ * scale [1] times a matrix [rows, size] times another, `links` times over, averaged to one number a row: what is large
+ * stays on the device.
  */
 function writeChain({ rows, size, links }: Chain, half: boolean): Uint8Array {
   const graph = new OnnxGraphWriter();

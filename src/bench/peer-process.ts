@@ -63,7 +63,9 @@ export class PeerProcess implements Contender {
     throw new ZrankError('PEER_UNAVAILABLE', `${name} cannot run here: ${String(reason)}`);
   }
 
-  /** The peer takes one call after the other, whatever the concurrency: none of these libraries batches across calls. */
+  /**
+   * The peer takes one call after the other, whatever the concurrency: none of these libraries batches across calls.
+   */
   async run(calls: readonly Call[]): Promise<Timing> {
     const latencies: number[] = [];
     const logits: number[][] = [];
@@ -117,7 +119,9 @@ function connect(command: string, args: string[]): Connection {
   return { child, lines: reader[Symbol.asyncIterator](), reader, errors };
 }
 
-/** The peer's next JSON object; undefined when it has ended. Lines that are none, a library's chatter, are passed over. */
+/**
+ * The peer's next JSON object; undefined when it has ended. Lines that are none, a library's chatter, are passed over.
+ */
 async function nextLine(lines: AsyncIterator<string>): Promise<JsonObject | undefined> {
   for (;;) {
     const { value, done } = await lines.next();

@@ -12,8 +12,8 @@ export function bf16One(count: number): Buffer {
 }
 
 /**
- * Normal bf16 numbers of mean 0 and standard deviation 0.02, little-endian, in chunks that share one buffer. Each is one
- * of the normal distribution's 65,536 quantiles, drawn by 16 random bits: a table look-up an element.
+ * Normal bf16 numbers of mean 0 and standard deviation 0.02, little-endian, in chunks that share one buffer. Each is
+ * one of the normal distribution's 65,536 quantiles, drawn by 16 random bits: a table look-up an element.
  */
 export function* randomBf16(count: number, seed: number): Generator<Buffer> {
   const table = quantiles();

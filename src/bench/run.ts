@@ -141,8 +141,8 @@ async function openOpponents(settings: RunSettings, secrets: Secrets, log: Log) 
 
 /**
  * Runs the calls. Alone, zrank is kept at its concurrency throughout; beside others, as many calls as are in flight at
- * once form a block, which each contender runs in turn, so that all see the machine in the same state. Who begins changes
- * from block to block.
+ * once form a block, which each contender runs in turn, so that all see the machine in the same state. Who begins
+ * changes from block to block.
  */
 async function runBlocks(
   settings: RunSettings,

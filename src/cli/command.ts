@@ -39,11 +39,12 @@ type Item<O> = O extends { parse: (text: string) => infer T }
     ? T
     : string;
 type Value<O> = O extends { value: string } ? (O extends { list: true } ? Item<O>[] : Item<O>) : boolean;
-type IsGiven = { default: unknown } | { required: true } | { value?: never; description?: never };
+/** What always has a value; a switch that can only be turned off is on at first. */
+type HasValue = { default: unknown } | { required: true } | { value?: never; description?: never };
 
 /** What a command is run with, by the names of its options. */
 export type OptionValues<O> = {
-  [Name in keyof O]: O[Name] extends IsGiven ? Value<O[Name]> : Value<O[Name]> | undefined;
+  [Name in keyof O]: O[Name] extends HasValue ? Value<O[Name]> : Value<O[Name]> | undefined;
 };
 type PositionalValues<P> = {
   [Name in keyof P]: P[Name] extends { variadic: true }
@@ -127,14 +128,12 @@ function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-export function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(number)) return number;
-  throw new InvalidArgumentError('Expected a whole number.');
-}
+/** The values of options that count something. */
+export const wholeNumber = (text: string): number => integer(text, 0, 'a whole number');
+export const positiveInteger = (text: string): number => integer(text, 1, 'a positive integer');
 
-export function positiveInteger(text: string): number {
+function integer(text: string, least: number, expected: string): number {
   const number = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number > 0) return number;
-  throw new InvalidArgumentError('Expected a positive integer.');
+  if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number >= least) return number;
+  throw new InvalidArgumentError(`Expected ${expected}.`);
 }

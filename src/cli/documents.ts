@@ -25,8 +25,8 @@ async function readText(path: string): Promise<string> {
 }
 
 /**
- * Documents of a file: a .jsonl file has a string or an object with `text` and perhaps `id` or `_id` and `title` on each line, any
- * other a document a line. Standard input is JSON lines if its first line is.
+ * Documents of a file: a .jsonl file has a string or an object with `text` and perhaps `id` or `_id` and `title` on
+ * each line, any other a document a line. Standard input is JSON lines if its first line is.
  */
 export async function readDocuments(path: string): Promise<DocumentLine[]> {
   const lines = (await readInput(path)).split(/\r?\n/).map((line, i) => ({ line, number: i + 1 }));

@@ -38,20 +38,17 @@ export async function main(args: readonly string[]): Promise<number> {
 function fail(error: unknown, command: string): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
-    // It has printed the help, for lack of a command.
-    if (error.code !== 'commander.help')
-      wrongUsage(error.message.replace(/^error: /, '').replaceAll('\n', ' '), command);
-    return 2;
+    // For lack of a command the help has been printed.
+    if (error.code === 'commander.help') return 2;
+    const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+    return fail(new ZrankError('INVALID_ARGUMENT', message, { cause: error }), command);
   }
-  if (error instanceof ZrankError && error.code === 'INVALID_ARGUMENT') {
-    wrongUsage(error.message, command);
-    return 2;
+  if (!(error instanceof ZrankError)) {
+    log(String((error as Error).stack));
+    return 1;
   }
-  log(error instanceof ZrankError ? `${error.message} [${error.code}]` : String((error as Error).stack));
-  return 1;
-}
-
-function wrongUsage(message: string, command: string): void {
-  log(`${message} [INVALID_ARGUMENT]`);
+  log(`${error.message} [${error.code}]`);
+  if (error.code !== 'INVALID_ARGUMENT') return 1;
   log(`see ${command} --help`);
+  return 2;
 }

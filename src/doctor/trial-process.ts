@@ -1,5 +1,5 @@
-// Runs the embedded model on the device that is named, its cache in the folder that is named, and prints what came of it
-// as JSON: Trial of trial.ts.
+// Runs the embedded model on the device that is named, its cache in the folder that is named, and prints what came of
+// it as JSON: Trial of trial.ts.
 
 import { ZrankError } from '../error.js';
 import { Reranker, type LoadOptions } from '../reranker.js';

@@ -48,17 +48,18 @@ export const compareRules = {
  * Compares two evaluations of the same queries on one measure. Synchronous; the work is `samples` times the number of
  * queries.
  *
- * - `pValue`: Fisher's randomization test, as Smucker, Allan and Carterette (CIKM 2007) recommend it for retrieval. Were
- *   the two systems alike, each difference could as well have the other sign; the value is the share of sign patterns
- *   whose mean lies at least as far from 0 as the one seen. All patterns are counted where there are at most `samples`
- *   of them; otherwise `samples` are drawn and the one seen is added.
+ * - `pValue`: Fisher's randomization test, as Smucker, Allan and Carterette (CIKM 2007) recommend it for retrieval.
+ *   Were the two systems alike, each difference could as well have the other sign; the value is the share of sign
+ *   patterns whose mean lies at least as far from 0 as the one seen. All patterns are counted where there are at most
+ *   `samples` of them; otherwise `samples` are drawn and the one seen is added.
  * - `interval`: queries are drawn with replacement, and the quantiles of the means taken (Efron's percentile method;
  *   for retrieval Sakai, SIGIR 2006).
  *
- * Means, resampling and quantiles are those of simple-statistics. Its permutationTest is of no use here: it pools the two
- * samples and forgets which values belong to one query.
+ * Means, resampling and quantiles are those of simple-statistics. Its permutationTest is of no use here: it pools the
+ * two samples and forgets which values belong to one query.
  *
- * @throws ZrankError INVALID_ARGUMENT for an option, an unknown measure, or evaluations that are not of the same queries
+ * @throws ZrankError INVALID_ARGUMENT for an option, an unknown measure, or evaluations that are not of the same
+ * queries
  */
 export function compare(
   before: Evaluation,
@@ -103,7 +104,8 @@ function differencesOf(before: Evaluation, after: Evaluation, measure: string): 
     if (!old || !now) {
       throw new ZrankError(
         'INVALID_ARGUMENT',
-        `only the evaluation ${old ? 'before' : 'after'} has query ${query}: compare needs the same queries, as with complete`,
+        `only the evaluation ${old ? 'before' : 'after'} has query ${query}: ` +
+          'compare needs the same queries, as with complete',
       );
     }
     differences.set(query, now[measure]! - old[measure]!);

@@ -38,7 +38,8 @@ describe('zrank measure', () => {
       stdout:
         'num_q                 \tall\t2\nrecip_rank            \tall\t0.5000\nP_2                   \tall\t0.5000\n',
       stderr:
-        'convention trec, mean over 2 judged queries; 1 that the run lacks count as 0; 1 of the run are not judged and left out\n',
+        'convention trec, mean over 2 judged queries; 1 that the run lacks count as 0; ' +
+        '1 of the run are not judged and left out\n',
     });
   });
 

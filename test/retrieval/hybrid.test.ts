@@ -67,7 +67,7 @@ test('depth limits what is fused', async () => {
   expect(ranks).toEqual([100, 7, 9]);
 });
 
-test('the dense retriever tells the encoder queries from documents, and refuses an index of another width', async () => {
+test('the dense retriever tells the encoder queries from documents, refuses an index of another width', async () => {
   const encoder = new WordCounter();
   const dense = new DenseRetriever({ encoder });
   await dense.add(pets);

@@ -22,8 +22,7 @@ export const command = defineCommand({
     ...rerankerOptions,
   },
   async run({ query, queryFile, documents: path, top, json, model, instruction, ...options }) {
-    const text = query ?? (queryFile && (await readInput(queryFile)).replace(/\r?\n$/, ''));
-    if (text === undefined) throw new ZrankError('INVALID_ARGUMENT', 'expected --query or --query-file');
+    const text = query ?? (await readQuery(queryFile));
     const documents = await readDocuments(path);
 
     await using reranker = await loadReranker(modelFolder(model), options);
@@ -34,6 +33,11 @@ export const command = defineCommand({
     print(json ? hits : table(hits));
   },
 });
+
+async function readQuery(path: string | undefined): Promise<string> {
+  if (path === undefined) throw new ZrankError('INVALID_ARGUMENT', 'expected --query or --query-file');
+  return (await readInput(path)).replace(/\r?\n$/, '');
+}
 
 function table(hits: readonly Hit<DocumentLine>[]): string {
   const ids = hits.map((hit) => hit.document!.id ?? String(hit.index));

@@ -1,7 +1,7 @@
 import type { Comparison } from '../../evaluation/compare.js';
 import { isRelevant } from '../../evaluation/measures.js';
 import type { DatasetResult } from '../eval-summary.js';
-import { drawing, element, label, line, linear, signed, tooltip } from './svg.js';
+import { drawing, element, label, line, linear, tooltip } from '../../svg.js';
 
 const width = 720;
 
@@ -33,7 +33,8 @@ export function beforeAfterChart(rows: readonly { name: string; comparison: Comp
       'g',
       {},
       tooltip(
-        `${name}: ${before.toFixed(4)} before, ${after.toFixed(4)} after, ${signed(change, 4)} (${signed(interval.low, 4)} to ${signed(interval.high, 4)})`,
+        `${name}: ${before.toFixed(4)} before, ${after.toFixed(4)} after, ` +
+          `${signed(change, 4)} (${signed(interval.low, 4)} to ${signed(interval.high, 4)})`,
       ),
       label(left - 16, y + 5, name, { class: 'name', 'text-anchor': 'end' }),
       element('rect', { x: low, y: y - 7, width: high - low, height: 14, rx: 7, class: 'interval' }),
@@ -195,4 +196,10 @@ export function queryChangeChart({ differences }: Comparison, textOf: (query: st
     ),
   );
   return drawing(width, top + height + 14, 'Change of each query', ...grid, ...bars);
+}
+
+/** With a sign, but for 0. */
+export function signed(value: number, digits: number): string {
+  const text = Math.abs(value).toFixed(digits);
+  return Number(text) === 0 ? text : `${value < 0 ? '−' : '+'}${text}`;
 }

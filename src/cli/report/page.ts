@@ -1,9 +1,8 @@
 import type { Comparison } from '../../evaluation/compare.js';
-import { escapeXml } from '../../escape-xml.js';
+import { escapeXml } from '../../svg.js';
 import type { DatasetResult, Summary } from '../eval-summary.js';
-import { beforeAfterChart, queryChangeChart, rankMovementChart, scoreChart } from './charts.js';
+import { beforeAfterChart, queryChangeChart, rankMovementChart, scoreChart, signed } from './charts.js';
 import { style } from './style.js';
-import { signed } from './svg.js';
 
 /** Queries in each of the tables of gains and losses. */
 const examples = 5;
@@ -16,6 +15,35 @@ export function reportPage(summary: Summary): string {
   const textOf = queryTexts(datasets);
   const rows = datasets.map(({ name, comparisons }) => ({ name, comparison: comparisons[0]! }));
   if (rows.length > 1) rows.push({ name: 'all', comparison: main });
+  const sections = [
+    section(
+      `${main.measure}, before and after`,
+      'The bar is the 95 % interval of the change, drawn from the value before.',
+      legend(['before', 'before'], ['after', 'after'], ['interval', '95 % interval of the change']) +
+        beforeAfterChart(rows),
+    ),
+    section(
+      'Figures',
+      'The interval is that of the change, by the bootstrap; p is that of the paired randomization test.',
+      figures(summary),
+    ),
+    section(
+      'Rank of the relevant documents',
+      'Above the line, reranking moved them up. Area tells how many.',
+      rankMovementChart(datasets),
+    ),
+    section(
+      'Scores',
+      'Shares of the relevant candidates and of the others. ' +
+        'The less they overlap, the better the reranker tells them apart.',
+      legend(['relevant', 'relevant'], ['other', 'not relevant, or not judged']) + scoreChart(datasets),
+    ),
+    section(
+      `Change of ${main.measure}, query by query`,
+      `${main.improved} queries gained, ${main.unchanged} stayed, ${main.worsened} lost.`,
+      queryChangeChart(main, textOf) + extremes(main, textOf),
+    ),
+  ];
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -24,16 +52,15 @@ export function reportPage(summary: Summary): string {
 <style>${style}</style>
 <main>
 <h1>Before and after reranking</h1>
-<p>${escapeXml(names)}: the best ${setting.candidates} documents of <b>${escapeXml(setting.retriever)}</b>, put in a new order by <b>${escapeXml(setting.reranker)}</b>.</p>
+<p>${escapeXml(names)}: the best ${setting.candidates} documents of <b>${escapeXml(setting.retriever)}</b>,
+put in a new order by <b>${escapeXml(setting.reranker)}</b>.</p>
 <div class="cards">${cards(main, datasets)
     .map(([value, text]) => `<div class="card"><strong>${value}</strong><span>${text}</span></div>`)
     .join('')}</div>
-${section(`${main.measure}, before and after`, 'The bar is the 95 % interval of the change, drawn from the value before.', legend(['before', 'before'], ['after', 'after'], ['interval', '95 % interval of the change']) + beforeAfterChart(rows))}
-${section('Figures', 'The interval is that of the change, by the bootstrap; p is that of the paired randomization test.', figures(summary))}
-${section('Rank of the relevant documents', 'Above the line, reranking moved them up. Area tells how many.', rankMovementChart(datasets))}
-${section('Scores', 'Shares of the relevant candidates and of the others. The less they overlap, the better the reranker tells them apart.', legend(['relevant', 'relevant'], ['other', 'not relevant, or not judged']) + scoreChart(datasets))}
-${section(`Change of ${main.measure}, query by query`, `${main.improved} queries gained, ${main.unchanged} stayed, ${main.worsened} lost.`, queryChangeChart(main, textOf) + extremes(main, textOf))}
-<footer>Convention ${setting.convention}, split ${escapeXml(setting.split)}. Both orders hold the same retrieved documents, so reranking cannot find what retrieval missed. Documents without a judgement count as irrelevant. Nothing here corrects for looking at several measures.</footer>
+${sections.join('\n')}
+<footer>Convention ${setting.convention}, split ${escapeXml(setting.split)}. Both orders hold the same retrieved
+documents, so reranking cannot find what retrieval missed. Documents without a judgement count as irrelevant. Nothing
+here corrects for looking at several measures.</footer>
 </main>
 </html>
 `;
@@ -62,9 +89,18 @@ function figures({ setting, datasets, overall }: Summary): string {
     name: string,
     { before, after, change, interval, pValue, differences }: Comparison,
     className = '',
-  ): string =>
-    `<tr class="${className}"><td>${escapeXml(name)}</td><td>${differences.size}</td><td>${before.toFixed(4)}</td><td>${after.toFixed(4)}</td>` +
-    `<td>${coloured(change, 4)}</td><td>${signed(interval.low, 4)} to ${signed(interval.high, 4)}</td><td>${pValue.toFixed(4)}</td></tr>`;
+  ): string => {
+    const cells = [
+      escapeXml(name),
+      differences.size,
+      before.toFixed(4),
+      after.toFixed(4),
+      coloured(change, 4),
+      `${signed(interval.low, 4)} to ${signed(interval.high, 4)}`,
+      pValue.toFixed(4),
+    ];
+    return `<tr class="${className}">${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+  };
   const body = setting.measures.map((measure, i) =>
     [
       `<tr><td class="measure" colspan="7">${escapeXml(measure)}</td></tr>`,
@@ -103,11 +139,13 @@ function section(title: string, text: string, content: string): string {
 }
 
 function legend(...entries: readonly [className: string, text: string][]): string {
-  return `<div class="legend">${entries.map(([className, text]) => `<span><i class="${className}"></i>${text}</span>`).join('')}</div>`;
+  const items = entries.map(([className, text]) => `<span><i class="${className}"></i>${text}</span>`);
+  return `<div class="legend">${items.join('')}</div>`;
 }
 
 function table(head: readonly string[], rows: readonly string[]): string {
-  return `<div class="scroll"><table><tr>${head.map((text) => `<th>${text}</th>`).join('')}</tr>${rows.join('')}</table></div>`;
+  const cells = head.map((text) => `<th>${text}</th>`);
+  return `<div class="scroll"><table><tr>${cells.join('')}</tr>${rows.join('')}</table></div>`;
 }
 
 function coloured(value: number, digits: number): string {

@@ -1,9 +1,6 @@
-import { escapeXml } from '../../escape-xml.js';
-
-/** With a sign, but for 0. */
-export function signed(value: number, digits: number): string {
-  const text = Math.abs(value).toFixed(digits);
-  return Number(text) === 0 ? text : `${value < 0 ? '−' : '+'}${text}`;
+/** Text made safe for HTML and SVG, in content and in quoted attributes. */
+export function escapeXml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 type Attributes = Readonly<Record<string, string | number>>;
