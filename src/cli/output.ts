@@ -1,3 +1,6 @@
+import { writeFile } from 'node:fs/promises';
+import { ZrankError } from '../error.js';
+
 /** Results go to stdout: a text as it is, anything else as JSON. */
 export function print(result: string | object): void {
   process.stdout.write(typeof result === 'string' ? result : `${JSON.stringify(result, null, 2)}\n`);
@@ -6,6 +9,17 @@ export function print(result: string | object): void {
 /** All else goes to stderr. */
 export function log(message: string): void {
   process.stderr.write(`zrank: ${message}\n`);
+}
+
+/** Writes what --report names. */
+export async function writeReport(path: string, page: string): Promise<void> {
+  try {
+    await writeFile(path, page);
+  } catch (cause) {
+    throw new ZrankError('FILE_UNWRITABLE', `the report cannot be written to ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 /** A text on one line, cut where it is longer than `width`. */

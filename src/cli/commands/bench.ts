@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 import { dialectNames } from '../../bench/dialects.js';
@@ -12,10 +11,9 @@ import { isUrl } from '../../bench/settings.js';
 import { shapeFolder, shapeNames } from '../../bench/shape.js';
 import { describeRun, summarize } from '../../bench/summary.js';
 import { defaultCacheFolder } from '../../checkpoint/cache-folder.js';
-import { ZrankError } from '../../error.js';
 import { defineCommand, positiveInteger, wholeNumber } from '../command.js';
 import { modelFolder, modelOption, placementOptions } from '../model-options.js';
-import { log, print } from '../output.js';
+import { log, print, writeReport } from '../output.js';
 
 const workload = { value: 'n', group: 'Workload' } as const;
 const comparison = { group: 'Comparison, call by call in turn' } as const;
@@ -143,14 +141,4 @@ function parseLengths(text: string): Lengths {
 function parseOpponent(text: string): string {
   if (isUrl(text) ? URL.canParse(text) : peerNames.includes(text)) return text;
   throw new InvalidArgumentError(`Expected one of ${peerNames.join(', ')} or an http(s) URL.`);
-}
-
-async function writeReport(path: string, page: string): Promise<void> {
-  try {
-    await writeFile(path, page);
-  } catch (cause) {
-    throw new ZrankError('FILE_UNWRITABLE', `the report cannot be written to ${path}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
 }

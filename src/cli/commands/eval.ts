@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { openBeir } from '../../evaluation/beir.js';
 import { comparedMeasures } from '../../evaluation/compare-runs.js';
@@ -13,7 +13,7 @@ import { evaluateReranking } from '../../retrieval/evaluate-reranking.js';
 import { defineCommand, positiveInteger } from '../command.js';
 import { type DatasetResult, type Setting, summarize, summaryJson, summaryTable } from '../eval-summary.js';
 import { instructionOption, loadReranker, modelFolder, modelOption, rerankerOptions } from '../model-options.js';
-import { print } from '../output.js';
+import { print, writeReport } from '../output.js';
 import { ProgressBar } from '../progress.js';
 import { reportPage } from '../report/page.js';
 import { openRetriever, retrieverOption } from '../retriever.js';
@@ -90,7 +90,7 @@ export const command = defineCommand({
       print(json ? summaryJson(summary) : summaryTable(summary));
       process.stderr.write(scope(setting, results));
       if (runOut !== undefined) await writeRuns(runOut, results);
-      if (report !== undefined) await writePage(report, reportPage(summary));
+      if (report !== undefined) await writeReport(report, reportPage(summary));
     } finally {
       await source.close();
     }
@@ -118,12 +118,6 @@ async function writeRuns(folder: string, results: readonly DatasetResult[]): Pro
       await writeRun(join(folder, `${result.name}.${stage}.trec`), result[stage], { tag: `zrank-${stage}` });
     }
   }
-}
-
-async function writePage(path: string, page: string): Promise<void> {
-  await writeFile(path, page).catch((cause: unknown) => {
-    throw fileError(path, 'write', cause);
-  });
 }
 
 /** Bars on a terminal; elsewhere a line now and then. */
