@@ -12,6 +12,7 @@ export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './ret
 export { diagnose } from './doctor/diagnose.js';
 export type { Diagnosis } from './doctor/diagnosis.js';
 export type { EngineCounters } from './addon.js';
+export type { Priority } from './runtime/work.js';
 export { toProbability } from './scoring/probability.js';
 export type { Pair } from './tokenization/pair-encoder.js';
 export { openBeir, type BeirDataset, type BeirDocument, type BeirOptions } from './evaluation/beir.js';

@@ -16,7 +16,7 @@ import { Engine } from '../dist/runtime/engine.js';
 import type { Weights } from '../dist/checkpoint/weights.js';
 import { expectCode, golden, goldenNames, root, temporaryFolder, tinyModel, type Golden } from './support.js';
 
-const kernels = openAddon().kernels();
+const kernels = openAddon().kernels().arithmetics;
 const stored = { 'causal-bf16': 'BF16', 'causal-fp16': 'F16', 'causal-fp32-sharded': 'F32' };
 
 test.each(Object.entries(stored))('auto for %s', async (name, dtype) => {

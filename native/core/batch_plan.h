@@ -27,6 +27,10 @@ std::vector<uint32_t> PlanOrder(std::span<const PlanItem> items);
 // limits runs alone.
 size_t PlanCut(std::span<const PlanItem> ordered, const BatchLimits& limits);
 
+// Tokens that an item adds to a batch behind `previous` (null at the beginning): its group's prefix counts once. An
+// upper bound, since equal sequences inside a group may share more.
+uint64_t AddedTokens(const PlanItem* previous, const PlanItem& item);
+
 // How a replica of a model takes batches: where, for the queue, a CPU and a GPU differ.
 struct Concurrency {
   int runs;       // at once
@@ -48,9 +52,5 @@ struct Load {
 // Tokens of a batch that balance cores or GPUs: guided self-scheduling (Polychronopoulos and Kuck, IEEE Transactions on
 // Computers 36(12), 1987), where each takes its share of what is left, so that all end at about the same time.
 uint64_t BatchShare(const Load& load, const Concurrency& concurrency);
-
-// Tokens that an item adds to a batch behind `previous` (null at the beginning): its group's prefix counts once. An
-// upper bound, since equal sequences inside a group may share more.
-uint64_t AddedTokens(const PlanItem* previous, const PlanItem& item);
 
 }  // namespace zrank

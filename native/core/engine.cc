@@ -5,6 +5,16 @@
 
 namespace zrank {
 
+namespace {
+
+// Whether the run may have failed for what one of its requests holds: then each is run alone, and only that one fails.
+bool IsFaultOfOne(const std::variant<RunResult, Error>& outcome) {
+  const auto* error = std::get_if<Error>(&outcome);
+  return error != nullptr && error->code() == ErrorCode::kRunFailed;
+}
+
+}  // namespace
+
 Engine::Engine(const EngineSpec& spec) : concurrency_(spec.concurrency) {
   const std::shared_ptr<Model> fallback = spec.fallback ? std::make_shared<LazyModel>(spec.fallback) : nullptr;
   for (const auto& make : spec.replicas) replicas_.push_back({std::make_unique<FallbackModel>(make(), fallback)});
@@ -112,6 +122,15 @@ void Engine::Run(const Batch& batch, Replica& replica) {
   const auto started = std::chrono::steady_clock::now();
   const std::variant<RunResult, Error> outcome = Compute(sequences, *replica.model);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+
+  if (batch.parts.size() > 1 && IsFaultOfOne(outcome)) {
+    {
+      const std::lock_guard lock(mutex_);
+      replica.runs += static_cast<int>(batch.parts.size()) - 1;
+    }
+    for (const auto& part : batch.parts) Run({{part}}, replica);
+    return;
+  }
 
   std::vector<size_t> done;  // of each part's request
   {

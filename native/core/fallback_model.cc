@@ -33,7 +33,8 @@ RunResult FallbackModel::RunOrHalve(std::span<const Sequence> batch, const Ort::
     return model_->Run(batch, options);
   } catch (const std::exception& exception) {
     const Error error = Classify(exception, ErrorCode::kRunFailed);
-    if (error.code() != ErrorCode::kDeviceOutOfMemory || (is_alone && !fallback_)) throw error;
+    const bool is_memory = error.code() == ErrorCode::kDeviceOutOfMemory || error.code() == ErrorCode::kOutOfMemory;
+    if (!is_memory || (is_alone && !fallback_)) throw error;
   }
   uint64_t tokens = 0;
   for (const Sequence& sequence : batch) tokens += sequence.ids.size();

@@ -56,6 +56,12 @@ uint64_t Request::waiting_tokens() const {
   return taken == items.size() ? 0 : items[taken].length + added.back() - added[taken + 1];
 }
 
+uint64_t Request::Take(size_t count) {
+  const uint64_t tokens = items[taken].length + added[taken + count] - added[taken + 1];
+  taken += count;
+  return tokens;
+}
+
 std::vector<Sequence> Batch::sequences() const {
   std::vector<Sequence> sequences;
   for (const Part& part : parts) {
@@ -80,7 +86,7 @@ void Batch::Deliver(std::span<const float> rows) const {
 
 uint64_t RequestQueue::shared_prefix() const {
   if (empty()) return 0;
-  const std::span<const PlanItem> waiting = requests_.front()->waiting();
+  const std::span<const PlanItem> waiting = requests_.begin()->second->waiting();
   return waiting.size() > 1 && waiting[0].group == waiting[1].group ? waiting[0].prefix : 0;
 }
 
@@ -90,15 +96,18 @@ void RequestQueue::Push(const std::shared_ptr<Request>& request) {
     throw Error(ErrorCode::kQueueFull, std::to_string(tokens_) + " tokens wait already, " + std::to_string(tokens) +
                                            " more would pass maxQueueTokens = " + std::to_string(limit));
   }
-  requests_.push_back(request);
+  request->turn = clock_;
+  requests_.emplace(request->turn, request);
   tokens_ += tokens;
+  weights_ += request->work.weight;
 }
 
 bool RequestQueue::Remove(const Request& request) {
-  const auto found =
-      std::find_if(requests_.begin(), requests_.end(), [&](const auto& waiting) { return waiting.get() == &request; });
-  if (found == requests_.end()) return false;
+  const auto [begin, end] = requests_.equal_range(request.turn);
+  const auto found = std::find_if(begin, end, [&](const auto& entry) { return entry.second.get() == &request; });
+  if (found == end) return false;
   tokens_ -= request.waiting_tokens();
+  weights_ -= request.work.weight;
   requests_.erase(found);
   return true;
 }
@@ -107,7 +116,7 @@ std::vector<PlanItem> RequestQueue::Candidates(uint64_t max_tokens) const {
   std::vector<PlanItem> candidates;
   uint64_t tokens = 0;
   uint32_t group = 0;  // groups of different requests are different groups
-  for (const auto& request : requests_) {
+  for (const auto& [turn, request] : requests_) {
     uint32_t previous = request->waiting().front().group;
     for (PlanItem item : request->waiting()) {
       if (item.group != previous) ++group;
@@ -123,19 +132,34 @@ std::vector<PlanItem> RequestQueue::Candidates(uint64_t max_tokens) const {
 }
 
 Batch RequestQueue::Next(uint64_t max_tokens) {
-  BatchLimits limits = requests_.front()->work.limits;
+  BatchLimits limits = requests_.begin()->second->work.limits;
   limits.max_tokens = std::min(limits.max_tokens, max_tokens);
+  size_t count = PlanCut(Candidates(limits.max_tokens), limits);
+  clock_ = std::max(clock_, requests_.begin()->first);
+  const uint64_t weights = weights_ + 1;
+
   Batch batch;
-  for (size_t count = PlanCut(Candidates(limits.max_tokens), limits); count > 0;) {
-    const std::shared_ptr<Request> request = requests_.front();
+  uint64_t tokens = 0;
+  std::vector<std::shared_ptr<Request>> waiting;  // of whom something is left
+  while (count > 0) {
+    const std::shared_ptr<Request> request = requests_.begin()->second;
+    requests_.erase(requests_.begin());
     const size_t take = std::min(count, request->waiting().size());
-    batch.parts.push_back({request, std::span(request->order).subspan(request->taken, take)});
-    tokens_ -= request->waiting_tokens();
-    request->taken += take;
-    tokens_ += request->waiting_tokens();
-    if (request->waiting().empty()) requests_.pop_front();
     count -= take;
+    tokens_ -= request->waiting_tokens();
+    batch.parts.push_back({request, std::span(request->order).subspan(request->taken, take)});
+    const uint64_t taken = request->Take(take);
+    tokens += taken;
+    tokens_ += request->waiting_tokens();
+    request->turn += taken * kMaxWeight / request->work.weight;
+    if (request->waiting().empty()) {
+      weights_ -= request->work.weight;
+    } else {
+      waiting.push_back(request);
+    }
   }
+  for (const auto& request : waiting) requests_.emplace(request->turn, request);
+  clock_ += tokens * kMaxWeight / weights;
   return batch;
 }
 

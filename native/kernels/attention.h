@@ -25,7 +25,6 @@ struct Attention {
   int64_t head_dim;  // a multiple of kHeadDimMultiple
   float epsilon;
 };
-constexpr int64_t kHeadDimMultiple = 32;
 
 // Rows of `out` from `row` on are those of `count` successive positions of one sequence; one key/value head's part of
 // them.

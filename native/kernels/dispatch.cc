@@ -13,22 +13,30 @@ constexpr Target (*kTargets[])() = {avx512::FindTarget};
 
 const Target& CpuTarget() {
   static const Target found = [] {
+    Target best;
     for (const auto find : kTargets) {
-      if (const Target target = find(); target.name != nullptr) return target;
+      const Target target = find();
+      if (target.name == nullptr) continue;
+      best = target;
+      if (target[Arithmetic::kFp32].is_supported) break;
     }
-    return Target{};
+    return best;
   }();
   return found;
 }
 
-const GemmKernel* FindGemmKernel(Arithmetic arithmetic) { return CpuTarget()[arithmetic].gemm; }
+const GemmKernel* FindGemmKernel(Arithmetic arithmetic) {
+  const Target::Kernels& kernels = CpuTarget()[arithmetic];
+  return kernels.is_supported ? kernels.gemm : nullptr;
+}
 
 const AttentionKernel* FindAttentionKernel(Arithmetic arithmetic) {
-  const Target& target = CpuTarget();
-  if (arithmetic == Arithmetic::kInt8 && target[arithmetic].attention == nullptr) {
-    arithmetic = target[Arithmetic::kBf16].attention != nullptr ? Arithmetic::kBf16 : Arithmetic::kFp32;
+  if (arithmetic == Arithmetic::kInt8) {
+    const AttentionKernel* bf16 = FindAttentionKernel(Arithmetic::kBf16);
+    return bf16 != nullptr ? bf16 : FindAttentionKernel(Arithmetic::kFp32);
   }
-  return target[arithmetic].attention;
+  const Target::Kernels& kernels = CpuTarget()[arithmetic];
+  return kernels.is_supported ? kernels.attention : nullptr;
 }
 
 }  // namespace zrank

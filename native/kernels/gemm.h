@@ -3,15 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace zrank {
+#include "core/contract.h"
 
-// How products are formed; sums are fp32 in all.
-enum class Arithmetic {
-  kFp32,  // fp32 times the weight, widened exactly
-  kBf16,  // both factors bf16, the activations rounded to it
-  kInt8,  // 8-bit integers in blocks of kInt8Block of the depth, each with a scale; the activations are rounded so here
-};
-constexpr size_t kArithmetics = 3;
+namespace zrank {
 
 enum class Stored { kFp32, kFp16, kBf16, kInt8 };
 
@@ -22,7 +16,6 @@ struct Weight {
   const void* data;     // or null
   const float* scales;  // or null
 };
-constexpr int64_t kInt8Block = 128;
 
 // Y[rows, columns] = X[rows, depth] W[columns, depth]^T. With `up`, a second weight of the same shape: Y = silu(X W^T)
 // * (X up^T).

@@ -111,5 +111,16 @@ TEST(the_operator_computes_what_its_kernel_does_with_and_without_norms) {
   }
 }
 
+TEST(a_session_with_an_unknown_arithmetic_fails) {
+  std::mt19937 random(3);
+  std::string message;
+  try {
+    RunOp(AttentionBatch({20, 4, 2, 32}, random), "fp8");
+  } catch (const Ort::Exception& exception) {
+    message = exception.what();
+  }
+  CHECK(message.find("there is no arithmetic \"fp8\"") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace zrank

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "core/ort_runtime.h"
+#include "core/words.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -27,6 +28,7 @@ struct FakeModel : Model {
   std::atomic<int> entered{0};
   size_t memory = 1000;  // tokens a run may have
   float largest = std::numeric_limits<float>::infinity();
+  int32_t forbidden = -1;  // an id that it cannot run
 
   RunResult Run(std::span<const Sequence> batch, const Ort::RunOptions&) override {
     ++entered;
@@ -35,6 +37,7 @@ struct FakeModel : Model {
     for (const Sequence& sequence : batch) {
       float sum = 0;
       for (int32_t id : sequence.ids) sum += static_cast<float>(id);
+      if (std::ranges::count(sequence.ids, forbidden) > 0) throw std::runtime_error("index out of bounds");
       result.rows.push_back(sum > largest ? std::numeric_limits<float>::infinity() : sum);
       result.counts.computed_tokens += sequence.ids.size();
     }
@@ -100,7 +103,7 @@ std::string Code(std::future<Outcome>& future) {
   if (future.wait_for(10s) != std::future_status::ready) return "no outcome";
   const Outcome outcome = future.get();
   const auto* error = std::get_if<Error>(&outcome);
-  return error ? std::string(Name(error->code())) : "no error";
+  return error ? std::string(Word(error->code())) : "no error";
 }
 
 TEST(rows_come_back_in_the_order_of_the_sequences) {
@@ -120,12 +123,12 @@ TEST(requests_that_wait_share_a_batch_and_the_oldest_goes_first) {
   CHECK_EQ(Rows(second), {60});
 }
 
-TEST(a_younger_request_does_not_overtake) {
+TEST(a_small_request_does_not_wait_for_the_whole_of_a_large_one) {
   Fixture fixture;
   auto big = fixture.Submit({{1, 1, 1}, {2, 2, 2}, {4, 4, 4}}, 6);
   auto small = fixture.Submit({{9}}, 6);
   fixture.Drain();
-  CHECK_EQ(fixture.model->batches, {{3, 6}, {12, 9}});
+  CHECK_EQ(fixture.model->batches, {{3, 6}, {9, 12}});
   CHECK_EQ(Rows(big), {3, 6, 12});
 }
 
@@ -178,6 +181,22 @@ TEST(a_request_cancelled_while_its_batch_runs) {
   runner.join();
   CHECK_EQ(Code(cancelled), "ABORTED");
   CHECK_EQ(Rows(mate), {2});
+}
+
+TEST(a_request_that_cannot_be_run_fails_alone) {
+  Fixture fixture;
+  fixture.model->forbidden = 7;
+  auto before = fixture.Submit({{1}, {2}});
+  auto bad = fixture.Submit({{3}, {7}});
+  auto after = fixture.Submit({{4}});
+  fixture.Drain();
+  CHECK_EQ(Rows(before), {1, 2});
+  CHECK_EQ(Code(bad), "RUN_FAILED");
+  CHECK_EQ(Rows(after), {4});
+  // The replica is free again.
+  auto later = fixture.Submit({{5}});
+  fixture.Drain();
+  CHECK_EQ(Rows(later), {5});
 }
 
 TEST(a_batch_without_memory_is_halved_and_not_tried_again) {
@@ -300,7 +319,7 @@ TEST(an_abandoned_engine_refuses_and_ends) {
   Engine::AbandonAll();
   bool refused = false;
   try {
-    engine->Submit({{1}, {}, {0, 1}, {0}, {10, 10}, 10, {}, {}});
+    engine->Submit({{1}, {}, {0, 1}, {0}, {10, 10}, 10, 1, {}, {}});
   } catch (const Error& error) {
     refused = error.code() == ErrorCode::kClosed;
   }

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/ort_runtime.h"
+#include "core/words.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -62,7 +63,7 @@ struct Fixture {
       Run(lengths);
       return "no error";
     } catch (const Error& error) {
-      return std::string(Name(error.code()));
+      return std::string(Word(error.code()));
     }
   }
 };

@@ -2,6 +2,9 @@
 
 #include "core/request_queue.h"
 
+#include <algorithm>
+
+#include "core/words.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -10,7 +13,7 @@ namespace {
 // A request for sequences of one id each that repeats, given as its lengths; a group for all. Unlimited but for
 // `max_tokens`.
 std::shared_ptr<Request> Lengths(const std::vector<uint32_t>& lengths, uint64_t max_tokens = 1000,
-                                 uint64_t max_queue_tokens = 1000) {
+                                 uint64_t max_queue_tokens = 1000, uint32_t weight = 1) {
   Work work;
   work.offsets.push_back(0);
   for (uint32_t length : lengths) {
@@ -20,6 +23,7 @@ std::shared_ptr<Request> Lengths(const std::vector<uint32_t>& lengths, uint64_t 
   }
   work.limits = {max_tokens, 1'000'000};
   work.max_queue_tokens = max_queue_tokens;
+  work.weight = weight;
   return std::make_shared<Request>(std::move(work));
 }
 
@@ -65,7 +69,7 @@ TEST(batches_are_cut_at_the_limit_of_the_request_or_of_the_caller) {
   CHECK(queue.empty());
 }
 
-TEST(the_oldest_request_goes_first_and_younger_ones_fill_what_it_leaves) {
+TEST(of_requests_that_are_due_together_the_oldest_goes_first_and_others_fill_what_it_leaves) {
   RequestQueue queue;
   queue.Push(Lengths({5, 5}, 12));
   queue.Push(Lengths({1, 4, 1}));
@@ -77,6 +81,63 @@ TEST(the_oldest_request_goes_first_and_younger_ones_fill_what_it_leaves) {
   queue.Push(Lengths({1, 4, 1}));
   CHECK_EQ(Indices(queue.Next(1000)), {{0, 1}, {1, 0, 2}});
   CHECK(queue.empty());
+}
+
+// The sequences that each of the next batches of at most `max_tokens` has of `requests`.
+std::vector<std::vector<size_t>> Shares(RequestQueue& queue, const std::vector<std::shared_ptr<Request>>& requests,
+                                        size_t batches, uint64_t max_tokens) {
+  std::vector<std::vector<size_t>> shares;
+  for (size_t i = 0; i < batches; ++i) {
+    const Batch batch = queue.Next(max_tokens);
+    std::vector<size_t> share(requests.size());
+    for (const auto& part : batch.parts) {
+      const auto found = std::find(requests.begin(), requests.end(), part.request);
+      if (found != requests.end()) share[static_cast<size_t>(found - requests.begin())] += part.indices.size();
+    }
+    shares.push_back(share);
+  }
+  return shares;
+}
+
+TEST(a_newcomer_comes_before_who_has_had_a_batch) {
+  RequestQueue queue;
+  const auto large = Lengths(std::vector<uint32_t>(100, 4)), small = Lengths({1, 1});
+  queue.Push(large);
+  CHECK_EQ(Shares(queue, {large}, 3, 8), {{2}, {2}, {2}});
+  queue.Push(small);
+  CHECK_EQ(Shares(queue, {small, large}, 2, 8), {{2, 1}, {0, 2}});
+}
+
+TEST(large_requests_take_turns) {
+  RequestQueue queue;
+  const auto first = Lengths({4, 4, 4}), second = Lengths({4, 4, 4});
+  queue.Push(first);
+  queue.Push(second);
+  CHECK_EQ(Shares(queue, {first, second}, 6, 4), {{1, 0}, {0, 1}, {1, 0}, {0, 1}, {1, 0}, {0, 1}});
+}
+
+TEST(tokens_are_shared_by_weight) {
+  RequestQueue queue;
+  const auto heavy = Lengths(std::vector<uint32_t>(100, 1), 1000, 1000, 4);
+  const auto light = Lengths(std::vector<uint32_t>(100, 1));
+  queue.Push(light);
+  queue.Push(heavy);
+  std::vector<size_t> sums(2);
+  for (const auto& share : Shares(queue, {heavy, light}, 50, 1)) sums[0] += share[0], sums[1] += share[1];
+  CHECK_EQ(sums, {40, 10});
+}
+
+TEST(newcomers_without_end_leave_the_others_their_share) {
+  RequestQueue queue;
+  const auto old = Lengths(std::vector<uint32_t>(100, 4));
+  queue.Push(old);
+  size_t batches_of_old = 0;
+  for (size_t i = 0; i < 60; ++i) {
+    queue.Push(Lengths({4}));
+    batches_of_old += Shares(queue, {old}, 1, 4)[0][0];
+  }
+  // Twenty if every second batch were one of them alone, and the queue of newcomers grows besides.
+  CHECK(batches_of_old >= 5);
 }
 
 TEST(requests_share_no_prefix_with_each_other) {
@@ -105,7 +166,7 @@ TEST(a_full_queue_takes_no_more_but_an_empty_one_any) {
   try {
     queue.Push(Lengths({3, 2}, 1000, 54));
   } catch (const Error& error) {
-    message = std::string(Name(error.code())) + ": " + error.what();
+    message = std::string(Word(error.code())) + ": " + error.what();
   }
   CHECK_EQ(message, "QUEUE_FULL: 50 tokens wait already, 5 more would pass maxQueueTokens = 54");
   CHECK_EQ(queue.tokens(), 50);

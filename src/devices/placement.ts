@@ -1,4 +1,5 @@
 import { ZrankError } from '../error.js';
+import { openAddon } from '../libraries/open-addon.js';
 import type { Network, OnnxEncoderNetwork } from '../networks/cross-encoder.js';
 import { cpu } from './cpu.js';
 import { cuda } from './cuda.js';
@@ -30,6 +31,8 @@ export async function place(network: Network, device: Device, options: Placement
     const { kind, indices } = parse(device)!;
     return kind.place(network, options, indices, rejected);
   }
+  // What no device can do without fails here, once.
+  openAddon();
   const automatic = kinds.filter(({ isAutomatic }) => isAutomatic);
   for (const kind of automatic) {
     try {

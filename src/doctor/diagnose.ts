@@ -1,5 +1,5 @@
 import { availableParallelism, cpus } from 'node:os';
-import { addonPath, loadAddon, type Addon } from '../addon.js';
+import { addonPath, loadAddon } from '../addon.js';
 import { openAddon } from '../libraries/open-addon.js';
 import { packageFolder, version } from '../package.js';
 import { examineCuda } from './cuda.js';
@@ -18,6 +18,7 @@ export async function diagnose(): Promise<Diagnosis> {
   const opened = attempt(openAddon);
   const runtime = opened.value?.runtime();
   const usable = native.value ?? null;
+  const kernels = usable?.kernels();
   const [cpu, cuda, webgpu, models] = await Promise.all([
     tryDevice('cpu'),
     examineCuda(usable),
@@ -39,7 +40,8 @@ export async function diagnose(): Promise<Diagnosis> {
     cpu: {
       model: cpus()[0]?.model.trim() ?? 'unknown',
       cores: availableParallelism(),
-      instructionSets: instructionSets(native.value),
+      instructionSets: kernels?.instructionSets ?? [],
+      missingInstructionSets: kernels?.missingInstructionSets ?? [],
       trial: cpu,
     },
     cuda,
@@ -47,12 +49,6 @@ export async function diagnose(): Promise<Diagnosis> {
     models,
   };
   return { ...found, problems: findProblems(found, await describeSystem()) };
-}
-
-/** Those of which zrank's kernels have a form of their own; without any, ONNX Runtime multiplies. */
-function instructionSets(addon: Addon | undefined): string[] {
-  const names = { fp32: 'AVX-512 (F, BW, VL, DQ)', bf16: 'AVX512_BF16', int8: 'AVX512_VNNI' };
-  return (addon?.kernels() ?? []).map((kernel) => names[kernel]);
 }
 
 function attempt<T>(work: () => T): { value?: T; failure: string | null } {

@@ -19,7 +19,8 @@ export interface Diagnosis {
     providers: string[];
     failure: string | null;
   };
-  cpu: { model: string; cores: number; instructionSets: string[]; trial: Trial };
+  /** Instruction sets are those that zrank's kernels use; without any, ONNX Runtime multiplies. */
+  cpu: { model: string; cores: number; instructionSets: string[]; missingInstructionSets: string[]; trial: Trial };
   cuda: CudaReport;
   webgpu: WebGpuReport;
   models: ModelsReport;

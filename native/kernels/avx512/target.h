@@ -4,7 +4,7 @@
 
 namespace zrank::avx512 {
 
-// What this processor can run of the kernels for AVX-512; without a name where that is nothing.
+// The kernels for AVX-512; none on another architecture.
 Target FindTarget();
 
 }  // namespace zrank::avx512

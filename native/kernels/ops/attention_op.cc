@@ -44,9 +44,9 @@ std::vector<AttentionTask> Tasks(const int32_t* rows, int64_t count, const Atten
 
 AttentionOpKernel::AttentionOpKernel(const OrtKernelInfo* info) : kernel_(FindAttentionKernel(ArithmeticOf(info))) {
   const Ort::ConstKernelInfo node(info);
-  heads_ = node.GetAttribute<int64_t>("heads");
-  key_value_heads_ = node.GetAttribute<int64_t>("key_value_heads");
-  epsilon_ = node.GetAttribute<float>("epsilon");
+  heads_ = node.GetAttribute<int64_t>(op::kHeads);
+  key_value_heads_ = node.GetAttribute<int64_t>(op::kKeyValueHeads);
+  epsilon_ = node.GetAttribute<float>(op::kEpsilon);
 }
 
 OrtStatusPtr AttentionOpKernel::ComputeV2(OrtKernelContext* context) {

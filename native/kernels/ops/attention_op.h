@@ -24,7 +24,7 @@ struct AttentionOp : Ort::CustomOpBase<AttentionOp, AttentionOpKernel, true> {
   OrtStatusPtr CreateKernelV2(const OrtApi&, const OrtKernelInfo* info, void** kernel) const {
     return Guarded([&] { *kernel = new AttentionOpKernel(info); });
   }
-  const char* GetName() const { return "Attention"; }
+  const char* GetName() const { return op::kAttention; }
   size_t GetInputTypeCount() const { return 9; }
   ONNXTensorElementDataType GetInputType(size_t i) const {
     return i < 7 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT : ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;

@@ -7,7 +7,7 @@ namespace zrank {
 
 OrtCustomOpDomain* CustomOps() {
   static OrtCustomOpDomain* const domain = [] {
-    auto* made = new Ort::CustomOpDomain("zrank");
+    auto* made = new Ort::CustomOpDomain(op::kDomain);
     made->Add(new MatMulOp);
     made->Add(new GatedMatMulOp);
     made->Add(new AttentionOp);

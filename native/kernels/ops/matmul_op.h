@@ -40,11 +40,11 @@ struct MatMulOpBase : Ort::CustomOpBase<Op, MatMulKernel, true> {
 };
 
 struct MatMulOp : MatMulOpBase<MatMulOp, false> {
-  const char* GetName() const { return "MatMul"; }
+  const char* GetName() const { return op::kMatMul; }
 };
 
 struct GatedMatMulOp : MatMulOpBase<GatedMatMulOp, true> {
-  const char* GetName() const { return "GatedMatMul"; }
+  const char* GetName() const { return op::kGatedMatMul; }
 };
 
 }  // namespace zrank

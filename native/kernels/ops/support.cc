@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/words.h"
 #include "kernels/dispatch.h"
 
 namespace zrank {
@@ -20,10 +21,8 @@ Tensor Input(const Ort::KernelContext& context, size_t index) {
 }
 
 Arithmetic ArithmeticOf(const OrtKernelInfo* info) {
-  const auto name = Ort::ConstKernelInfo(info).GetAttribute<std::string>("arithmetic");
-  const Arithmetic arithmetic = name == "int8"   ? Arithmetic::kInt8
-                                : name == "bf16" ? Arithmetic::kBf16
-                                                 : Arithmetic::kFp32;
+  const auto name = Ort::ConstKernelInfo(info).GetAttribute<std::string>(op::kArithmetic);
+  const auto arithmetic = Parse<Arithmetic>(name, "arithmetic");
   if (FindGemmKernel(arithmetic) == nullptr)
     throw std::runtime_error("this processor has no instructions for " + name + " kernels");
   return arithmetic;
