@@ -7,7 +7,7 @@ const questions = [
     domain: 'finance',
     query: 'why do bond prices fall when interest rates rise',
     documents: [
-      'When interest rates rise, new bonds pay more, so older bonds with lower coupons must get cheaper to find a buyer.',
+      'When interest rates rise, new bonds pay more, so older bonds with lower coupons must get cheaper to sell.',
       'The interest rate on savings accounts rose again this year.',
       'Bond prices are quoted as a percentage of the face value.',
     ],

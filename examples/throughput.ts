@@ -1,4 +1,4 @@
-// How many pairs are scored in a second: one call a pair, and all pairs in one call. npx zrank-bench measures it with
+// How many pairs are scored in a second: one call a pair, and all pairs in one call. npx zrank bench measures it with
 // care.
 import { openBeir, Reranker, type Pair } from 'zrank';
 
@@ -16,9 +16,8 @@ async function measure(name: string, run: () => Promise<unknown>): Promise<void>
   const start = performance.now();
   await run();
   const seconds = (performance.now() - start) / 1000;
-  console.log(
-    `${name.padEnd(16)} ${pairs.length} pairs in ${seconds.toFixed(2)} s, ${(pairs.length / seconds).toFixed(0)} a second`,
-  );
+  const rate = (pairs.length / seconds).toFixed(0);
+  console.log(`${name.padEnd(16)} ${pairs.length} pairs in ${seconds.toFixed(2)} s, ${rate} a second`);
 }
 
 await measure('one by one', async () => {

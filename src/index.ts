@@ -9,14 +9,17 @@ export {
 } from './reranker.js';
 export type { Device, Placement, Precision } from './devices/device.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
-export { diagnose, type Diagnosis } from './doctor/diagnose.js';
+export { diagnose } from './doctor/diagnose.js';
+export type { Diagnosis } from './doctor/diagnosis.js';
 export type { EngineCounters } from './addon.js';
 export type { Priority } from './runtime/work.js';
 export { toProbability } from './scoring/probability.js';
 export type { Pair } from './tokenization/pair-encoder.js';
 export { openBeir, type BeirDataset, type BeirDocument, type BeirOptions } from './evaluation/beir.js';
 export { compare, type CompareOptions, type Comparison } from './evaluation/compare.js';
+export { compareRuns, poolRuns, type CompareRunsOptions, type JudgedRuns } from './evaluation/compare-runs.js';
 export { conventions, type Convention } from './evaluation/conventions.js';
+export { findDatasets, type DatasetFolder } from './evaluation/datasets.js';
 export { evaluate, type EvaluateOptions, type Evaluation } from './evaluation/evaluate.js';
 export { defaultMeasures } from './evaluation/measures.js';
 export { readQrels, writeQrels, type Qrels } from './evaluation/qrels.js';
@@ -25,6 +28,11 @@ export { benchmark, type Benchmark, type BenchmarkOptions, type BenchmarkStage }
 export { Bm25, englishStopWords, type Bm25Options } from './retrieval/bm25.js';
 export { DenseRetriever, type DenseOptions, type Encoder } from './retrieval/dense.js';
 export { DocumentIndex, type IndexOptions, type RetrievedDocument } from './retrieval/document-index.js';
+export {
+  evaluateReranking,
+  type EvaluateRerankingOptions,
+  type RerankingEvaluation,
+} from './retrieval/evaluate-reranking.js';
 export { HybridRetriever, reciprocalRankFusion, type HybridOptions } from './retrieval/hybrid.js';
 export {
   RetrieveAndRerank,

@@ -1,7 +1,6 @@
 // zrank rank and zrank inspect as child processes.
 
-import { readFileSync } from 'node:fs';
-import { readdir, symlink, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { errorCodes } from 'zrank';
@@ -209,17 +208,6 @@ describe('zrank inspect', () => {
   });
 });
 
-test('zrank alone prints its usage; --version the version', async () => {
-  expect((await zrank([])).code).toBe(2);
-  expect((await zrank(['nonsense'])).code).toBe(2);
-  const help = await zrank(['--help']);
-  expect([help.code, help.stdout]).toEqual([0, expect.stringMatching(/^Usage: zrank COMMAND/)]);
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  expect((await zrank(['--version'])).stdout).toBe(`${version}\n`);
-  for (const command of ['rank', 'inspect', 'measure'])
-    expect((await zrank([command, '--help'])).stdout).toMatch(/^Usage: zrank/);
-});
-
 test('no ONNX Runtime where ZRANK_ONNXRUNTIME points', async () => {
   const documents = await file('d.txt', 'a');
   const missing = await zrank(['rank', '--query', 'q', '--documents', documents], {
@@ -230,11 +218,4 @@ test('no ONNX Runtime where ZRANK_ONNXRUNTIME points', async () => {
   const broken = await zrank(['rank', '--query', 'q', '--documents', documents], { env: { ZRANK_ONNXRUNTIME: text } });
   expect([broken.code, broken.stderr]).toEqual([1, expect.stringMatching(/\[ONNXRUNTIME_NOT_FOUND\]/)]);
   expect(errorCodes).toContain('ONNXRUNTIME_NOT_FOUND');
-});
-
-test('works through a symlinked bin, as npm makes one', async () => {
-  const link = join(await temporaryFolder(), 'zrank');
-  await symlink(join(root, 'dist/cli/zrank.js'), link);
-  const { runNode } = await import('./support.js');
-  expect((await runNode([link, '--version'])).code).toBe(0);
 });

@@ -77,7 +77,12 @@ export async function copyOfGolden(name: string): Promise<string> {
 export async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
   let turns = 0;
   let next: NodeJS.Immediate;
-  const turn = (): void => void (next = setImmediate(() => (turns++, turn())));
+  const turn = (): void => {
+    next = setImmediate(() => {
+      turns++;
+      turn();
+    });
+  };
   turn();
   await work().finally(() => clearImmediate(next));
   return turns;

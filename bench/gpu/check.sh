@@ -12,7 +12,7 @@ usage.
   --dry-run       on the CPU, with a tiny network: shows that every step works, its figures mean nothing
   --device NAME   (default: cuda; dry run: cpu)
   --precision NAME[,NAME...]  of zrank, the one for throughput first (default: fp16,bf16; dry run: bf16,fp32)
-  --shape NAME    of the random weights, as in zrank-bench (default: zerank-2; dry run: tiny)
+  --shape NAME    of the random weights, as in zrank bench (default: zerank-2; dry run: tiny)
   --python PATH   with torch and sentence-transformers (default: ZRANK_PYTHON, else python3)
   --state FOLDER  (default: .cache/gpu-check or .cache/gpu-check-dry-run)
   --out FOLDER    of the result (default: bench/results; dry run: the state folder)

@@ -1,4 +1,4 @@
-// Steps rerank-short and rerank-long: zrank-bench beside sentence-transformers in bf16 and fp16. Steps attention and
+// Steps rerank-short and rerank-long: zrank bench beside sentence-transformers in bf16 and fp16. Steps attention and
 // batch-tokens: zrank alone with several forms of attention and sizes of batch.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ const common = [
 ];
 const peers = ['sentence-transformers-bf16', 'sentence-transformers-fp16'];
 
-/** Runs zrank-bench and prints its results, which it returns; none where it fails, and says so. */
+/** Runs zrank bench and prints its results, which it returns; none where it fails, and says so. */
 function bench(...args) {
   const { status, stdout } = spawnSync(process.execPath, [command, ...common, ...args], {
     encoding: 'utf8',

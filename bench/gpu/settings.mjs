@@ -22,7 +22,7 @@ const settings = {
       { documents: 12, documentTokens: { uniform: [300, 500] }, queryTokens: 300, sharedQuery: true },
       { documents: 4, documentTokens: { uniform: [2000, 4000] }, queryTokens: 15, sharedQuery: false },
     ],
-    /** Of zrank-bench; its scenario says the rest. */
+    /** Of zrank bench; its scenario says the rest. */
     benchArguments: [],
     /** Forms of attention to compare, the default first, and sizes of batch. */
     attentions: ['fused', 'paged'],

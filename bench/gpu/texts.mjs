@@ -2,7 +2,7 @@
 // the calls of latency, trace and kernels, one query and documents each.
 import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
 import { makeCalls } from '../../dist/bench/workload.js';
-import { pairEncoder } from '../../dist/networks/network.js';
+import { pairEncoder } from '../../dist/networks/decoder/reranker.js';
 import { print, resultOf, settings } from './state.mjs';
 
 const { seed, parity, requests, latency, trace, kernels } = settings;

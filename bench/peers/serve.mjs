@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 
-/** What zrank-bench gives a peer: the model folder, the device, the number of threads and the precision. */
+/** What zrank bench gives a peer: the model folder, the device, the number of threads and the precision. */
 export const settings = JSON.parse(process.argv[2]);
 
 function say(message) {

@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { nvidiaGpus, ownGpuMemory } from '../devices/nvidia-smi.js';
 import { openAddon } from '../libraries/open-addon.js';
-import type { GemmPeak } from './gemm-peak.js';
+import { version } from '../package.js';
+import { cudaIndex, type GemmPeak } from './gemm-peak.js';
 
 export interface Machine {
   platform: string;
@@ -29,35 +27,17 @@ export async function describeMachine(device: string, peak: GemmPeak | undefined
     memoryBytes: totalmem(),
     gemmGflops: peak ? peak.flops / 1e9 : null,
     gemmPrecision: peak?.precision ?? null,
-    ...(device.startsWith('cuda') ? await describeGpu(cudaIndex(device)) : { gpu: null, deviceMemoryBytes: null }),
+    ...(await describeGpu(device)),
   };
 }
 
-async function describeGpu(index: number): Promise<Pick<Machine, 'gpu' | 'deviceMemoryBytes'>> {
-  const query = async (...args: string[]) =>
-    (await promisify(execFile)('nvidia-smi', [...args, '--format=csv,noheader,nounits', `--id=${index}`])).stdout;
-  try {
-    const [name, apps] = await Promise.all([query('--query-gpu=name'), query('--query-compute-apps=pid,used_memory')]);
-    const own = apps
-      .split('\n')
-      .map((line) => line.split(','))
-      .find(([pid]) => Number(pid) === process.pid);
-    const mebibytes = Number(own?.[1]);
-    return { gpu: name.trim(), deviceMemoryBytes: mebibytes > 0 ? mebibytes * 2 ** 20 : null };
-  } catch {
-    // Without nvidia-smi the run is measured all the same.
-    return { gpu: null, deviceMemoryBytes: null };
-  }
+async function describeGpu(device: string): Promise<Pick<Machine, 'gpu' | 'deviceMemoryBytes'>> {
+  if (!device.startsWith('cuda')) return { gpu: null, deviceMemoryBytes: null };
+  const index = cudaIndex(device);
+  const [gpus, deviceMemoryBytes] = await Promise.all([nvidiaGpus(), ownGpuMemory(index)]);
+  return { gpu: gpus?.[index]?.name ?? null, deviceMemoryBytes };
 }
 
-export async function ownVersions(): Promise<Record<string, string>> {
-  const manifest = JSON.parse(
-    await readFile(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8'),
-  ) as { version: string };
-  return { zrank: manifest.version, node: process.versions.node, onnxruntime: openAddon().runtime()!.version };
-}
-
-/** The GPU that a device such as `cuda:1` or `cuda:0,1` names first. */
-export function cudaIndex(device: string): number {
-  return Number.parseInt(device.split(':')[1] ?? '0', 10);
+export function ownVersions(): Record<string, string> {
+  return { zrank: version, node: process.versions.node, onnxruntime: openAddon().runtime()!.version };
 }

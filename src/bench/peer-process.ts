@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { ZrankError } from '../error.js';
 import { isObject, type JsonObject } from '../json.js';
+import { packageFolder } from '../package.js';
 import type { Contender, Timing } from './contender.js';
 import type { RunSettings } from './settings.js';
 import type { Call } from './workload.js';
@@ -49,7 +50,7 @@ export class PeerProcess implements Contender {
   /** Throws PEER_UNAVAILABLE, with the peer's own reason, where it cannot run here. */
   static async open(name: string, { model, device, threads, python }: RunSettings): Promise<PeerProcess> {
     const { script, precision } = peers[name]!;
-    const path = fileURLToPath(new URL(`../../bench/peers/${script}`, import.meta.url));
+    const path = join(packageFolder, 'bench/peers', script);
     const connection = connect(script.endsWith('.py') ? python : process.execPath, [
       path,
       JSON.stringify({ model, device, threads, precision }),
@@ -62,7 +63,9 @@ export class PeerProcess implements Contender {
     throw new ZrankError('PEER_UNAVAILABLE', `${name} cannot run here: ${String(reason)}`);
   }
 
-  /** The peer takes one call after the other, whatever the concurrency: none of these libraries batches across calls. */
+  /**
+   * The peer takes one call after the other, whatever the concurrency: none of these libraries batches across calls.
+   */
   async run(calls: readonly Call[]): Promise<Timing> {
     const latencies: number[] = [];
     const logits: number[][] = [];
@@ -116,7 +119,9 @@ function connect(command: string, args: string[]): Connection {
   return { child, lines: reader[Symbol.asyncIterator](), reader, errors };
 }
 
-/** The peer's next JSON object; undefined when it has ended. Lines that are none, a library's chatter, are passed over. */
+/**
+ * The peer's next JSON object; undefined when it has ended. Lines that are none, a library's chatter, are passed over.
+ */
 async function nextLine(lines: AsyncIterator<string>): Promise<JsonObject | undefined> {
   for (;;) {
     const { value, done } = await lines.next();

@@ -1,3 +1,5 @@
+import { drawing, element, escapeXml, label as text, line, tooltip } from '../svg.js';
+
 /** One line of a plot; its colour follows from its place among the series. */
 export interface Series {
   name: string;
@@ -38,34 +40,35 @@ export function linePlot(plot: Plot): string {
   const scaleY = (y: number) => height - margin.bottom - (y / yMax) * (height - margin.top - margin.bottom);
   const grid = ticks(yMax).map(
     (y) =>
-      `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${px(scaleY(y))}" y2="${px(scaleY(y))}"/>` +
-      `<text class="tick" x="${margin.left - 8}" y="${px(scaleY(y) + 4)}" text-anchor="end">${compact(y)}</text>`,
+      line(margin.left, scaleY(y), width - margin.right, scaleY(y), 'grid') +
+      text(margin.left - 8, scaleY(y) + 4, compact(y), { class: 'tick', 'text-anchor': 'end' }),
   );
-  const marks = xTicks(plot.xScale, xs).map(
-    (x) =>
-      `<text class="tick" x="${px(scaleX(x))}" y="${height - margin.bottom + 18}" text-anchor="middle">${compact(x)}</text>`,
+  const marks = xTicks(plot.xScale, xs).map((x) =>
+    text(scaleX(x), height - margin.bottom + 18, compact(x), { class: 'tick', 'text-anchor': 'middle' }),
   );
   const lines = plot.series.map(({ points }, i) => {
-    const path = points.map(({ x, y }, k) => `${k === 0 ? 'M' : 'L'}${px(scaleX(x))} ${px(scaleY(y))}`).join('');
-    const dots = plot.dots
-      ? points.map(
-          ({ x, y, label }) =>
-            `<circle class="dot c${i % colours}" cx="${px(scaleX(x))}" cy="${px(scaleY(y))}" r="4.5"><title>${escape(label)}</title></circle>`,
-        )
-      : [];
-    return `<path class="line c${i % colours}" d="${path}"/>${dots.join('')}`;
+    const colour = `c${i % colours}`;
+    const steps = points.map(({ x, y }, k) => `${k === 0 ? 'M' : 'L'}${px(scaleX(x))} ${px(scaleY(y))}`);
+    const dots = points.map(({ x, y, label }) =>
+      element('circle', { class: `dot ${colour}`, cx: scaleX(x), cy: scaleY(y), r: 4.5 }, tooltip(label)),
+    );
+    return element('path', { class: `line ${colour}`, d: steps.join('') }) + (plot.dots ? dots.join('') : '');
   });
-  const body = [
-    ...grid,
-    ...marks,
-    `<text class="axis" x="${(margin.left + width - margin.right) / 2}" y="${height - 8}" text-anchor="middle">${escape(plot.xLabel)}</text>`,
-    `<text class="axis" transform="translate(14 ${(height - margin.bottom + margin.top) / 2}) rotate(-90)" text-anchor="middle">${escape(plot.yLabel)}</text>`,
-    ...lines,
-  ];
+  const axis = { class: 'axis', 'text-anchor': 'middle' };
+  const middle = (height - margin.bottom + margin.top) / 2;
   return figure(
     plot.title,
     plot.series.map(({ name }) => name),
-    svg(width, height, plot.title, body),
+    drawing(
+      width,
+      height,
+      plot.title,
+      ...grid,
+      ...marks,
+      text((margin.left + width - margin.right) / 2, height - 8, plot.xLabel, axis),
+      text(0, 0, plot.yLabel, { ...axis, transform: `translate(14 ${middle}) rotate(-90)` }),
+      ...lines,
+    ),
   );
 }
 
@@ -75,39 +78,35 @@ export function barPlot(title: string, bars: readonly Bar[]): string {
   const groups = [...new Set(bars.map(({ group }) => group))];
   const most = Math.max(...bars.map(({ value }) => value));
   const left = 12;
-  const room = width - left - 150;
+  const longest = width - left - 150;
   const rows: string[] = [];
   let y = 4;
   for (const group of groups) {
-    rows.push(`<text class="group" x="${left}" y="${y + 14}">${escape(group)}</text>`);
+    rows.push(text(left, y + 14, group, { class: 'group' }));
     y += 24;
     for (const { name, value, label } of bars.filter((bar) => bar.group === group)) {
-      const length = Math.max(2, (value / most) * room);
+      const length = Math.max(2, (value / most) * longest);
+      const colour = `c${names.indexOf(name) % colours}`;
       rows.push(
-        `<rect class="bar c${names.indexOf(name) % colours}" x="${left}" y="${y}" width="${px(length)}" height="16" rx="3"><title>${escape(`${name}: ${label}`)}</title></rect>`,
-        `<text class="value" x="${px(left + length + 8)}" y="${y + 12.5}">${escape(label)}</text>`,
+        element(
+          'rect',
+          { class: `bar ${colour}`, x: left, y, width: length, height: 16, rx: 3 },
+          tooltip(`${name}: ${label}`),
+        ),
+        text(left + length + 8, y + 12.5, label, { class: 'value' }),
       );
       y += 22;
     }
     y += 10;
   }
-  return figure(title, names, svg(width, y, title, rows));
-}
-
-export function escape(text: string): string {
-  return text.replace(
-    /[&<>"]/g,
-    (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character]!,
-  );
+  return figure(title, names, drawing(width, y, title, ...rows));
 }
 
 function figure(title: string, names: readonly string[], content: string): string {
-  const legend = names.map((name, i) => `<li><span class="key c${i % colours}"></span>${escape(name)}</li>`).join('');
-  return `<figure><figcaption>${escape(title)}</figcaption><ul class="legend">${legend}</ul>${content}</figure>`;
-}
-
-function svg(wide: number, high: number, title: string, body: readonly string[]): string {
-  return `<svg viewBox="0 0 ${wide} ${high}" role="img" aria-label="${escape(title)}">${body.join('')}</svg>`;
+  const legend = names
+    .map((name, i) => `<li><span class="key c${i % colours}"></span>${escapeXml(name)}</li>`)
+    .join('');
+  return `<figure><figcaption>${escapeXml(title)}</figcaption><ul class="legend">${legend}</ul>${content}</figure>`;
 }
 
 function xScale(kind: Plot['xScale'], xs: readonly number[]): (x: number) => number {

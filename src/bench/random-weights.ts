@@ -1,4 +1,5 @@
 import { probit } from 'simple-statistics';
+import { randomBits } from '../random.js';
 
 /** Elements of a chunk: 8 MiB. */
 const chunkElements = 2 ** 22;
@@ -11,21 +12,17 @@ export function bf16One(count: number): Buffer {
 }
 
 /**
- * Normal bf16 numbers of mean 0 and standard deviation 0.02, little-endian, in chunks that share one buffer. Each is one
- * of the normal distribution's 65,536 quantiles, drawn by 16 random bits: a table look-up an element.
+ * Normal bf16 numbers of mean 0 and standard deviation 0.02, little-endian, in chunks that share one buffer. Each is
+ * one of the normal distribution's 65,536 quantiles, drawn by 16 random bits: a table look-up an element.
  */
 export function* randomBf16(count: number, seed: number): Generator<Buffer> {
   const table = quantiles();
   const chunk = new Uint16Array(Math.min(count, chunkElements));
-  let state = seed >>> 0;
+  const random = randomBits(seed);
   for (let done = 0; done < count; done += chunkElements) {
     const length = Math.min(chunkElements, count - done);
     for (let i = 0; i < length; i += 2) {
-      // mulberry32, as in seededRandom(), inlined: it runs once for every two weights.
-      state = (state + 0x6d2b79f5) | 0;
-      let bits = Math.imul(state ^ (state >>> 15), state | 1);
-      bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
-      bits ^= bits >>> 14;
+      const bits = random();
       chunk[i] = table[bits & 0xffff]!;
       if (i + 1 < length) chunk[i + 1] = table[bits >>> 16]!;
     }

@@ -1,4 +1,5 @@
-import { barPlot, escape, linePlot, type Bar, type Series } from './plot.js';
+import { escapeXml } from '../svg.js';
+import { barPlot, linePlot, type Bar, type Series } from './plot.js';
 import { reportStyle } from './report-style.js';
 import type { RunReport } from './result.js';
 import { describeLengths, number, percent } from './summary.js';
@@ -19,11 +20,11 @@ export function renderReport(reports: readonly RunReport[]): string {
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>zrank-bench</title>
+<title>zrank bench</title>
 <style>${reportStyle}</style>
 <main>
-<h1>zrank-bench</h1>
-<p class="lead">${escape(modelName(reports[0]!))} on ${escape(machine.gpu ?? machine.cpu)}, ${machine.cores} cores</p>
+<h1>zrank bench</h1>
+<p class="lead">${escapeXml(`${modelName(reports[0]!)} on ${machine.gpu ?? machine.cpu}, ${machine.cores} cores`)}</p>
 ${tiles(reports)}
 <h2>Plots</h2>
 <div class="plots">${plots.join('')}</div>
@@ -53,7 +54,8 @@ function tiles(reports: readonly RunReport[]): string {
     [percent(result.mfu), 'of the GEMM peak'],
     [`${number(result.peakRssBytes / 2 ** 20)} MiB`, 'peak RSS'],
   ];
-  return `<div class="tiles">${entries.map(([value, name]) => `<div class="tile"><b>${value}</b><span>${name}</span></div>`).join('')}</div>`;
+  const shown = entries.map(([value, name]) => `<div class="tile"><b>${value}</b><span>${name}</span></div>`);
+  return `<div class="tiles">${shown.join('')}</div>`;
 }
 
 /** The workload apart from its concurrency, in a few words. */
@@ -72,7 +74,9 @@ function throughputByLength(reports: readonly RunReport[]): string {
     (report) => ({
       x: Math.round(report.meanPromptTokens),
       y: report.result.tokensPerSecond,
-      label: `${workload(report)}: ${number(report.result.tokensPerSecond)} tokens/s, ${number(report.result.pairsPerSecond)} pairs/s`,
+      label:
+        `${workload(report)}: ${number(report.result.tokensPerSecond)} tokens/s, ` +
+        `${number(report.result.pairsPerSecond)} pairs/s`,
     }),
   );
   return linePlot({
@@ -160,7 +164,7 @@ function comparison(reports: readonly RunReport[]): string {
 
 function table(reports: readonly RunReport[]): string {
   const columns: [string, (report: RunReport) => string][] = [
-    ['run', (report) => escape(runName(report))],
+    ['run', (report) => escapeXml(runName(report))],
     ['pairs/s', ({ result }) => number(result.pairsPerSecond)],
     ['tokens/s', ({ result }) => number(result.tokensPerSecond)],
     ['computed/s', ({ result }) => number(result.computedTokensPerSecond)],
@@ -196,7 +200,8 @@ function details(reports: readonly RunReport[]): string {
     ],
     [
       'device, precision',
-      `${settings.device}, ${settings.precision}; ${settings.threads} threads, workers: ${settings.workers ?? 'default'}`,
+      `${settings.device}, ${settings.precision}; ` +
+        `${settings.threads} threads, workers: ${settings.workers ?? 'default'}`,
     ],
     [
       'calls',
@@ -210,7 +215,8 @@ function details(reports: readonly RunReport[]): string {
     ],
     ...unavailable(reports),
   ];
-  return `<dl>${entries.map(([name, value]) => `<dt>${escape(name)}</dt><dd>${escape(value)}</dd>`).join('')}</dl>`;
+  const items = entries.map(([name, value]) => `<dt>${escapeXml(name)}</dt><dd>${escapeXml(value)}</dd>`);
+  return `<dl>${items.join('')}</dl>`;
 }
 
 function unavailable(reports: readonly RunReport[]): [string, string][] {

@@ -27,7 +27,7 @@ export interface BenchResult {
   loadSeconds: number;
   /** How late timers fire while zrank works: the 99th percentile. */
   eventLoopDelayMs: number;
-  against: Comparison[];
+  against: OpponentResult[];
   machine: Machine;
   versions: Record<string, string>;
   /** As carried out: device, precision and attention are those that `auto` chose. */
@@ -37,7 +37,7 @@ export interface BenchResult {
 }
 
 /** zrank beside one other; null where that one could not run. */
-export interface Comparison {
+export interface OpponentResult {
   name: string;
   pairsPerSecond: number | null;
   /** How many times zrank's throughput is the other's: the median over pairs of runs on the same calls. */

@@ -9,9 +9,9 @@ import { GemmPeak } from './gemm-peak.js';
 import { measureInvariance } from './invariance.js';
 import { describeMachine, ownVersions } from './machine.js';
 import { PeerProcess } from './peer-process.js';
-import type { BenchResult, Comparison, RunReport } from './result.js';
+import type { BenchResult, OpponentResult, RunReport } from './result.js';
 import { ServerContender } from './server-contender.js';
-import type { Log, RunSettings, Secrets } from './settings.js';
+import { isUrl, type Log, type RunSettings, type Secrets } from './settings.js';
 import { makeCalls, type Call } from './workload.js';
 import { ZrankContender } from './zrank-contender.js';
 
@@ -79,7 +79,7 @@ async function measure(
     tokensPerSecond: engine.tokens / seconds,
     computedTokensPerSecond: engine.computedTokens / seconds,
     latencyMs: { p50: quantile(latenciesMs, 0.5), p95: quantile(latenciesMs, 0.95), p99: quantile(latenciesMs, 0.99) },
-    idle: Math.max(0, 1 - engine.computeSeconds / (seconds * lanes(settings))),
+    idle: Math.max(0, 1 - engine.computeSeconds / (seconds * parallelBatches(settings))),
     paddingWaste: Math.max(0, 1 - engine.tokens / engine.paddedTokens),
     tokensSaved: Math.max(0, engine.tokens - engine.computedTokens),
     flops,
@@ -87,9 +87,9 @@ async function measure(
     peakRssBytes,
     loadSeconds: zrank.loadSeconds,
     eventLoopDelayMs: quantile(delays, 0.99),
-    against: compare(settings.against, blocks, opponents),
+    against: opponentResults(settings.against, blocks, opponents),
     machine: await describeMachine(settings.device, peak),
-    versions: Object.assign({}, await ownVersions(), ...opponents.map(({ versions }) => versions)),
+    versions: Object.assign({}, ownVersions(), ...opponents.map(({ versions }) => versions)),
     settings,
     ...(invariance !== undefined && { invariance }),
   };
@@ -115,7 +115,7 @@ async function openPeak({ device, precision, threads }: RunSettings, log: Log): 
 }
 
 /** How many batches are computed at once: one a GPU, one a worker of the CPU. */
-function lanes({ device, workers, threads }: RunSettings): number {
+function parallelBatches({ device, workers, threads }: RunSettings): number {
   return device === 'cpu'
     ? splitThreads({ threads, ...(workers !== null && { workers }) }).workers
     : device.split(',').length;
@@ -139,14 +139,10 @@ async function openOpponents(settings: RunSettings, secrets: Secrets, log: Log) 
   return { opponents, unavailable };
 }
 
-export function isUrl(name: string): boolean {
-  return /^https?:\/\//.test(name);
-}
-
 /**
  * Runs the calls. Alone, zrank is kept at its concurrency throughout; beside others, as many calls as are in flight at
- * once form a block, which each contender runs in turn, so that all see the machine in the same state. Who begins changes
- * from block to block.
+ * once form a block, which each contender runs in turn, so that all see the machine in the same state. Who begins
+ * changes from block to block.
  */
 async function runBlocks(
   settings: RunSettings,
@@ -198,7 +194,11 @@ async function watched(work: () => Promise<Timing>, delays: number[]): Promise<T
   return timing;
 }
 
-function compare(names: readonly string[], blocks: readonly Block[], opponents: readonly Contender[]): Comparison[] {
+function opponentResults(
+  names: readonly string[],
+  blocks: readonly Block[],
+  opponents: readonly Contender[],
+): OpponentResult[] {
   return names.map((name) => {
     const k = opponents.findIndex((opponent) => opponent.name === name);
     if (k < 0) return { name, pairsPerSecond: null, ratio: null };

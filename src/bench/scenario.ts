@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { readJsonIfPresent } from '../json.js';
 import { ZrankError } from '../error.js';
+import { packageFolder } from '../package.js';
 
 /** Lengths in tokens, ends included. */
 export type Lengths =
@@ -26,19 +26,18 @@ export interface Scenario {
   warmups: number;
 }
 
-const folder = fileURLToPath(new URL('../../bench/scenarios', import.meta.url));
+const folder = join(packageFolder, 'bench/scenarios');
 
-export async function scenarioNames(): Promise<string[]> {
-  return (await readdir(folder))
-    .filter((name) => name.endsWith('.json'))
-    .map((name) => name.slice(0, -'.json'.length))
-    .sort();
-}
+export const scenarioNames: readonly string[] = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .map((name) => name.slice(0, -'.json'.length))
+  .sort();
 
 /** The scenario of bench/scenarios. Throws INVALID_ARGUMENT for a name that is none. */
 export async function readScenario(name: string): Promise<Scenario> {
-  const names = await scenarioNames();
-  if (!names.includes(name)) throw ZrankError.argument('the scenario', `one of ${names.join(', ')}`, name);
+  if (!scenarioNames.includes(name)) {
+    throw ZrankError.argument('the scenario', `one of ${scenarioNames.join(', ')}`, name);
+  }
   return (await readJsonIfPresent(join(folder, `${name}.json`))) as unknown as Scenario;
 }
 

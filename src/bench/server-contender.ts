@@ -85,7 +85,10 @@ export class ServerContender implements Contender {
   }
 }
 
-/** Finds out what a server speaks: by --dialect, by the path of the URL, by TEI's /info or vLLM's /v1/models, else Cohere's. */
+/**
+ * Finds out what a server speaks: by --dialect, by the path of the URL, by TEI's /info or vLLM's /v1/models, else
+ * Cohere's.
+ */
 async function identify(given: URL, settings: RunSettings, headers: Record<string, string>): Promise<Server> {
   const byPath = ['/v1/models/rerank', '/v2/rerank', '/v1/rerank', '/rerank'].find((path) =>
     given.pathname.endsWith(path),

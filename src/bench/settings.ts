@@ -45,3 +45,8 @@ export interface Secrets {
 
 /** Where a run reports what it is doing, a line at a time. */
 export type Log = (message: string) => void;
+
+/** Whether a contender is a server. */
+export function isUrl(name: string): boolean {
+  return /^https?:\/\//.test(name);
+}

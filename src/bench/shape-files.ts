@@ -1,4 +1,12 @@
-import type { Shape } from './shape.js';
+/** The sizes of a network. */
+export interface ModelShape {
+  hiddenSize: number;
+  intermediateSize: number;
+  layers: number;
+  heads: number;
+  keyValueHeads: number;
+  headDim: number;
+}
 
 const vocabularySize = 151_936;
 
@@ -14,7 +22,7 @@ const chatTemplate = [
  * The files beside weights and tokenizer, in zerank-2's layout. sentence-transformers heeds 1_LogitScore only where
  * model_type says CrossEncoder, and ends the prompt with the assistant's turn only where processing_kwargs say so.
  */
-export function checkpointFiles(shape: Shape, trueTokenId: number): Record<string, string> {
+export function checkpointFiles(shape: ModelShape, trueTokenId: number): Record<string, string> {
   const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
   return {
     'config.json': json({

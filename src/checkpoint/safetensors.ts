@@ -132,8 +132,9 @@ function parseHeader(text: string, path: string, dataStart: number, fileSize: nu
 /** The bytes before the data of a file whose tensors stand in this order without gaps. */
 export function safetensorsHeader(
   tensors: readonly { name: string; shape: readonly number[]; dtype: Dtype }[],
+  metadata?: Readonly<Record<string, string>>,
 ): Buffer {
-  const entries: Record<string, unknown> = {};
+  const entries: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
   let offset = 0;
   for (const { name, shape, dtype } of tensors) {
     const end = offset + byteLength(shape, dtype);

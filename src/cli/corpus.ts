@@ -67,7 +67,10 @@ async function readTextFile(path: string): Promise<{ content: string } | { reaso
   }
 }
 
-/** Cuts a text into passages of whole paragraphs, parted by blank lines; a paragraph that is too long is cut at line or sentence ends. */
+/**
+ * Cuts a text into passages of whole paragraphs, parted by blank lines; a paragraph that is too long is cut at line or
+ * sentence ends.
+ */
 export function* passages(content: string, name: string): Generator<CorpusDocument> {
   let passage = '';
   let start = 1;

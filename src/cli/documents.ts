@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
+import { fileError, type Line, lineError, lineMismatch } from '../evaluation/lines.js';
 import { isObject } from '../json.js';
-import { ZrankError } from '../error.js';
 
 export interface DocumentLine {
   text: string;
@@ -15,32 +15,29 @@ export async function readInput(path: string): Promise<string> {
   return text.replace(/^\uFEFF/, '');
 }
 
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'FILE_NOT_FOUND' : 'FILE_UNREADABLE';
-    throw new ZrankError(code, `${path} cannot be read: ${(cause as Error).message}`, { cause });
-  }
+function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw fileError(path, 'read', cause);
+  });
 }
 
 /**
- * Documents of a file: a .jsonl file has a string or an object with `text` and perhaps `id` or `_id` and `title` on each line, any
- * other a document a line. Standard input is JSON lines if its first line is.
+ * Documents of a file: a .jsonl file has a string or an object with `text` and perhaps `id` or `_id` and `title` on
+ * each line, any other a document a line. Standard input is JSON lines if its first line is.
  */
 export async function readDocuments(path: string): Promise<DocumentLine[]> {
-  const lines = (await readInput(path)).split(/\r?\n/).map((line, i) => ({ line, number: i + 1 }));
-  const filled = lines.filter(({ line }) => line.trim() !== '');
-  const isJson = path.endsWith('.jsonl') || (path === '-' && /^\s*["{]/.test(filled[0]?.line ?? ''));
-  return filled.map(({ line, number }) => (isJson ? parseLine(line, `${path}:${number}`) : { text: line }));
+  const lines = (await readInput(path)).split(/\r?\n/).map((text, i): Line => ({ path, number: i + 1, text }));
+  const filled = lines.filter(({ text }) => text.trim() !== '');
+  const isJson = path.endsWith('.jsonl') || (path === '-' && /^\s*["{]/.test(filled[0]?.text ?? ''));
+  return filled.map((line) => (isJson ? parseLine(line) : { text: line.text }));
 }
 
-function parseLine(line: string, where: string): DocumentLine {
+function parseLine(line: Line): DocumentLine {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = JSON.parse(line.text);
   } catch (cause) {
-    throw new ZrankError('JSON_INVALID', `${where} is not JSON: ${(cause as Error).message}`, { cause });
+    throw lineError(line, 'JSON_INVALID', (cause as Error).message, { cause });
   }
   if (typeof value === 'string') return { text: value };
   if (isObject(value) && typeof value['text'] === 'string') {
@@ -52,5 +49,5 @@ function parseLine(line: string, where: string): DocumentLine {
       ...(typeof title === 'string' && { title }),
     };
   }
-  throw new ZrankError('DATA_INVALID', `${where}: expected a string or an object with the string "text"`);
+  throw lineMismatch(line, 'a string or an object with the string "text"', line.text);
 }

@@ -1,12 +1,8 @@
-import { readdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
-import { ZrankError } from '../error.js';
 import type { BeirDataset } from '../evaluation/beir.js';
-import { compare, type Comparison } from '../evaluation/compare.js';
+import type { Comparison } from '../evaluation/compare.js';
+import { compareRuns, poolRuns } from '../evaluation/compare-runs.js';
 import type { Convention } from '../evaluation/conventions.js';
-import { evaluate } from '../evaluation/evaluate.js';
-import type { ScoreTable } from '../evaluation/score-table.js';
-import type { Benchmark } from '../retrieval/benchmark.js';
+import type { RerankingEvaluation } from '../retrieval/evaluate-reranking.js';
 
 /** What an evaluation was made with. */
 export interface Setting {
@@ -18,12 +14,10 @@ export interface Setting {
   measures: readonly string[];
 }
 
-export interface DatasetResult {
+export interface DatasetResult extends RerankingEvaluation {
   name: string;
-  dataset: BeirDataset;
-  benchmark: Benchmark;
-  /** Of each measure, in their order. */
-  comparisons: readonly Comparison[];
+  /** The texts of the queries, by id. */
+  queries: BeirDataset['queries'];
 }
 
 export interface Summary {
@@ -33,51 +27,14 @@ export interface Summary {
   overall: readonly Comparison[];
 }
 
-/**
- * The BEIR folders that DATASET names: itself, or else those in it, by name.
- *
- * @throws ZrankError FILE_NOT_FOUND
- */
-export async function findDatasets(folder: string): Promise<{ name: string; folder: string }[]> {
-  if (await isBeirFolder(folder)) return [{ name: basename(resolve(folder)), folder }];
-  const names = await readdir(folder).catch((cause: unknown) => {
-    throw new ZrankError('FILE_NOT_FOUND', `there is no folder ${folder}`, { cause });
-  });
-  const found: { name: string; folder: string }[] = [];
-  for (const name of names.sort()) {
-    if (await isBeirFolder(join(folder, name))) found.push({ name, folder: join(folder, name) });
-  }
-  if (found.length === 0)
-    throw new ZrankError('FILE_NOT_FOUND', `${folder} is no BEIR folder and holds none: there is no corpus.jsonl`);
-  return found;
-}
-
-/** Compares the runs before and after reranking, on each measure. */
-export function compareRuns(
-  qrels: ScoreTable,
-  before: ScoreTable,
-  after: ScoreTable,
-  { measures, convention }: Setting,
-): Comparison[] {
-  const evaluations = [before, after].map((run) => evaluate(qrels, run, { measures, convention, complete: true }));
-  return measures.map((measure) => compare(evaluations[0]!, evaluations[1]!, measure));
-}
-
 export function summarize(setting: Setting, datasets: readonly DatasetResult[]): Summary {
-  const [first] = datasets;
-  if (datasets.length === 1) return { setting, datasets, overall: first!.comparisons };
-  const pool = (table: (result: DatasetResult) => ScoreTable): ScoreTable =>
-    new Map(
-      datasets.flatMap((result) =>
-        [...table(result)].map(([query, documents]) => [`${result.name}/${query}`, documents]),
-      ),
-    );
-  const overall = compareRuns(
-    pool(({ dataset }) => dataset.qrels),
-    pool(({ benchmark }) => benchmark.before),
-    pool(({ benchmark }) => benchmark.after),
-    setting,
-  );
+  const overall =
+    datasets.length === 1
+      ? datasets[0]!.comparisons
+      : compareRuns(poolRuns(datasets.map((result) => [result.name, result])), {
+          measures: setting.measures,
+          convention: setting.convention,
+        });
   return { setting, datasets, overall };
 }
 
@@ -88,10 +45,10 @@ export function summaryJson({ setting, datasets, overall }: Summary): object {
     Object.fromEntries(comparisons.map(({ measure, differences: _, ...values }) => [measure, values]));
   return {
     ...settings,
-    datasets: datasets.map(({ name, dataset, benchmark: { documents, pairs, seconds }, comparisons }) => ({
+    datasets: datasets.map(({ name, queries, documents, pairs, seconds, comparisons }) => ({
       name,
       documents,
-      queries: dataset.queries.size,
+      queries: queries.size,
       pairs,
       seconds,
       measures: figures(comparisons),
@@ -126,8 +83,4 @@ function tableRow(name: string, { before, after, change, interval, pValue, diffe
 
 function signed(value: number): string {
   return `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`;
-}
-
-async function isBeirFolder(folder: string): Promise<boolean> {
-  return (await stat(join(folder, 'corpus.jsonl')).catch(() => undefined))?.isFile() ?? false;
 }

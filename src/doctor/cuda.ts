@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { Addon, CudaDevice } from '../addon.js';
+import { nvidiaGpus, type NvidiaGpu } from '../devices/nvidia-smi.js';
 import {
   cudaProviderFolder,
   cudaProviderName,
@@ -32,10 +31,7 @@ export interface CudaReport {
     /** Version of the kernel's part, of /proc/driver/nvidia/version. */
     kernelModule: string | null;
   };
-  /** null where there is no nvidia-smi or it fails. Its order may differ from CUDA's. */
-  nvidiaSmi:
-    | { name: string; totalMemory: number; freeMemory: number; computeCapability: string; driver: string }[]
-    | null;
+  nvidiaSmi: NvidiaGpu[] | null;
   /** Python packages onnxruntime-gpu, nearest first. */
   wheels: GpuWheel[];
   /** The CUDA provider that is used, or would be with a driver. */
@@ -52,7 +48,7 @@ export async function examineCuda(addon: Addon | null): Promise<CudaReport> {
     findHardware(),
     askDriver(),
     readKernelModule(),
-    askNvidiaSmi(),
+    nvidiaGpus(),
     tryDevice('cuda'),
   ]);
   const wheels = [...gpuWheels()];
@@ -98,32 +94,4 @@ async function findHardware(): Promise<boolean | null> {
 async function readKernelModule(): Promise<string | null> {
   const text = await readFile('/proc/driver/nvidia/version', 'utf8').catch(() => '');
   return /Kernel Module\D*([\d.]+)/.exec(text)?.[1] ?? null;
-}
-
-async function askNvidiaSmi(): Promise<CudaReport['nvidiaSmi']> {
-  const query = 'name,memory.total,memory.free,compute_cap,driver_version';
-  try {
-    const { stdout } = await promisify(execFile)(
-      'nvidia-smi',
-      [`--query-gpu=${query}`, '--format=csv,noheader,nounits'],
-      { timeout: 20_000 },
-    );
-    return stdout
-      .trim()
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => {
-        const [name = '', total, free, computeCapability = '', driver = ''] = line.split(', ');
-        return {
-          name,
-          totalMemory: Number(total) * 2 ** 20,
-          freeMemory: Number(free) * 2 ** 20,
-          computeCapability,
-          driver,
-        };
-      });
-  } catch {
-    // Machines without NVIDIA's tools have none; libcuda.so.1 is asked all the same.
-    return null;
-  }
 }

@@ -1,48 +1,19 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { addonPath, loadAddon } from '../addon.js';
 import { openAddon } from '../libraries/open-addon.js';
-import { examineCuda, type CudaReport } from './cuda.js';
-import { examineModels, type ModelsReport } from './models.js';
-import { describeSystem, findProblems, type Problem } from './problems.js';
-import { tryDevice, type Trial } from './trial.js';
-import { examineWebGpu, type WebGpuReport } from './webgpu.js';
-
-/** What zrank found on this machine. Keys are stable; null is what was not found. */
-export interface Diagnosis {
-  /** Whether a model runs on some device. */
-  ok: boolean;
-  zrank: { version: string; folder: string };
-  node: { version: string; platform: string };
-  addon: { path: string; failure: string | null };
-  onnxRuntime: {
-    /** What named it. */
-    from: 'ZRANK_ONNXRUNTIME' | 'onnxruntime-node';
-    path: string | null;
-    version: string | null;
-    /** Compiled in; the one of CUDA is a library of its own. */
-    providers: string[];
-    failure: string | null;
-  };
-  /** Instruction sets are those that zrank's kernels use; without any, ONNX Runtime multiplies. */
-  cpu: { model: string; cores: number; instructionSets: string[]; missingInstructionSets: string[]; trial: Trial };
-  cuda: CudaReport;
-  webgpu: WebGpuReport;
-  models: ModelsReport;
-  /** What keeps a device from running, each with the command that mends it. */
-  problems: Problem[];
-}
+import { packageFolder, version } from '../package.js';
+import { examineCuda } from './cuda.js';
+import type { Diagnosis } from './diagnosis.js';
+import { examineModels } from './models.js';
+import { describeSystem, findProblems } from './problems.js';
+import { tryDevice } from './trial.js';
+import { examineWebGpu } from './webgpu.js';
 
 /**
- * Examines what zrank needs on this machine, and runs the embedded model on each kind of device, in processes of its own.
- * Takes a few seconds, on a software GPU some more. Never throws for what it finds.
+ * Examines what zrank needs on this machine, and runs the embedded model on each kind of device, in processes of its
+ * own. Takes a few seconds, on a software GPU some more. Never throws for what it finds.
  */
 export async function diagnose(): Promise<Diagnosis> {
-  const folder = fileURLToPath(new URL('../..', import.meta.url));
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const native = attempt(loadAddon);
   const opened = attempt(openAddon);
   const runtime = opened.value?.runtime();
@@ -56,7 +27,7 @@ export async function diagnose(): Promise<Diagnosis> {
   ]);
   const found = {
     ok: [cpu, cuda.trial, webgpu.trial].some(({ runs }) => runs),
-    zrank: { version, folder },
+    zrank: { version, folder: packageFolder },
     node: { version: process.versions.node, platform: `${process.platform}-${process.arch}` },
     addon: { path: addonPath, failure: native.failure },
     onnxRuntime: {

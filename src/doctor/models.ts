@@ -1,19 +1,13 @@
 import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join } from 'node:path';
 import { defaultCacheFolder } from '../checkpoint/cache-folder.js';
+import { embeddedModels } from '../package.js';
 
 export interface ModelsReport {
   embedded: { name: string; folder: string; found: boolean }[];
   /** Of converted weights and links. Symbolic links are not followed. */
   cache: { folder: string; bytes: number };
 }
-
-export const embeddedModel = fileURLToPath(new URL('../../models/zrank-tiny', import.meta.url));
-const embedded = {
-  'zrank-tiny': embeddedModel,
-  'zrank-tiny-retriever': fileURLToPath(new URL('../../models/zrank-tiny-retriever', import.meta.url)),
-};
 
 export async function examineModels(): Promise<ModelsReport> {
   const folder = defaultCacheFolder();
@@ -24,7 +18,11 @@ export async function examineModels(): Promise<ModelsReport> {
     );
   return {
     embedded: await Promise.all(
-      Object.entries(embedded).map(async ([name, path]) => ({ name, folder: path, found: await found(path) })),
+      Object.values(embeddedModels).map(async (path) => ({
+        name: basename(path),
+        folder: path,
+        found: await found(path),
+      })),
     ),
     cache: { folder, bytes: await sizeOf(folder) },
   };

@@ -2,15 +2,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { driverName } from '../libraries/cuda-libraries.js';
 import type { CudaReport } from './cuda.js';
-import type { Diagnosis } from './diagnose.js';
+import type { Diagnosis, Problem } from './diagnosis.js';
 import type { WebGpuReport } from './webgpu.js';
-
-export interface Problem {
-  about: 'addon' | 'onnxRuntime' | 'cpu' | 'cuda' | 'webgpu' | 'models';
-  problem: string;
-  /** The command that mends it; null where none is known. */
-  mend: string | null;
-}
 
 /** What the commands depend on. */
 export interface System {
@@ -78,7 +71,8 @@ function cudaProblems(cuda: CudaReport, onnxRuntime: Diagnosis['onnxRuntime'], s
   } else if (cuda.cuda !== null && parseFloat(driver.cudaVersion!) < cuda.cuda) {
     problems.push(
       problem(
-        `the driver serves CUDA ${driver.cudaVersion}, and the provider is built for CUDA ${cuda.cuda}: a newer driver is needed`,
+        `the driver serves CUDA ${driver.cudaVersion}, and the provider is built for CUDA ${cuda.cuda}: ` +
+          'a newer driver is needed',
         system.isContainer ? null : driverCommand(system),
       ),
     );

@@ -1,13 +1,14 @@
-// Runs the embedded model on the device that is named, its cache in the folder that is named, and prints what came of it as JSON: Trial of trial.ts.
+// Runs the embedded model on the device that is named, its cache in the folder that is named, and prints what came of
+// it as JSON: Trial of trial.ts.
 
 import { ZrankError } from '../error.js';
 import { Reranker, type LoadOptions } from '../reranker.js';
-import { embeddedModel } from './models.js';
+import { embeddedModels } from '../package.js';
 import type { Trial } from './trial.js';
 
 async function run({ device, cacheFolder }: Pick<LoadOptions, 'device' | 'cacheFolder'>): Promise<Trial> {
   try {
-    await using reranker = await Reranker.load(embeddedModel, { device, cacheFolder });
+    await using reranker = await Reranker.load(embeddedModels.reranker, { device, cacheFolder });
     await reranker.predict([['how do I keep bread fresh', 'Keep bread fresh in a paper bag.']]);
     const { precision, attention } = reranker.placement;
     return { runs: true, precision, attention, failure: null };

@@ -28,7 +28,7 @@ function openLoader(addon: Addon | null): WebGpuReport['loader'] {
   }
 }
 
-/** https://github.com/KhronosGroup/Vulkan-Loader/blob/main/docs/LoaderDriverInterface.md, "Driver Discovery on Linux" */
+/** "Driver Discovery on Linux" of docs/LoaderDriverInterface.md in https://github.com/KhronosGroup/Vulkan-Loader */
 async function vulkanDrivers(): Promise<string[]> {
   const { env } = process;
   const list = (paths: string | undefined) => (paths ?? '').split(delimiter).filter(Boolean);
@@ -39,9 +39,9 @@ async function vulkanDrivers(): Promise<string[]> {
     env['XDG_DATA_HOME'] || join(homedir(), '.local/share'),
     ...list(env['XDG_DATA_DIRS'] || '/usr/local/share:/usr/share'),
   ];
-  const places = list(env['VK_DRIVER_FILES'] || env['VK_ICD_FILENAMES']);
-  const searched = places.length
-    ? places
+  const named = list(env['VK_DRIVER_FILES'] || env['VK_ICD_FILENAMES']);
+  const searched = named.length
+    ? named
     : [...list(env['VK_ADD_DRIVER_FILES']), ...roots.map((root) => join(root, 'vulkan/icd.d'))];
   return [...new Set((await Promise.all(searched.map(manifests))).flat())];
 }

@@ -30,8 +30,8 @@ export interface BeirDataset {
   /**
    * The corpus, streamed from the file at each call. The checks that need all of it come at its end.
    *
-   * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DUPLICATE_ID; DATA_INVALID for a line that is not a
-   * document and for an empty corpus; UNKNOWN_ID where the qrels name documents that the corpus lacks
+   * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DUPLICATE_ID; DATA_INVALID for a line that is not
+   * a document and for an empty corpus; UNKNOWN_ID where the qrels name documents that the corpus lacks
    */
   documents(): AsyncGenerator<BeirDocument, void, undefined>;
 }
@@ -40,8 +40,8 @@ export interface BeirDataset {
  * Opens a folder in the layout of BEIR (Thakur et al., NeurIPS 2021): corpus.jsonl (`_id`, `title`, `text`),
  * queries.jsonl (`_id`, `text`) and qrels/SPLIT.tsv. Queries and qrels are read at once, the corpus when asked for.
  *
- * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DATA_INVALID, DUPLICATE_ID; UNKNOWN_ID where the qrels
- * name queries that queries.jsonl lacks
+ * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DATA_INVALID, DUPLICATE_ID; UNKNOWN_ID where the
+ * qrels name queries that queries.jsonl lacks
  */
 export async function openBeir(folder: string, options: BeirOptions = {}): Promise<BeirDataset> {
   const { split = 'test', unknownIds = 'error' } = options;

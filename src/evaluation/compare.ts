@@ -1,5 +1,6 @@
 import { mean, quantileSorted, sampleWithReplacement } from 'simple-statistics';
 import { ZrankError } from '../error.js';
+import { checkOptions, type Rule } from '../options.js';
 import type { Evaluation } from './evaluate.js';
 import { seededRandom } from '../random.js';
 
@@ -31,21 +32,34 @@ export interface Comparison {
   differences: ReadonlyMap<string, number>;
 }
 
+const isWhole = (value: unknown, least: number, most: number): boolean =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+
+export const compareRules = {
+  samples: { expected: 'a whole number from 1 to 2^24', test: (value) => isWhole(value, 1, 2 ** 24) },
+  seed: { expected: 'a whole number from 0 to 2^32 - 1', test: (value) => isWhole(value, 0, 2 ** 32 - 1) },
+  confidence: {
+    expected: 'a number between 0 and 1',
+    test: (value) => typeof value === 'number' && value > 0 && value < 1,
+  },
+} satisfies Record<string, Rule>;
+
 /**
  * Compares two evaluations of the same queries on one measure. Synchronous; the work is `samples` times the number of
  * queries.
  *
- * - `pValue`: Fisher's randomization test, as Smucker, Allan and Carterette (CIKM 2007) recommend it for retrieval. Were
- *   the two systems alike, each difference could as well have the other sign; the value is the share of sign patterns
- *   whose mean lies at least as far from 0 as the one seen. All patterns are counted where there are at most `samples`
- *   of them; otherwise `samples` are drawn and the one seen is added.
+ * - `pValue`: Fisher's randomization test, as Smucker, Allan and Carterette (CIKM 2007) recommend it for retrieval.
+ *   Were the two systems alike, each difference could as well have the other sign; the value is the share of sign
+ *   patterns whose mean lies at least as far from 0 as the one seen. All patterns are counted where there are at most
+ *   `samples` of them; otherwise `samples` are drawn and the one seen is added.
  * - `interval`: queries are drawn with replacement, and the quantiles of the means taken (Efron's percentile method;
  *   for retrieval Sakai, SIGIR 2006).
  *
- * Means, resampling and quantiles are those of simple-statistics. Its permutationTest is of no use here: it pools the two
- * samples and forgets which values belong to one query.
+ * Means, resampling and quantiles are those of simple-statistics. Its permutationTest is of no use here: it pools the
+ * two samples and forgets which values belong to one query.
  *
- * @throws ZrankError INVALID_ARGUMENT for an option, an unknown measure, or evaluations that are not of the same queries
+ * @throws ZrankError INVALID_ARGUMENT for an option, an unknown measure, or evaluations that are not of the same
+ * queries
  */
 export function compare(
   before: Evaluation,
@@ -53,7 +67,8 @@ export function compare(
   measure: string,
   options: CompareOptions = {},
 ): Comparison {
-  const { samples, seed, confidence } = checkOptions(options);
+  checkOptions('compare()', options, compareRules);
+  const { samples = 10_000, seed = 1, confidence = 0.95 } = options;
   const differences = differencesOf(before, after, measure);
   const values = [...differences.values()];
   const random = seededRandom(seed);
@@ -89,7 +104,8 @@ function differencesOf(before: Evaluation, after: Evaluation, measure: string): 
     if (!old || !now) {
       throw new ZrankError(
         'INVALID_ARGUMENT',
-        `only the evaluation ${old ? 'before' : 'after'} has query ${query}: compare needs the same queries, as with complete`,
+        `only the evaluation ${old ? 'before' : 'after'} has query ${query}: ` +
+          'compare needs the same queries, as with complete',
       );
     }
     differences.set(query, now[measure]! - old[measure]!);
@@ -115,8 +131,8 @@ function randomizationTest(values: number[], samples: number, random: () => numb
   // A difference of 0 has no sign to turn.
   const changed = values.filter((value) => value !== 0);
   // Sums of the same numbers in another arrangement of signs may differ in the last bits.
-  const slack = 1e-12 * changed.reduce((sum, value) => sum + Math.abs(value), 0);
-  const seen = Math.abs(changed.reduce((sum, value) => sum + value, 0)) - slack;
+  const tolerance = 1e-12 * changed.reduce((sum, value) => sum + Math.abs(value), 0);
+  const seen = Math.abs(changed.reduce((sum, value) => sum + value, 0)) - tolerance;
   const isExtreme = (turns: (index: number) => boolean): boolean => {
     let sum = 0;
     for (let i = 0; i < changed.length; i++) sum += turns(i) ? -changed[i]! : changed[i]!;
@@ -131,17 +147,4 @@ function randomizationTest(values: number[], samples: number, random: () => numb
   }
   for (let sample = 0; sample < samples; sample++) if (isExtreme(() => random() < 0.5)) extreme++;
   return (extreme + 1) / (samples + 1);
-}
-
-function checkOptions({ samples = 10_000, seed = 1, confidence = 0.95 }: CompareOptions): Required<CompareOptions> {
-  if (!Number.isInteger(samples) || samples < 1 || samples > 2 ** 24) {
-    throw ZrankError.argument('samples', 'a whole number from 1 to 2^24', samples);
-  }
-  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
-    throw ZrankError.argument('seed', 'a whole number from 0 to 2^32 - 1', seed);
-  }
-  if (!(confidence > 0 && confidence < 1)) {
-    throw ZrankError.argument('confidence', 'a number between 0 and 1', confidence);
-  }
-  return { samples, seed, confidence };
 }

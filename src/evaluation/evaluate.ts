@@ -34,8 +34,8 @@ export interface Evaluation {
 /**
  * Measures a run against judgements, query by query and in the mean.
  *
- * @throws ZrankError INVALID_ARGUMENT for an option; DATA_INVALID for a score that is NaN or a grade that is not a whole
- * number; UNKNOWN_ID where run and qrels have no query in common
+ * @throws ZrankError INVALID_ARGUMENT for an option; DATA_INVALID for a score that is NaN or a grade that is not a
+ * whole number; UNKNOWN_ID where run and qrels have no query in common
  */
 export function evaluate(qrels: Qrels, run: Run, options: EvaluateOptions = {}): Evaluation {
   const measures = (options.measures ?? defaultMeasures).map(parseMeasure);

@@ -148,7 +148,9 @@ function recall(ranking: JudgedRanking, k: number): number {
   return ranking.relevant === 0 ? 0 : relevantAmong(ranking, k) / ranking.relevant;
 }
 
-/** The share of the first k ranks that is relevant; k is the divisor even where fewer were retrieved. trec_eval m_P.c. */
+/**
+ * The share of the first k ranks that is relevant; k is the divisor even where fewer were retrieved. trec_eval m_P.c.
+ */
 function precision(ranking: JudgedRanking, k: number): number {
   return relevantAmong(ranking, k) / k;
 }

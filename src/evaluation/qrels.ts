@@ -43,7 +43,8 @@ export async function readQrels(path: string): Promise<Qrels> {
 /**
  * Writes TREC qrels, in the order of the maps.
  *
- * @throws ZrankError DATA_INVALID for an id with white space or a grade that is not a whole number; FILE_NOT_FOUND, FILE_UNREADABLE
+ * @throws ZrankError DATA_INVALID for an id with white space or a grade that is not a whole number; FILE_NOT_FOUND,
+ * FILE_UNREADABLE
  */
 export async function writeQrels(path: string, qrels: Qrels): Promise<void> {
   checkWritable(qrels, 'a whole number', Number.isInteger);

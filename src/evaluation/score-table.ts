@@ -34,7 +34,8 @@ export function refuseEmpty<Table extends ScoreTable>(table: Table, path: string
 }
 
 /**
- * Reads `{ query: { document: number } }`, the JSON form of pytrec_eval and ranx. Of a repeated key JSON keeps the last.
+ * Reads `{ query: { document: number } }`, the JSON form of pytrec_eval and ranx. Of a repeated key JSON keeps the
+ * last.
  *
  * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID; DATA_INVALID where a value is not fit
  */

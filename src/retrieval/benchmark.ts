@@ -1,7 +1,6 @@
 import { aFunction, anAbortSignal, aPositiveInteger, aString, checkOptions } from '../options.js';
 import type { BeirDataset, BeirDocument } from '../evaluation/beir.js';
 import type { Run } from '../evaluation/run.js';
-import type { RetrievedDocument } from './document-index.js';
 import { RetrieveAndRerank, type RerankedDocument, type RetrieveAndRerankOptions } from './pipeline.js';
 
 export type BenchmarkStage = 'index' | 'retrieve' | 'rerank';
@@ -11,7 +10,7 @@ export interface BenchmarkOptions {
   signal?: AbortSignal;
   /** Called as documents are indexed, whose number is not known before the end, and as queries are answered. */
   onProgress?: (progress: { stage: BenchmarkStage; completed: number; total?: number }) => void;
-  /** Queries that are reranked side by side, so that batches fill. @default 8 */
+  /** Queries that are retrieved and then reranked side by side, so that batches fill. @default 8 */
   concurrency?: number;
   /** What makes a document relevant, in words, as Reranker.rank() takes it. */
   instruction?: string;
@@ -31,11 +30,16 @@ export interface Benchmark {
   seconds: Readonly<Record<BenchmarkStage, number>>;
 }
 
-const rules = { signal: anAbortSignal, onProgress: aFunction, concurrency: aPositiveInteger, instruction: aString };
+export const benchmarkRules = {
+  signal: anAbortSignal,
+  onProgress: aFunction,
+  concurrency: aPositiveInteger,
+  instruction: aString,
+};
 
 /**
  * Indexes a dataset's corpus, retrieves candidates for each of its queries and reranks them. Both runs hold the
- * candidates only; give them to evaluate() and compare().
+ * candidates only.
  *
  * @param pipeline an empty retriever, a reranker, and the number of candidates
  * @throws ZrankError what the dataset, the retriever and the reranker throw
@@ -45,56 +49,55 @@ export async function benchmark(
   pipeline: RetrieveAndRerankOptions,
   options: BenchmarkOptions = {},
 ): Promise<Benchmark> {
-  checkOptions('benchmark()', options, rules);
+  checkOptions('benchmark()', options, benchmarkRules);
   const { signal, onProgress, concurrency = 8, instruction } = options;
-  const call = signal && { signal };
-  const road = new RetrieveAndRerank<BeirDocument>(pipeline);
-  const queries = [...dataset.queries];
-  const total = queries.length;
-  const clock = stopwatch();
+  const search = new RetrieveAndRerank<BeirDocument>(pipeline);
+  const total = dataset.queries.size;
+  const seconds = stopwatch();
 
-  const documents = await road.index(dataset.documents(), {
-    ...call,
+  const documents = await search.index(dataset.documents(), {
+    ...(signal && { signal }),
     onProgress: ({ indexed }) => onProgress?.({ stage: 'index', completed: indexed }),
   });
-  const index = clock();
+  const index = seconds();
 
-  const retrieved = new Map<string, RetrievedDocument<BeirDocument>[]>();
-  for (const [id, text] of queries) {
-    retrieved.set(id, await road.retrieve(text, call));
-    onProgress?.({ stage: 'retrieve', completed: retrieved.size, total });
-  }
-  const retrieve = clock();
-
-  // Every query has its place before its hits come, in whatever order.
-  const hits = new Map<string, RerankedDocument<BeirDocument>[]>(queries.map(([id]) => [id, []]));
-  const failure = new AbortController();
-  const rerankCall = {
-    signal: AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]),
-    ...(instruction !== undefined && { instruction }),
-  };
-  let completed = 0;
-  const waiting = queries.values();
-  const lanes = Array.from({ length: Math.min(concurrency, total) }, async () => {
-    for (const [id, text] of waiting) {
-      hits.set(id, await road.rerank(text, retrieved.get(id)!, rerankCall));
-      onProgress?.({ stage: 'rerank', completed: ++completed, total });
+  /** A result for each query, in the order of the queries. Where one fails, the others are aborted. */
+  const eachQuery = async <T>(
+    stage: BenchmarkStage,
+    work: (text: string, id: string, signal: AbortSignal) => Promise<T>,
+  ): Promise<Map<string, T>> => {
+    const failure = new AbortController();
+    const results = new Map<string, T>();
+    const waiting = dataset.queries.entries();
+    const workers = Array.from({ length: Math.min(concurrency, total) }, async () => {
+      // One each: Node.js warns of more than ten listeners on a signal.
+      const abort = AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]);
+      for (const [id, text] of waiting) {
+        results.set(id, await work(text, id, abort));
+        onProgress?.({ stage, completed: results.size, total });
+      }
+    });
+    try {
+      await Promise.all(workers);
+    } catch (error) {
+      failure.abort(error);
+      await Promise.allSettled(workers);
+      throw error;
     }
-  });
-  try {
-    await Promise.all(lanes);
-  } catch (error) {
-    failure.abort(error);
-    await Promise.allSettled(lanes);
-    throw error;
-  }
+    return new Map([...dataset.queries.keys()].map((id) => [id, results.get(id)!]));
+  };
+  const retrieved = await eachQuery('retrieve', (text, _, signal) => search.retrieve(text, { signal }));
+  const retrieve = seconds();
+  const hits = await eachQuery('rerank', (text, id, signal) =>
+    search.rerank(text, retrieved.get(id)!, { signal, ...(instruction !== undefined && { instruction }) }),
+  );
   return {
     documents,
     pairs: [...hits.values()].reduce((sum, { length }) => sum + length, 0),
     hits,
     before: toRun(hits, ({ retrievalScore }) => retrievalScore),
     after: toRun(hits, ({ logit }) => logit),
-    seconds: { index, retrieve, rerank: clock() },
+    seconds: { index, retrieve, rerank: seconds() },
   };
 }
 

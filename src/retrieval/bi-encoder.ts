@@ -23,8 +23,8 @@ export interface BiEncoderOptions {
 
 export interface EncodeTextsOptions {
   /**
-   * What the texts are: decides which of the model's prompts stands before each. @default neither, which takes the prompt
-   * that default_prompt_name names
+   * What the texts are: decides which of the model's prompts stands before each. @default neither, which takes the
+   * prompt that default_prompt_name names
    */
   kind?: 'query' | 'document';
   /** Ends the call with ABORTED. */
@@ -58,8 +58,8 @@ export class BiEncoder implements AsyncDisposable {
   }
 
   /**
-   * Loads a folder in the sentence-transformers layout: a Transformer with an ONNX file (onnx/model.onnx) and Pooling, or
-   * a StaticEmbedding, and perhaps Normalize. Throws a ZrankError that says what is wrong with the folder.
+   * Loads a folder in the sentence-transformers layout: a Transformer with an ONNX file (onnx/model.onnx) and Pooling,
+   * or a StaticEmbedding, and perhaps Normalize. Throws a ZrankError that says what is wrong with the folder.
    */
   static async load(folder: string, options: BiEncoderOptions = {}): Promise<BiEncoder> {
     if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
@@ -84,8 +84,8 @@ export class BiEncoder implements AsyncDisposable {
   }
 
   /**
-   * Encodes texts. Returns an embedding [dimensions] a text, in their order; all are views of one buffer, row after row.
-   * Throws SCORE_NOT_FINITE where an embedding is not made of finite numbers.
+   * Encodes texts. Returns an embedding [dimensions] a text, in their order; all are views of one buffer, row after
+   * row. Throws SCORE_NOT_FINITE where an embedding is not made of finite numbers.
    */
   async encode(texts: readonly string[], options: EncodeTextsOptions = {}): Promise<Float32Array[]> {
     checkOptions('encode()', options, encodeRules);

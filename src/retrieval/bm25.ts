@@ -23,10 +23,10 @@ export interface Bm25Options {
 }
 
 /** Lucene's list, which bm25s uses too. */
-export const englishStopWords: readonly string[] =
-  'a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with'.split(
-    ' ',
-  );
+export const englishStopWords: readonly string[] = (
+  'a an and are as at be but by for if in into is it no not of on or such that the their then there these they ' +
+  'this to was will with'
+).split(' ');
 
 const atLeastZero: Rule = {
   expected: 'a number of at least 0',
@@ -49,9 +49,9 @@ const rules = {
 const documentsPerTurn = 64;
 
 /**
- * Word search by BM25 (Robertson et al., TREC-3, 1994) on MiniSearch, with Lucene's idf ln(1 + (N - n + 0.5) / (n + 0.5))
- * and the parameters of bm25s; MiniSearch takes the number of different words for a document's length. In memory; a search
- * visits every document that shares a word with the query.
+ * Word search by BM25 (Robertson et al., TREC-3, 1994) on MiniSearch, with Lucene's idf ln(1 + (N - n + 0.5) / (n +
+ * 0.5)) and the parameters of bm25s; MiniSearch takes the number of different words for a document's length. In memory;
+ * a search visits every document that shares a word with the query.
  */
 export class Bm25 implements Retriever {
   readonly #index: MiniSearch<CorpusDocument>;

@@ -11,8 +11,8 @@ export interface IndexOptions {
   /** Documents that go to the retriever at once. @default 256 */
   batchSize?: number;
   /**
-   * What to do with documents that the retriever holds already, as after loading its index from a file: `error`, or `keep`
-   * what it holds and take the document. @default 'error'
+   * What to do with documents that the retriever holds already, as after loading its index from a file: `error`, or
+   * `keep` what it holds and take the document. @default 'error'
    */
   known?: 'error' | 'keep';
 }

@@ -14,8 +14,8 @@ export interface VectorIndexOptions {
   /** What a score is: the cosine of two vectors, or their dot product. @default 'cosine' */
   metric?: 'cosine' | 'dot';
   /**
-   * `exact` compares a query with every vector; `hnsw` walks a graph of near neighbours, which takes long to build, is fast
-   * for millions, and may miss some. @default 'exact'
+   * `exact` compares a query with every vector; `hnsw` walks a graph of near neighbours, which takes long to build, is
+   * fast for millions, and may miss some. @default 'exact'
    */
   algorithm?: 'exact' | 'hnsw';
   /** HNSW: links of a node. @default 16 */

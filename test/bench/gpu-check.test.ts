@@ -1,5 +1,6 @@
-// bench/gpu/check.sh --dry-run: every step on the CPU with a tiny network. Real: zrank, zrank-bench, ONNX Runtime's trace. Absent:
-// PyTorch, unless ZRANK_PYTHON names an interpreter that has sentence-transformers; its steps then say that they are missing.
+// bench/gpu/check.sh --dry-run: every step on the CPU with a tiny network. Real: zrank, zrank bench, ONNX Runtime's
+// trace. Absent: PyTorch, unless ZRANK_PYTHON names an interpreter that has sentence-transformers; its steps then say
+// that they are missing.
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -108,7 +109,7 @@ describe('the dry run', () => {
     const officials = { bf16: shifted(0.75), fp16: [null, ...shifted(0).slice(1)] };
     await writeFile(
       join(state, 'reference.json'),
-      JSON.stringify({ versions: { torch: '2' }, fp32: shifted(0.5), sentenceTransformers: officials }) + '\n',
+      `${JSON.stringify({ versions: { torch: '2' }, fp32: shifted(0.5), sentenceTransformers: officials })}\n`,
     );
     const { rerank } = await report('done');
     const {
@@ -118,7 +119,7 @@ describe('the dry run', () => {
     const rates = { ceiling: 4 * flops, flopsByRows: { 32: { layer: 4 * flops } } };
     await writeFile(
       join(state, 'gemm.json'),
-      JSON.stringify({ device: 'cpu', fp16: rates, bf16: rates, fp32: rates }) + '\n',
+      `${JSON.stringify({ device: 'cpu', fp16: rates, bf16: rates, fp32: rates })}\n`,
     );
 
     const { code, stderr } = await check('resumed', '--python', 'no-such-python');

@@ -1,5 +1,5 @@
-// zrank doctor as a child process, on this machine and on broken ones. Real: all but the wheels and NVIDIA's driver, which
-// are stand-ins without code (../runtime/cuda-machine.ts), and a Vulkan loader that crashes.
+// zrank doctor as a child process, on this machine and on broken ones. Real: all but the wheels and NVIDIA's driver,
+// which are stand-ins without code (../runtime/cuda-machine.ts), and a Vulkan loader that crashes.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -77,7 +77,8 @@ describe('CUDA', () => {
     [
       12,
       ['libcublas.so.12', 'libcufft.so.11', 'libcudart.so.12', 'libcudnn.so.9'],
-      "pip install 'nvidia-cublas-cu12==12.*' 'nvidia-cufft-cu12==11.*' 'nvidia-cuda-runtime-cu12==12.*' 'nvidia-cudnn-cu12==9.*'",
+      "pip install 'nvidia-cublas-cu12==12.*' 'nvidia-cufft-cu12==11.*' 'nvidia-cuda-runtime-cu12==12.*' " +
+        "'nvidia-cudnn-cu12==9.*'",
     ],
     [13, ['libcudnn.so.9'], "pip install 'nvidia-cudnn-cu13==9.*'"],
     [13, ['libunheard.so.1'], null],

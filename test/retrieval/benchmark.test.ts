@@ -33,9 +33,12 @@ test('runs a dataset: the same candidates before and after, and where the time w
 
 test('a reranker that fails ends it, with its own error', async () => {
   let calls = 0;
-  const failing = { rank: async () => (calls++, Promise.reject(new Error('no more memory'))) };
+  const rank = async () => {
+    calls++;
+    throw new Error('no more memory');
+  };
   const dataset = await openBeir(domain('legal'));
-  await expect(benchmark(dataset, { retriever: new Bm25(), reranker: failing }, { concurrency: 2 })).rejects.toThrow(
+  await expect(benchmark(dataset, { retriever: new Bm25(), reranker: { rank } }, { concurrency: 2 })).rejects.toThrow(
     'no more memory',
   );
   expect(calls).toBe(2);

@@ -1,5 +1,5 @@
-// Real: the addon, ONNX Runtime, and a BERT of 2 layers of 32 with random weights; what sentence-transformers computes with
-// it lies in its expected.json. Graphs of a few nodes stand in for what such a model would not do.
+// Real: the addon, ONNX Runtime, and a BERT of 2 layers of 32 with random weights; what sentence-transformers computes
+// with it lies in its expected.json. Graphs of a few nodes stand in for what such a model would not do.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BiEncoder } from '../../dist/index.js';

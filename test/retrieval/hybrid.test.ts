@@ -56,7 +56,10 @@ test('depth limits what is fused', async () => {
     has: () => false,
     add: async () => {},
     remove: async () => {},
-    search: async (_: string, k: number) => (ranks.push(k), []),
+    search: async (_: string, k: number) => {
+      ranks.push(k);
+      return [];
+    },
   };
   await new HybridRetriever({ retrievers: [spy] }).search('q', 5);
   await new HybridRetriever({ retrievers: [spy], depth: 7 }).search('q', 5);
@@ -64,7 +67,7 @@ test('depth limits what is fused', async () => {
   expect(ranks).toEqual([100, 7, 9]);
 });
 
-test('the dense retriever tells the encoder queries from documents, and refuses an index of another width', async () => {
+test('the dense retriever tells the encoder queries from documents, refuses an index of another width', async () => {
   const encoder = new WordCounter();
   const dense = new DenseRetriever({ encoder });
   await dense.add(pets);

@@ -11,7 +11,8 @@ import {
 import { temporaryFolder } from '../support.js';
 import { pets, shortestFirst, WordCounter } from './doubles.js';
 
-const road = (options = {}) => new RetrieveAndRerank({ retriever: new Bm25(), reranker: shortestFirst, ...options });
+const pipelineWith = (options = {}) =>
+  new RetrieveAndRerank({ retriever: new Bm25(), reranker: shortestFirst, ...options });
 const numbered = (count: number): CorpusDocument[] =>
   Array.from({ length: count }, (_, i) => ({ id: String(i), text: `word ${'x'.repeat(i)}` }));
 
@@ -21,7 +22,7 @@ async function* stream<T>(items: readonly T[]): AsyncGenerator<T> {
 
 describe('RetrieveAndRerank', () => {
   test('returns the rank and the score before and after', async () => {
-    const pipeline = road();
+    const pipeline = pipelineWith();
     expect(await pipeline.index(stream(pets))).toBe(4);
     const hits = await pipeline.search('cat');
     expect(hits).toEqual([
@@ -50,7 +51,7 @@ describe('RetrieveAndRerank', () => {
   });
 
   test('candidates and topN limit the two halves', async () => {
-    const pipeline = road({ candidates: 3 });
+    const pipeline = pipelineWith({ candidates: 3 });
     await pipeline.index(numbered(20));
     expect(await pipeline.search('word')).toHaveLength(3);
     expect(await pipeline.search('word', { candidates: 7 })).toHaveLength(7);
@@ -60,7 +61,11 @@ describe('RetrieveAndRerank', () => {
 
   test('hands the reranker title and text, the instruction and the signal', async () => {
     const calls: unknown[] = [];
-    const pipeline = road({ reranker: { rank: async (...call: unknown[]) => (calls.push(call), []) } });
+    const rank = async (...call: unknown[]) => {
+      calls.push(call);
+      return [];
+    };
+    const pipeline = pipelineWith({ reranker: { rank } });
     await pipeline.index(pets);
     const { signal } = new AbortController();
     await pipeline.search('dog', { instruction: 'about dogs', signal });
@@ -71,7 +76,7 @@ describe('RetrieveAndRerank', () => {
 
   test('indexes in batches and tells how far it is', async () => {
     const seen: number[] = [];
-    const pipeline = road();
+    const pipeline = pipelineWith();
     await pipeline.index(stream(numbered(10)), { batchSize: 4, onProgress: ({ indexed }) => seen.push(indexed) });
     expect(seen).toEqual([4, 8, 10]);
     await pipeline.remove(['3']);
@@ -79,7 +84,7 @@ describe('RetrieveAndRerank', () => {
   });
 
   test('a failure keeps the batches before it', async () => {
-    const pipeline = road();
+    const pipeline = pipelineWith();
     const documents = numbered(10);
     await expect(pipeline.index([...documents, documents[0]!], { batchSize: 4 })).rejects.toMatchObject({
       code: 'DUPLICATE_ID',
@@ -91,7 +96,7 @@ describe('RetrieveAndRerank', () => {
 
   test('an abort ends the indexing', async () => {
     const controller = new AbortController();
-    const pipeline = road();
+    const pipeline = pipelineWith();
     const indexing = pipeline.index(stream(numbered(100)), {
       batchSize: 10,
       signal: controller.signal,
@@ -110,15 +115,15 @@ describe('RetrieveAndRerank', () => {
     encoder.kinds.length = 0;
 
     const retriever = new DenseRetriever({ encoder, index: await VectorIndex.load(join(folder, 'pets.index')) });
-    await expect(road({ retriever }).index(pets)).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
-    const pipeline = road({ retriever });
+    await expect(pipelineWith({ retriever }).index(pets)).rejects.toMatchObject({ code: 'DUPLICATE_ID' });
+    const pipeline = pipelineWith({ retriever });
     expect(await pipeline.index(pets, { known: 'keep' })).toBe(4);
     expect((await pipeline.search('fish', { candidates: 1 }))[0]!.document).toBe(pets[2]);
     expect(encoder.kinds).toEqual(['query']);
   });
 
   test('an empty corpus, and a search before there is one, say so', async () => {
-    const pipeline = road();
+    const pipeline = pipelineWith();
     await expect(pipeline.index([])).rejects.toMatchObject({ code: 'DATA_INVALID', message: 'the corpus is empty' });
     await expect(pipeline.search('cat')).rejects.toMatchObject({ code: 'DATA_INVALID' });
     await expect(pipeline.index([{ id: 'x' } as never])).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
@@ -133,7 +138,7 @@ describe('RetrieveAndRerank', () => {
       remove: async () => {},
       search: async () => [],
     };
-    const pipeline = road({ retriever: broken });
+    const pipeline = pipelineWith({ retriever: broken });
     await expect(pipeline.index(pets)).rejects.toThrow('disk full');
     expect(pipeline.size).toBe(0);
   });
@@ -147,13 +152,13 @@ describe('RetrieveAndRerank', () => {
   });
 
   test.each([{ retriever: 1 }, { reranker: undefined }, { candidates: 0 }, { depth: 3 }])('refuses %o', (options) => {
-    expect(() => road(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(() => pipelineWith(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   });
 
   test.each([{ topN: 0 }, { candidates: 1.5 }, { signal: 1 }, { instruction: 3 }, { top: 3 }])(
     'search refuses %o',
     async (options) => {
-      const pipeline = road();
+      const pipeline = pipelineWith();
       await pipeline.index(pets);
       await expect(pipeline.search('cat', options as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     },

@@ -1,7 +1,7 @@
 import type { Comparison } from '../../evaluation/compare.js';
 import { isRelevant } from '../../evaluation/measures.js';
 import type { DatasetResult } from '../eval-summary.js';
-import { drawing, element, label, line, linear, signed, tooltip } from './svg.js';
+import { drawing, element, label, line, linear, tooltip } from '../../svg.js';
 
 const width = 720;
 
@@ -33,7 +33,8 @@ export function beforeAfterChart(rows: readonly { name: string; comparison: Comp
       'g',
       {},
       tooltip(
-        `${name}: ${before.toFixed(4)} before, ${after.toFixed(4)} after, ${signed(change, 4)} (${signed(interval.low, 4)} to ${signed(interval.high, 4)})`,
+        `${name}: ${before.toFixed(4)} before, ${after.toFixed(4)} after, ` +
+          `${signed(change, 4)} (${signed(interval.low, 4)} to ${signed(interval.high, 4)})`,
       ),
       label(left - 16, y + 5, name, { class: 'name', 'text-anchor': 'end' }),
       element('rect', { x: low, y: y - 7, width: high - low, height: 14, rx: 7, class: 'interval' }),
@@ -50,10 +51,10 @@ export function beforeAfterChart(rows: readonly { name: string; comparison: Comp
 export function rankMovementChart(results: readonly DatasetResult[]): string {
   const [left, top, side, margin] = [60, 4, 440, 26];
   const bubbles = new Map<string, { from: number; to: number; count: number }>();
-  for (const { dataset, benchmark } of results) {
-    for (const [query, hits] of benchmark.hits) {
+  for (const { qrels, hits: found } of results) {
+    for (const [query, hits] of found) {
       for (const { id, retrievalRank: from, rank: to } of hits) {
-        if (!isRelevant(dataset.qrels.get(query)?.get(id) ?? 0)) continue;
+        if (!isRelevant(qrels.get(query)?.get(id) ?? 0)) continue;
         const key = `${from} ${to}`;
         const bubble = bubbles.get(key) ?? { from, to, count: 0 };
         bubbles.set(key, { ...bubble, count: bubble.count + 1 });
@@ -117,10 +118,10 @@ export function scoreChart(results: readonly DatasetResult[]): string {
   const bins = 25;
   const [left, right, top, height] = [56, 20, 14, 220];
   const scores = { relevant: [] as number[], other: [] as number[] };
-  for (const { dataset, benchmark } of results) {
-    for (const [query, hits] of benchmark.hits) {
+  for (const { qrels, hits: found } of results) {
+    for (const [query, hits] of found) {
       for (const { id, score } of hits)
-        scores[isRelevant(dataset.qrels.get(query)?.get(id) ?? 0) ? 'relevant' : 'other'].push(score);
+        scores[isRelevant(qrels.get(query)?.get(id) ?? 0) ? 'relevant' : 'other'].push(score);
     }
   }
   const shares = (values: readonly number[]): number[] => {
@@ -195,4 +196,10 @@ export function queryChangeChart({ differences }: Comparison, textOf: (query: st
     ),
   );
   return drawing(width, top + height + 14, 'Change of each query', ...grid, ...bars);
+}
+
+/** With a sign, but for 0. */
+export function signed(value: number, digits: number): string {
+  const text = Math.abs(value).toFixed(digits);
+  return Number(text) === 0 ? text : `${value < 0 ? '−' : '+'}${text}`;
 }

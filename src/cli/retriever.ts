@@ -1,14 +1,20 @@
-import { fileURLToPath } from 'node:url';
+import { basename } from 'node:path';
+import { embeddedModels } from '../package.js';
 import { BiEncoder } from '../retrieval/bi-encoder.js';
 import { Bm25 } from '../retrieval/bm25.js';
 import { DenseRetriever } from '../retrieval/dense.js';
 import { HybridRetriever } from '../retrieval/hybrid.js';
 import type { Retriever } from '../retrieval/retriever.js';
+import { log } from './output.js';
 
-const embedded = fileURLToPath(new URL('../../models/zrank-tiny-retriever', import.meta.url));
+const embeddedName = basename(embeddedModels.retriever);
 
-export const retrieverHelp = `bm25, a FOLDER of a bi-encoder, hybrid (bm25 and the embedded bi-encoder), or
-                        hybrid:FOLDER [the embedded zrank-tiny-retriever]`;
+export const retrieverOption = {
+  value: 'name',
+  description:
+    'bm25, the <folder> of a bi-encoder, hybrid (bm25 and the embedded bi-encoder), or hybrid:<folder> ' +
+    `(default: the embedded ${embeddedName})`,
+} as const;
 
 /** What --retriever names. */
 export interface RetrieverSource {
@@ -22,12 +28,9 @@ export interface RetrieverSource {
 export async function openRetriever(option: string | undefined): Promise<RetrieverSource> {
   if (option === 'bm25') return { name: 'BM25', create: () => new Bm25(), close: async () => {} };
   const [, isHybrid, folder] = /^(hybrid(?::|$))?(.*)$/s.exec(option ?? '')!;
-  if (!folder)
-    process.stderr.write(
-      'zrank: using the embedded demonstration model zrank-tiny-retriever; --retriever FOLDER names a real one\n',
-    );
-  const encoder = await BiEncoder.load(folder || embedded);
-  const name = folder || 'zrank-tiny-retriever';
+  if (!folder) log(`using the embedded demonstration model ${embeddedName}; --retriever <folder> names a real one`);
+  const encoder = await BiEncoder.load(folder || embeddedModels.retriever);
+  const name = folder || embeddedName;
   const dense = (): Retriever => new DenseRetriever({ encoder });
   return {
     name: isHybrid ? `BM25 + ${name}` : name,

@@ -1,12 +1,6 @@
 /** Text made safe for HTML and SVG, in content and in quoted attributes. */
-export function escape(text: string): string {
+export function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-/** With a sign, but for 0. */
-export function signed(value: number, digits: number): string {
-  const text = Math.abs(value).toFixed(digits);
-  return Number(text) === 0 ? text : `${value < 0 ? '−' : '+'}${text}`;
 }
 
 type Attributes = Readonly<Record<string, string | number>>;
@@ -14,19 +8,19 @@ type Attributes = Readonly<Record<string, string | number>>;
 /** An SVG element; its children are markup. Coordinates are rounded to hundredths. */
 export function element(name: string, attributes: Attributes, ...children: string[]): string {
   const written = Object.entries(attributes).map(
-    ([key, value]) => ` ${key}="${typeof value === 'number' ? Math.round(value * 100) / 100 : escape(value)}"`,
+    ([key, value]) => ` ${key}="${typeof value === 'number' ? Math.round(value * 100) / 100 : escapeXml(value)}"`,
   );
   return `<${name}${written.join('')}>${children.join('')}</${name}>`;
 }
 
 /** A piece of text with its anchor at x, y. */
 export function label(x: number, y: number, text: string, attributes: Attributes = {}): string {
-  return element('text', { x, y, ...attributes }, escape(text));
+  return element('text', { x, y, ...attributes }, escapeXml(text));
 }
 
 /** What a browser shows when the pointer rests on the element around it. */
 export function tooltip(text: string): string {
-  return element('title', {}, escape(text));
+  return element('title', {}, escapeXml(text));
 }
 
 export function line(x1: number, y1: number, x2: number, y2: number, className: string): string {

@@ -1,28 +1,20 @@
-import { parseArgs } from 'node:util';
-import type { CudaReport } from '../doctor/cuda.js';
-import { diagnose, type Diagnosis } from '../doctor/diagnose.js';
-import type { Trial } from '../doctor/trial.js';
+import type { CudaReport } from '../../doctor/cuda.js';
+import { diagnose } from '../../doctor/diagnose.js';
+import type { Diagnosis } from '../../doctor/diagnosis.js';
+import type { Trial } from '../../doctor/trial.js';
+import { defineCommand } from '../command.js';
+import { print } from '../output.js';
 
-const help = `Usage: zrank doctor [--json]
-
-Says what of zrank's needs is found on this machine, on which devices a model runs, and what mends the rest. Runs the
-embedded model on each kind of device. Exits with 0 where a model runs on any of them, else with 1.
-`;
-
-/** zrank doctor */
-export async function doctor(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
-  });
-  if (values.help) {
-    process.stdout.write(help);
-    return 0;
-  }
-  const diagnosis = await diagnose();
-  process.stdout.write(values.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : describe(diagnosis));
-  return diagnosis.ok ? 0 : 1;
-}
+export const command = defineCommand({
+  description:
+    'Runs the embedded model on each kind of device. Exits with 0 where a model runs on any of them, else with 1.',
+  options: { json: { description: 'print JSON' } },
+  async run({ json }) {
+    const diagnosis = await diagnose();
+    print(json ? diagnosis : describe(diagnosis));
+    return diagnosis.ok ? 0 : 1;
+  },
+});
 
 /** A line of the report: what it is about, and what was found. */
 type Row = [label: string, value: string];
@@ -54,10 +46,10 @@ function describe({ zrank, node, addon, onnxRuntime, cpu, cuda, webgpu, models, 
   const lines = rows
     .filter(([, value]) => value !== '')
     .map(([label, value]) => `${label.padEnd(width)}  ${value.replaceAll('\n', ' ')}\n`);
-  const mends = problems.map(
+  const fixes = problems.map(
     ({ about, problem, mend }) => `\n${about}: ${problem}\n${mend === null ? '' : `  ${mend}\n`}`,
   );
-  return [...lines, ...mends].join('');
+  return [...lines, ...fixes].join('');
 }
 
 function outcome({ runs, precision, attention, failure }: Trial): string {
@@ -78,8 +70,8 @@ function cudaRows({ hardware, driver, nvidiaSmi, provider, cuda, libraries }: Cu
         `cuda:${index} ${name}, compute capability ${computeCapability}, ${gigabytes(totalMemory)}`,
     ),
     ...(nvidiaSmi ?? []).map(
-      (gpu) =>
-        `nvidia-smi: ${gpu.name}, driver ${gpu.driver}, ${gigabytes(gpu.freeMemory)} of ${gigabytes(gpu.totalMemory)} free`,
+      ({ name, driver, freeMemory, totalMemory }) =>
+        `nvidia-smi: ${name}, driver ${driver}, ${gigabytes(freeMemory)} of ${gigabytes(totalMemory)} free`,
     ),
     provider === null ? 'no CUDA provider' : `provider${cuda === null ? '' : ` for CUDA ${cuda}`}: ${provider}`,
     ...libraries.map(({ name, path, failure }) => `${name}: ${path ?? `missing (${failure})`}`),

@@ -1,0 +1,39 @@
+import type { Command } from './command.js';
+
+/** A command is a file in commands/ and a row here, which is all of it that the others load. */
+export interface CommandRow {
+  summary: string;
+  load: () => Promise<{ command: Command }>;
+}
+
+/** In the order of the help. */
+export const commands: Readonly<Record<string, CommandRow>> = {
+  rank: {
+    summary: 'rank documents by how well they answer a query',
+    load: () => import('./commands/rank.js'),
+  },
+  search: {
+    summary: 'retrieve and rerank from a folder of texts or a .jsonl',
+    load: () => import('./commands/search.js'),
+  },
+  eval: {
+    summary: 'compare labelled datasets before and after reranking',
+    load: () => import('./commands/eval.js'),
+  },
+  measure: {
+    summary: 'measure a run against relevance judgements, as trec_eval does',
+    load: () => import('./commands/measure.js'),
+  },
+  inspect: {
+    summary: 'say what a model folder holds and how it would run',
+    load: () => import('./commands/inspect.js'),
+  },
+  doctor: {
+    summary: 'say what zrank finds on this machine and how to fix the rest',
+    load: () => import('./commands/doctor.js'),
+  },
+  bench: {
+    summary: 'measure throughput and latency on generated texts',
+    load: () => import('./commands/bench.js'),
+  },
+};

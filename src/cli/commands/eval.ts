@@ -1,0 +1,149 @@
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { openBeir } from '../../evaluation/beir.js';
+import { comparedMeasures } from '../../evaluation/compare-runs.js';
+import { conventions } from '../../evaluation/conventions.js';
+import { findDatasets } from '../../evaluation/datasets.js';
+import { fileError } from '../../evaluation/lines.js';
+import { parseMeasure } from '../../evaluation/measures.js';
+import { writeRun } from '../../evaluation/run.js';
+import { packageFolder } from '../../package.js';
+import type { BenchmarkOptions } from '../../retrieval/benchmark.js';
+import { evaluateReranking } from '../../retrieval/evaluate-reranking.js';
+import { defineCommand, positiveInteger } from '../command.js';
+import { type DatasetResult, type Setting, summarize, summaryJson, summaryTable } from '../eval-summary.js';
+import { instructionOption, loadReranker, modelFolder, modelOption, rerankerOptions } from '../model-options.js';
+import { print, writeReport } from '../output.js';
+import { ProgressBar } from '../progress.js';
+import { reportPage } from '../report/page.js';
+import { openRetriever, retrieverOption } from '../retriever.js';
+
+/** Where stderr is no terminal, how far the reranking is is said this often. */
+const reportIntervalMs = 15_000;
+
+export const command = defineCommand({
+  positionals: {
+    dataset: {
+      description: 'a BEIR folder, or a folder of them (default: the embedded finance, legal, code and everyday)',
+      optional: true,
+    },
+  },
+  options: {
+    retriever: retrieverOption,
+    candidates: {
+      value: 'n',
+      description: 'documents retrieved and reranked for a query',
+      parse: positiveInteger,
+      default: 50,
+    },
+    measures: {
+      value: 'list',
+      description: 'as for zrank measure',
+      list: true,
+      parse: (name) => parseMeasure(name).name,
+      default: comparedMeasures,
+    },
+    convention: { value: 'name', description: 'whose rules to follow', choices: conventions, default: 'trec' },
+    split: { value: 'name', description: 'the file of qrels/', default: 'test' },
+    keepUnknown: { description: 'let the qrels name documents that the corpus lacks' },
+    json: { description: 'print the figures as JSON' },
+    report: { value: 'file', description: 'write a page of plots (HTML, complete in itself)' },
+    runOut: { value: 'folder', description: 'write <name>.before.trec and <name>.after.trec' },
+    reranker: modelOption,
+    instruction: instructionOption,
+    ...rerankerOptions,
+  },
+  async run({ dataset: folder = join(packageFolder, 'data/domains'), reranker: model, ...values }) {
+    const { retriever, candidates, measures, convention, split, keepUnknown, json, report, runOut } = values;
+    const found = await findDatasets(folder);
+    // Opened first, so that a dataset that is wrong is known before the work begins.
+    const opened = await Promise.all(
+      found.map(async ({ name, folder }) => ({
+        name,
+        dataset: await openBeir(folder, { split, unknownIds: keepUnknown ? 'keep' : 'error' }),
+      })),
+    );
+    const rerankerFolder = modelFolder(model, '--reranker');
+    const source = await openRetriever(retriever);
+    const setting: Setting = {
+      retriever: source.name,
+      reranker: basename(rerankerFolder),
+      candidates,
+      split,
+      convention,
+      measures,
+    };
+    try {
+      await using reranker = await loadReranker(rerankerFolder, values);
+      const results: DatasetResult[] = [];
+      for (const { name, dataset } of opened) {
+        const progress = new Progress(name);
+        const result = await evaluateReranking(
+          dataset,
+          { retriever: source.create(), reranker, candidates },
+          { measures, convention, onProgress: progress.update, instruction: values.instruction },
+        );
+        progress.done();
+        results.push({ ...result, name, queries: dataset.queries });
+      }
+      const summary = summarize(setting, results);
+      print(json ? summaryJson(summary) : summaryTable(summary));
+      process.stderr.write(scope(setting, results));
+      if (runOut !== undefined) await writeRuns(runOut, results);
+      if (report !== undefined) await writeReport(report, reportPage(summary));
+    } finally {
+      await source.close();
+    }
+  },
+});
+
+/** What was done, and what the figures mean. */
+function scope({ retriever, reranker, candidates, convention }: Setting, results: readonly DatasetResult[]): string {
+  const pairs = results.reduce((sum, result) => sum + result.pairs, 0);
+  const seconds = results.reduce((sum, result) => sum + result.seconds.rerank, 0);
+  return (
+    `before: ${retriever}, the best ${candidates}; after: the same documents by ${reranker}; ` +
+    `convention ${convention}\n` +
+    `${pairs} pairs scored in ${seconds.toFixed(1)} s (${(pairs / seconds).toFixed(1)} pairs/s); ` +
+    'documents without a judgement count as irrelevant\n'
+  );
+}
+
+async function writeRuns(folder: string, results: readonly DatasetResult[]): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+    throw fileError(folder, 'write', cause);
+  });
+  for (const result of results) {
+    for (const stage of ['before', 'after'] as const) {
+      await writeRun(join(folder, `${result.name}.${stage}.trec`), result[stage], { tag: `zrank-${stage}` });
+    }
+  }
+}
+
+/** Bars on a terminal; elsewhere a line now and then. */
+class Progress {
+  readonly #name: string;
+  #bar: ProgressBar | undefined;
+  #stage: string | undefined;
+  #said = performance.now();
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  readonly update: NonNullable<BenchmarkOptions['onProgress']> = ({ stage, completed, total }) => {
+    if (stage !== this.#stage) {
+      this.#bar?.done();
+      this.#bar = new ProgressBar(`${this.#name}: ${stage}`);
+      this.#stage = stage;
+    }
+    this.#bar!.update({ completed, total });
+    if (process.stderr.isTTY || performance.now() - this.#said < reportIntervalMs) return;
+    this.#said = performance.now();
+    process.stderr.write(`${this.#name}: ${stage} ${completed}${total === undefined ? '' : `/${total}`}\n`);
+  };
+
+  done(): void {
+    this.#bar?.done();
+  }
+}

@@ -1,0 +1,79 @@
+import { deviceNames, isDevice } from '../devices/placement.js';
+import type { Device } from '../devices/device.js';
+import { ZrankError } from '../error.js';
+import { embeddedModels } from '../package.js';
+import { type LoadOptions, Reranker } from '../reranker.js';
+import { type OptionValues, positiveInteger } from './command.js';
+import { log } from './output.js';
+import { ProgressBar } from './progress.js';
+
+const group = 'Model';
+
+/** What --model and --reranker have in common. */
+export const modelOption = {
+  value: 'folder',
+  description: 'the reranker (default: ZRANK_MODEL, else the embedded zrank-tiny)',
+  group,
+} as const;
+
+/** Where and how a model runs, as Reranker.load() takes it. */
+export const placementOptions = {
+  device: { value: 'name', description: `where it runs: ${deviceNames}`, parse: parseDevice, group },
+  precision: {
+    value: 'name',
+    description: 'precision of the matrix products',
+    choices: ['auto', 'fp32', 'bf16', 'fp16', 'int8'],
+    group,
+  },
+  workers: { value: 'n', description: 'CPU threads that run batches side by side', parse: positiveInteger, group },
+  threads: { value: 'n', description: 'CPU threads in all', parse: positiveInteger, group },
+} as const;
+
+export const instructionOption = { value: 'text', description: 'what makes a document relevant', group } as const;
+
+/** How a reranker is loaded. */
+export const rerankerOptions = {
+  maxLength: {
+    value: 'n',
+    description: 'longest prompt in tokens; the document is cut',
+    parse: positiveInteger,
+    group,
+  },
+  specialTokens: {
+    value: 'how',
+    description: 'text leaves strings such as <|im_end|> in documents as text',
+    choices: ['parse', 'text'],
+    group,
+  },
+  ...placementOptions,
+} as const;
+
+/** Loads the reranker of these options; a bar shows how far a conversion of its weights is. */
+export function loadReranker(
+  folder: string,
+  { maxLength, specialTokens, device, precision, workers, threads }: OptionValues<typeof rerankerOptions>,
+): Promise<Reranker> {
+  const bar = new ProgressBar('converting weights');
+  const onLoadProgress: LoadOptions['onLoadProgress'] = (progress) => {
+    bar.update(progress);
+    if (progress.completed === progress.total) bar.done();
+  };
+  return Reranker.load(folder, { maxLength, specialTokens, device, precision, workers, threads, onLoadProgress });
+}
+
+/**
+ * The model that a command uses: the option's, else ZRANK_MODEL, else the embedded one, which a line on stderr says.
+ *
+ * @param flag as the option is called
+ */
+export function modelFolder(option: string | undefined, flag = '--model'): string {
+  const given = option || process.env['ZRANK_MODEL'];
+  if (given) return given;
+  log(`using the embedded demonstration model zrank-tiny; ${flag} <folder> or ZRANK_MODEL names a real one`);
+  return embeddedModels.reranker;
+}
+
+function parseDevice(text: string): Device {
+  if (isDevice(text)) return text;
+  throw ZrankError.argument('--device', deviceNames, text);
+}

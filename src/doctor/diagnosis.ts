@@ -1,0 +1,36 @@
+import type { CudaReport } from './cuda.js';
+import type { ModelsReport } from './models.js';
+import type { Trial } from './trial.js';
+import type { WebGpuReport } from './webgpu.js';
+
+/** What zrank found on this machine. Keys are stable; null is what was not found. */
+export interface Diagnosis {
+  /** Whether a model runs on some device. */
+  ok: boolean;
+  zrank: { version: string; folder: string };
+  node: { version: string; platform: string };
+  addon: { path: string; failure: string | null };
+  onnxRuntime: {
+    /** What named it. */
+    from: 'ZRANK_ONNXRUNTIME' | 'onnxruntime-node';
+    path: string | null;
+    version: string | null;
+    /** Compiled in; the one of CUDA is a library of its own. */
+    providers: string[];
+    failure: string | null;
+  };
+  /** Instruction sets are those that zrank's kernels use; without any, ONNX Runtime multiplies. */
+  cpu: { model: string; cores: number; instructionSets: string[]; missingInstructionSets: string[]; trial: Trial };
+  cuda: CudaReport;
+  webgpu: WebGpuReport;
+  models: ModelsReport;
+  /** What keeps a device from running, each with the command that fixes it. */
+  problems: Problem[];
+}
+
+export interface Problem {
+  about: 'addon' | 'onnxRuntime' | 'cpu' | 'cuda' | 'webgpu' | 'models';
+  problem: string;
+  /** The command that fixes it; null where none is known. */
+  mend: string | null;
+}

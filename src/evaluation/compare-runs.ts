@@ -1,0 +1,55 @@
+import { checkOptions, oneOf, type Rule } from '../options.js';
+import { compare, type CompareOptions, compareRules, type Comparison } from './compare.js';
+import { type Convention, conventions } from './conventions.js';
+import { evaluate } from './evaluate.js';
+import { parseMeasure } from './measures.js';
+import type { Qrels } from './qrels.js';
+import type { Run } from './run.js';
+import type { ScoreTable } from './score-table.js';
+
+/** Two runs of the same queries, and what is relevant to these. */
+export interface JudgedRuns {
+  qrels: Qrels;
+  before: Run;
+  after: Run;
+}
+
+export interface CompareRunsOptions extends CompareOptions {
+  /** Names such as `ndcg@10` or `recip_rank`. @default ['ndcg@10', 'mrr@10', 'recall@10'] */
+  measures?: readonly string[];
+  /** Whose rules to follow. @default 'trec' */
+  convention?: Convention;
+}
+
+export const comparedMeasures: readonly string[] = ['ndcg@10', 'mrr@10', 'recall@10'];
+
+export const compareRunsRules = {
+  ...compareRules,
+  measures: {
+    expected: 'an array of at least one measure',
+    // Throws for a name that is none, and says which.
+    test: (value) => Array.isArray(value) && value.length > 0 && value.every((name) => parseMeasure(name)),
+  },
+  convention: oneOf(...conventions),
+} satisfies Record<string, Rule>;
+
+/**
+ * Compares two runs on each measure, over all judged queries: one that a run lacks counts as 0.
+ *
+ * @returns a comparison for each measure, in their order
+ * @throws ZrankError INVALID_ARGUMENT for an option; what evaluate() throws
+ */
+export function compareRuns({ qrels, before, after }: JudgedRuns, options: CompareRunsOptions = {}): Comparison[] {
+  checkOptions('compareRuns()', options, compareRunsRules);
+  const { measures = comparedMeasures, convention, ...compareOptions } = options;
+  const [old, now] = [before, after].map((run) => evaluate(qrels, run, { measures, convention, complete: true }));
+  return measures.map((measure) => compare(old!, now!, measure, compareOptions));
+}
+
+/** The runs of several datasets as one, to compare them over all queries; the ids of queries become `DATASET/ID`. */
+export function poolRuns(datasets: Iterable<readonly [name: string, runs: JudgedRuns]>): JudgedRuns {
+  const all = [...datasets];
+  const pool = (table: (runs: JudgedRuns) => ScoreTable): ScoreTable =>
+    new Map(all.flatMap(([name, runs]) => [...table(runs)].map(([query, scores]) => [`${name}/${query}`, scores])));
+  return { qrels: pool(({ qrels }) => qrels), before: pool(({ before }) => before), after: pool(({ after }) => after) };
+}
