@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { linearRegression } from 'simple-statistics';
 import { Reranker } from 'zrank';
+import { seededRandom } from '../dist/random.js';
 
 const { values } = parseArgs({
   options: {
@@ -22,15 +23,10 @@ const kinds = values.only.split(',');
 const started = performance.now();
 const elapsed = () => (performance.now() - started) / 1000;
 
-/** Tommy Ettinger's mulberry32. */
-let state = 1;
-function random() {
-  state = (state + 0x6d2b79f5) >>> 0;
-  let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-  return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-}
-const words = 'keep bread fresh in a paper bag while parliament debates the new tax on sugar until late at night'.split(' ');
+const random = seededRandom(1);
+const words = 'keep bread fresh in a paper bag while parliament debates the new tax on sugar until late at night'.split(
+  ' ',
+);
 const text = (length) => Array.from({ length }, () => words[Math.floor(random() * words.length)]).join(' ');
 const documents = () => {
   const length = Math.ceil(10 ** (random() * 2.4));

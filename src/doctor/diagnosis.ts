@@ -32,5 +32,5 @@ export interface Problem {
   about: 'addon' | 'onnxRuntime' | 'cpu' | 'cuda' | 'webgpu' | 'models';
   problem: string;
   /** The command that fixes it; null where none is known. */
-  mend: string | null;
+  fix: string | null;
 }

@@ -28,7 +28,7 @@ export function findProblems(found: Omit<Diagnosis, 'problems'>, system: System)
       {
         about: 'addon',
         problem: addon.failure,
-        mend: zrank.folder.includes('/node_modules/') ? 'npm rebuild zrank' : 'npm ci',
+        fix: zrank.folder.includes('/node_modules/') ? 'npm rebuild zrank' : 'npm ci',
       },
     ];
   }
@@ -37,21 +37,21 @@ export function findProblems(found: Omit<Diagnosis, 'problems'>, system: System)
       {
         about: 'onnxRuntime',
         problem: onnxRuntime.failure,
-        mend: onnxRuntime.from === 'ZRANK_ONNXRUNTIME' ? 'unset ZRANK_ONNXRUNTIME' : 'npm ci',
+        fix: onnxRuntime.from === 'ZRANK_ONNXRUNTIME' ? 'unset ZRANK_ONNXRUNTIME' : 'npm ci',
       },
     ];
   }
   const missing = models.embedded.filter((model) => !model.found);
   if (missing.length) {
-    const mend = zrank.folder.includes('/node_modules/') ? 'npm install --force zrank' : 'git checkout -- models';
+    const fix = zrank.folder.includes('/node_modules/') ? 'npm install --force zrank' : 'git checkout -- models';
     return missing.map(({ name, folder }) => ({
       about: 'models',
       problem: `the embedded model ${name} is not in ${folder}`,
-      mend,
+      fix,
     }));
   }
   return [
-    ...(cpu.trial.runs ? [] : [{ about: 'cpu', problem: cpu.trial.failure!, mend: null } as const]),
+    ...(cpu.trial.runs ? [] : [{ about: 'cpu', problem: cpu.trial.failure!, fix: null } as const]),
     ...cudaProblems(cuda, onnxRuntime, system),
     ...webGpuProblems(webgpu, system),
   ];
@@ -63,7 +63,7 @@ function cudaProblems(cuda: CudaReport, onnxRuntime: Diagnosis['onnxRuntime'], s
   // Where the bus cannot be looked at, a driver alone says that there should be a GPU.
   const hasGpu = seen || (cuda.hardware ?? driver.library !== null);
   if (trial.runs || !hasGpu) return [];
-  const problem = (text: string, mend: string | null): Problem => ({ about: 'cuda', problem: text, mend });
+  const problem = (text: string, fix: string | null): Problem => ({ about: 'cuda', problem: text, fix });
   const problems: Problem[] = [];
   if (driver.devices.length === 0) {
     const what = driver.library === null ? 'no NVIDIA driver' : "NVIDIA's driver shows no GPU";
@@ -143,13 +143,13 @@ function wheelCommand(libraries: readonly string[], cuda: number | null): string
 function webGpuProblems({ loader, drivers, trial }: WebGpuReport, { distribution }: System): Problem[] {
   if (trial.runs) return [];
   const hasApt = distribution === 'debian' || distribution === 'ubuntu';
-  const mend = (packages: string) => (hasApt ? `apt-get install ${packages}` : null);
+  const fix = (packages: string) => (hasApt ? `apt-get install ${packages}` : null);
   if (loader !== null && loader.path === null) {
     return [
-      { about: 'webgpu', problem: `no Vulkan loader: ${loader.failure}`, mend: mend('libvulkan1 mesa-vulkan-drivers') },
+      { about: 'webgpu', problem: `no Vulkan loader: ${loader.failure}`, fix: fix('libvulkan1 mesa-vulkan-drivers') },
     ];
   }
   if (loader !== null && drivers.length === 0)
-    return [{ about: 'webgpu', problem: 'no Vulkan driver is installed', mend: mend('mesa-vulkan-drivers') }];
-  return [{ about: 'webgpu', problem: trial.failure!, mend: null }];
+    return [{ about: 'webgpu', problem: 'no Vulkan driver is installed', fix: fix('mesa-vulkan-drivers') }];
+  return [{ about: 'webgpu', problem: trial.failure!, fix: null }];
 }

@@ -24,7 +24,7 @@ async function doctor(
 }
 
 const commands = ({ problems }: Diagnosis, about: string) =>
-  problems.filter((problem) => problem.about === about).map(({ mend }) => mend);
+  problems.filter((problem) => problem.about === about).map(({ fix }) => fix);
 
 test('says what is there, in text', options, async () => {
   const result = await zrank(['doctor'], { deadlineMs });
@@ -87,7 +87,7 @@ test('no ONNX Runtime where ZRANK_ONNXRUNTIME points: nothing runs', options, as
   });
   expect(diagnosis.cpu.trial.failure).toMatch(/ZRANK_ONNXRUNTIME is \/no\/where/);
   expect(diagnosis.problems).toEqual([
-    { about: 'onnxRuntime', problem: diagnosis.onnxRuntime.failure, mend: 'unset ZRANK_ONNXRUNTIME' },
+    { about: 'onnxRuntime', problem: diagnosis.onnxRuntime.failure, fix: 'unset ZRANK_ONNXRUNTIME' },
   ]);
 });
 
@@ -122,7 +122,7 @@ describe.skipIf(!onLinux)('with an NVIDIA driver', () => {
       ['libcublasLt.so.99', true],
       ['libcuda.so.1', true],
     ]);
-    expect(diagnosis.problems.map(({ mend }) => mend)).toContain(
+    expect(diagnosis.problems.map(({ fix }) => fix)).toContain(
       "pip install 'nvidia-cublas==99.*' 'nvidia-cuda-runtime==99.*'",
     );
     const text = await zrank(['doctor'], { env: machine.env, deadlineMs });
@@ -184,7 +184,7 @@ describe.skipIf(!onLinux)('WebGPU', () => {
       attention: null,
       failure: 'died of SIGABRT',
     });
-    expect(diagnosis.problems).toContainEqual({ about: 'webgpu', problem: 'died of SIGABRT', mend: null });
+    expect(diagnosis.problems).toContainEqual({ about: 'webgpu', problem: 'died of SIGABRT', fix: null });
   });
 
   if (!hasVulkanNode)

@@ -55,7 +55,7 @@ function machine(): Findings {
 function problems(change: (found: Findings) => void, system = debian) {
   const found = machine();
   change(found);
-  return findProblems(found, system).map(({ about, problem, mend }) => [about, problem, mend]);
+  return findProblems(found, system).map(({ about, problem, fix }) => [about, problem, fix]);
 }
 
 const missing = (name: string) => ({ name, path: null, failure: `${name}: cannot open shared object file` });
@@ -82,9 +82,9 @@ describe('CUDA', () => {
     ],
     [13, ['libcudnn.so.9'], "pip install 'nvidia-cudnn-cu13==9.*'"],
     [13, ['libunheard.so.1'], null],
-  ])('its libraries, for CUDA %s: %s', (cuda, names, mend) => {
+  ])('its libraries, for CUDA %s: %s', (cuda, names, fix) => {
     expect(problems((found) => Object.assign(found.cuda, { cuda, libraries: names.map(missing) }))).toEqual([
-      ['cuda', `the CUDA provider needs ${names.join(', ')}, which cannot be opened`, mend],
+      ['cuda', `the CUDA provider needs ${names.join(', ')}, which cannot be opened`, fix],
     ]);
   });
 

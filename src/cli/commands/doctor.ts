@@ -47,7 +47,7 @@ function describe({ zrank, node, addon, onnxRuntime, cpu, cuda, webgpu, models, 
     .filter(([, value]) => value !== '')
     .map(([label, value]) => `${label.padEnd(width)}  ${value.replaceAll('\n', ' ')}\n`);
   const fixes = problems.map(
-    ({ about, problem, mend }) => `\n${about}: ${problem}\n${mend === null ? '' : `  ${mend}\n`}`,
+    ({ about, problem, fix }) => `\n${about}: ${problem}\n${fix === null ? '' : `  ${fix}\n`}`,
   );
   return [...lines, ...fixes].join('');
 }
