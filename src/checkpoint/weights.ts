@@ -12,7 +12,9 @@ export type Weights = ReadonlyMap<string, TensorRef>;
  * safetensors file.
  */
 export async function readWeights(folder: string): Promise<Weights> {
-  const names = await readdir(folder);
+  const names = await readdir(folder).catch((cause: unknown) => {
+    throw new ZrankError('FILE_NOT_FOUND', `${folder} is no folder of weights`, { cause });
+  });
   const indexPath = join(folder, 'model.safetensors.index.json');
   if (names.includes('model.safetensors')) {
     const tensors = await readSafetensorsHeader(join(folder, 'model.safetensors'));

@@ -29,9 +29,8 @@ export class Tokenizer {
 
   /** Token ids of texts; nothing is put around them. */
   async encode(texts: readonly string[]): Promise<number[][]> {
-    return (await this.#parsing.encodeBatch([...texts], { addSpecialTokens: false })).map((encoding) =>
-      encoding.getIds(),
-    );
+    const encodings = await coded(this.#parsing.encodeBatch([...texts], { addSpecialTokens: false }));
+    return encodings.map((encoding) => encoding.getIds());
   }
 
   /**
@@ -39,7 +38,7 @@ export class Tokenizer {
    * whether strings of special tokens inside the texts become those tokens, or stay text.
    */
   encodings(inputs: readonly TokenizerInput[], specialTokens: 'parse' | 'text'): Promise<Encoding[]> {
-    return encodeAll(specialTokens === 'parse' ? this.#parsing : this.#guard().tokenizer, inputs);
+    return coded(encodeAll(specialTokens === 'parse' ? this.#parsing : this.#guard().tokenizer, inputs));
   }
 
   /** The token of an id, in the vocabulary's own spelling. */
@@ -76,7 +75,7 @@ export class Tokenizer {
       }
       for (const character of characters) prompt.push(character);
     }
-    const encoding = await this.#parsing.encode(skeleton.join(''), null, { addSpecialTokens: false });
+    const encoding = await coded(this.#parsing.encode(skeleton.join(''), null, { addSpecialTokens: false }));
     const offsets = encoding.getOffsets() as [number, number][];
     const { tokenizer, aliases, ids } = this.#guard();
     let text = '';
@@ -88,7 +87,8 @@ export class Tokenizer {
       end = covered.at(-1)! + 1;
     });
     text += prompt.slice(end).join('');
-    return (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds().map((id) => ids.get(id) ?? id);
+    const guarded = await coded(tokenizer.encode(text, null, { addSpecialTokens: false }));
+    return guarded.getIds().map((id) => ids.get(id) ?? id);
   }
 
   /** The special tokens by id. Read when first asked for: a vocabulary's JSON takes a fifth of a second. */
@@ -190,8 +190,20 @@ function encodeAll(tokenizer: HfTokenizer, inputs: readonly TokenizerInput[]): P
   );
 }
 
+/** The library fails late where, say, the vocabulary lacks the token for what is unknown. */
+async function coded<T>(encoding: Promise<T>): Promise<T> {
+  try {
+    return await encoding;
+  } catch (cause) {
+    throw new ZrankError('TOKENIZER_INVALID', `tokenizer.json cannot be applied: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
 function create(json: string): HfTokenizer {
   try {
+    if (mayPanic.test(json)) checkPanics(JSON.parse(json) as JsonObject);
     const tokenizer = HfTokenizer.fromString(json);
     tokenizer.disableTruncation();
     tokenizer.disablePadding();
@@ -200,5 +212,32 @@ function create(json: string): HfTokenizer {
     throw new ZrankError('TOKENIZER_INVALID', `tokenizer.json cannot be loaded: ${(cause as Error).message}`, {
       cause,
     });
+  }
+}
+
+/** What may make the library panic, which ends the process. Most tokenizers have neither and need not be parsed here. */
+const mayPanic = /"TemplateProcessing"|"continuing_subword_prefix":\s*"[^"]/;
+
+/** Throws where tokenizers 0.23 would panic; what has the wrong type it refuses itself. */
+function checkPanics({ post_processor: processor, model }: JsonObject): void {
+  checkTemplates(processor);
+  const { type, merges, continuing_subword_prefix: prefix } = isObject(model) ? model : {};
+  if (type !== 'BPE' || typeof prefix !== 'string' || !Array.isArray(merges)) return;
+  for (const merge of merges as (string | string[])[]) {
+    const [, right] = typeof merge === 'string' ? merge.split(' ') : merge;
+    if (!right?.startsWith(prefix)) throw new Error(`a merge lacks the prefix ${prefix.slice(0, 60)}`);
+  }
+}
+
+function checkTemplates(processor: unknown): void {
+  if (!isObject(processor)) return;
+  const { type, processors, single, pair, special_tokens: defined } = processor;
+  if (type === 'Sequence' && Array.isArray(processors)) processors.forEach(checkTemplates);
+  if (type !== 'TemplateProcessing' || !isObject(defined)) return;
+  for (const piece of [single, pair].flat()) {
+    const special = isObject(piece) ? piece['SpecialToken'] : undefined;
+    const id = isObject(special) ? special['id'] : undefined;
+    if (typeof id === 'string' && !Object.hasOwn(defined, id))
+      throw new Error(`the post-processor defines no special token ${id.slice(0, 60)}`);
   }
 }

@@ -27,6 +27,19 @@ async function editJson(folder: string, name: string, change: Record<string, unk
   await writeFile(path, JSON.stringify({ ...json, ...change }));
 }
 
+async function editTokenizerModel(folder: string, change: Record<string, unknown>): Promise<void> {
+  const { model } = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8')) as { model: object };
+  await editJson(folder, 'tokenizer.json', { model: { ...model, ...change } });
+}
+
+/** A post-processor that puts a token before a text, and defines another one. */
+const template = (used: string, defined: string) => ({
+  type: 'TemplateProcessing',
+  single: [{ SpecialToken: { id: used, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+  pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
+  special_tokens: { [defined]: { id: defined, ids: [1], tokens: [defined] } },
+});
+
 /** A sparse file of 3 GB whose header claims 2 GB. */
 async function hugeHeader(folder: string): Promise<void> {
   const path = join(folder, 'model.safetensors');
@@ -107,6 +120,17 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
   ['a config that is no JSON', 'JSON_INVALID', (f) => writeFile(join(f, 'config.json'), '{"architectures": [')],
   ['a config that is no object', 'JSON_INVALID', (f) => writeFile(join(f, 'config.json'), '[]')],
   ['a tokenizer that is no JSON', 'TOKENIZER_INVALID', (f) => writeFile(join(f, 'tokenizer.json'), 'x')],
+  // The library would panic, which ends the process.
+  [
+    'a post-processor without its special token',
+    'TOKENIZER_INVALID',
+    (f) => editJson(f, 'tokenizer.json', { post_processor: template('[CLS]', '[SEP]') }),
+  ],
+  [
+    'merges without the prefix of subwords',
+    'TOKENIZER_INVALID',
+    (f) => editTokenizerModel(f, { continuing_subword_prefix: 'a prefix' }),
+  ],
   ['a tokenizer that is none', 'TOKENIZER_INVALID', (f) => writeFile(join(f, 'tokenizer.json'), '{}')],
   ['a module list that is no JSON', 'JSON_INVALID', (f) => writeFile(join(f, 'modules.json'), '[')],
   [
