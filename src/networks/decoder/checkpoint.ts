@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { checkFolder, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
+import { checkFolder, maxLength, readConfig, readDefaultPrompt } from '../../checkpoint/folder.js';
 import { readModules } from '../../checkpoint/modules.js';
 import { readTemplate, type TemplateFiles } from '../../checkpoint/template-files.js';
+import { readAutoTokenizer } from '../../checkpoint/tokenizer-files.js';
 import { readWeights } from '../../checkpoint/weights.js';
 import { readJsonIfPresent } from '../../json.js';
 import { readDecoderConfig } from './architectures.js';
@@ -35,7 +36,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     config,
     weights,
     head: await readScoringHead(folder, config),
-    tokenizer: await readTokenizer(folder),
+    tokenizer: await readAutoTokenizer(folder),
     template: {
       ...(await readTemplate(folder, tokenizerConfig, transformer)),
       defaultPrompt: isOwn ? await readDefaultPrompt(folder) : undefined,
