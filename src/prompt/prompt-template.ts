@@ -1,6 +1,7 @@
 import type { TemplateFiles } from '../checkpoint/template-files.js';
 import { ZrankError } from '../error.js';
 import { TemplateError } from './jinja/expressions.js';
+import { strip } from './jinja/python.js';
 import { JinjaTemplate } from './jinja/template.js';
 
 /** A stretch of a prompt: the template's own text, or what a query, a document or an instruction brought. */
@@ -75,7 +76,7 @@ export class PromptTemplate {
     const prompt = this.render(query, document, instruction);
     const open = absentCharacter(prompt, 0x100000);
     const close = absentCharacter(prompt, open.codePointAt(0)! + 1);
-    const mark = (text: string) => text.replace(text.trim(), (content) => content && open + content + close);
+    const mark = (text: string) => text.replace(strip(text), (content) => content && open + content + close);
     const [start, ...parts] = this.render(mark(query), mark(document), instruction && mark(instruction)).split(open);
     const pieces: PromptPiece[] = [{ text: start!, isContent: false }];
     for (const part of parts) {

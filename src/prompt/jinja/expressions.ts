@@ -1,5 +1,5 @@
-import { contains, equal, hasAttribute, isNumber, str } from './python.js';
 import type { Value } from './engine.js';
+import { contains, equal, hasAttribute, isNumber, str } from './python.js';
 import { boolean, integer, isA, kindOf, string, undefinedValue } from './values.js';
 
 /** What Jinja2 raises as well: the template's own doing. */
@@ -29,7 +29,6 @@ export function compute(operator: string, left: Value, right: Value, same: () =>
     '**': isInteger && right.value >= 0,
   }[operator];
   if (isSame === false) throw new Error(`${left.type} ${operator} ${right.type} is not supported`);
-  // The remainder has the sign of the divisor.
   const result = operator === '%' ? integer(remainder(Number(left.value), Number(right.value))) : same();
   if (isA(result, 'IntegerValue') && !Number.isSafeInteger(result.value))
     throw new Error(`a number is too large: ${result.value}`);
@@ -41,8 +40,10 @@ function haveSum(left: Value, right: Value): boolean {
   return (isNumber(left) && isNumber(right)) || (left.type === right.type && isA(left, 'StringValue', 'ArrayValue'));
 }
 
+/** With the sign of the divisor. */
 function remainder(a: number, b: number): number {
-  return a - b * Math.floor(a / b);
+  const rest = a % b;
+  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
 }
 
 /** object.name; object['name'] looks for an item first. */

@@ -1,6 +1,6 @@
+import type { Value } from './engine.js';
 import { capitalize, hasAttribute, isNumber, space, str, strip, title } from './python.js';
 import { asKind, float, integer, isA, itemsOf, kindOf, list, string, tuple, undefinedValue } from './values.js';
-import type { Value } from './engine.js';
 import type { Kind, ValueType } from './values.js';
 
 export interface Arguments {
