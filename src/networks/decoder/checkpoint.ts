@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { ConfigReader } from '../../checkpoint/config-reader.js';
-import { checkFolder, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
+import { checkFolder, maxLength, readConfig, readDefaultPrompt } from '../../checkpoint/folder.js';
 import { readModules, type ModuleEntry } from '../../checkpoint/modules.js';
 import { readTemplate, type TemplateFiles } from '../../checkpoint/template-files.js';
+import { readAutoTokenizer } from '../../checkpoint/tokenizer-files.js';
 import { readWeights } from '../../checkpoint/weights.js';
 import { ZrankError } from '../../error.js';
 import { readJsonIfPresent } from '../../json.js';
@@ -44,7 +45,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     config,
     weights,
     head: await readScoringHead(folder, config),
-    tokenizer: await readTokenizer(folder),
+    tokenizer: await readAutoTokenizer(folder),
     template: {
       ...(await readTemplate(folder, tokenizerConfig, transformer)),
       defaultPrompt: isOwn ? await readDefaultPrompt(folder) : undefined,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ConfigReader } from '../../checkpoint/config-reader.js';
-import { findOnnx, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
+import { findOnnx, maxLength, readConfig, readDefaultPrompt } from '../../checkpoint/folder.js';
+import { readAutoTokenizer } from '../../checkpoint/tokenizer-files.js';
 import { isObject, readJsonIfPresent, type JsonObject } from '../../json.js';
 import { readModules } from '../../checkpoint/modules.js';
 
@@ -26,7 +27,7 @@ export async function readEncoder(folder: string): Promise<EncoderFolder> {
   const config = await readConfig(folder);
   const transformer = (await readJsonIfPresent(join(folder, 'sentence_bert_config.json'))) ?? {};
   const tokenizerConfig = (await readJsonIfPresent(join(folder, 'tokenizer_config.json'))) ?? {};
-  const tokenizer = await readTokenizer(folder);
+  const tokenizer = await readAutoTokenizer(folder);
   const given = config.get('pad_token_id');
   const padId = typeof given === 'number' ? given : 0;
   const positions = maxPositions(config, padId);
