@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ZrankError, errorCodes, type ErrorCode } from './error.js';
 
@@ -20,10 +21,9 @@ export interface Addon {
    * DEVICE_UNAVAILABLE with the loader's words.
    */
   openLibrary(name: string): string;
-  /** Arithmetics that zrank's matrix kernels have on this processor. */
-  kernels(): CpuPrecision[];
+  kernels(): Kernels;
   /** Throws DEVICE_UNAVAILABLE with the loader's words where the provider of a GPU cannot be loaded. */
-  checkDevice(kind: 'cuda' | 'webgpu', index: number): void;
+  checkDevice(kind: DeviceKind, index: number): void;
   /**
    * The GPUs of NVIDIA's driver, as CUDA numbers them in this process. Throws DEVICE_UNAVAILABLE with the loader's or
    * the driver's words where there is none.
@@ -38,20 +38,52 @@ export interface Addon {
   /** Runs the next batch of an engine on this thread; false where none is left. Blocks: for worker threads. */
   drain(engineId: number): boolean;
   /** Ends a pending run() of this thread with ABORTED. */
-  cancel(call: number): void;
+  cancel(ticket: number): void;
   /**
    * This thread exits: ends its calls and sends its workers home. With `wholeProcess`, runs in flight are stopped too.
    */
   abandon(wholeProcess: boolean): void;
-  errorCodes(): string[];
+  contract(): Contract;
 }
 
-/** Arithmetic of matrix products on the CPU. Everything else is in fp32. */
-export type CpuPrecision = 'fp32' | 'bf16' | 'int8';
+export const deviceKinds = ['cpu', 'cuda', 'webgpu'] as const;
+export type DeviceKind = (typeof deviceKinds)[number];
+
+/** zrank's own kernels for this processor. */
+export interface Kernels {
+  /** The family of instructions that they are written in; none where zrank has no kernels for the architecture. */
+  target?: string;
+  /** Those that the processor has the instructions for. */
+  arithmetics: CpuPrecision[];
+  instructionSets: string[];
+  missingInstructionSets: string[];
+}
+
+/** What both sides must agree on though no compiler sees both (native/core/contract.h); a test compares. */
+export interface Contract {
+  devices: string[];
+  models: string[];
+  arithmetics: string[];
+  poolings: string[];
+  errorCodes: string[];
+  graph: { inputs: string[]; pagedInputs: string[]; output: string };
+  operators: { domain: string; names: string[]; attributes: string[] };
+  sizes: {
+    int8Block: number;
+    headDimMultiple: number;
+    pagedBlock: number;
+    minPaddedLength: number;
+    paddedLengthSteps: number;
+  };
+}
+
+/** Arithmetics of matrix products on the CPU. Everything else is in fp32. */
+export const cpuPrecisions = ['fp32', 'bf16', 'int8'] as const;
+export type CpuPrecision = (typeof cpuPrecisions)[number];
 
 /**
  * How token embeddings become one embedding; the names of sentence-transformers
- * (sentence_transformer/modules/pooling.py). native/core/pooling.h says what each computes.
+ * (sentence_transformer/modules/pooling.py). native/core/contract.h says what each computes.
  */
 export const poolingModes = ['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const;
 export type Pooling = (typeof poolingModes)[number];
@@ -87,7 +119,7 @@ export interface NativeEngineOptions {
   /** What the paths of ONNX Runtime's traces begin with; none where it is not given. */
   profilePrefix?: string | undefined;
   /** Runs sequences whose score is not finite, or that a GPU has no memory for; opened when the first comes. */
-  safer?: NativeModel | undefined;
+  fallback?: NativeModel | undefined;
 }
 
 /** What an engine runs. */
@@ -101,7 +133,7 @@ export type NativeModel =
       weightFolder: string;
       /** Let ONNX Runtime copy weights into a layout of its own. */
       prepack: boolean;
-      device: 'cpu' | 'cuda' | 'webgpu';
+      device: DeviceKind;
       /** Which GPU, for CUDA. */
       deviceIndex: number;
       /**
@@ -136,13 +168,15 @@ export interface NativeWork {
   maxPaddedTokens: number;
   /** QUEUE_FULL when more tokens than this would wait. */
   maxQueueTokens: number;
+  /** Its share of the tokens beside calls of other weights, 1 to 16. */
+  weight: number;
 }
 
 export interface NativeEngine {
   readonly id: number;
   counters(): EngineCounters;
-  /** Resolves to a row a sequence. `call` is any number that is not in use, for cancel(). */
-  run(work: NativeWork, call: number, onProgress?: (sequencesDone: number) => void): Promise<Float32Array>;
+  /** The rows resolve to a row a sequence; the ticket is for cancel(). Throws QUEUE_FULL. */
+  run(work: NativeWork, onProgress?: (sequencesDone: number) => void): { ticket: number; rows: Promise<Float32Array> };
   close(): Promise<void>;
 }
 
@@ -165,21 +199,28 @@ export interface EngineCounters {
   computeSeconds: number;
   /** Runs that a device had no memory for: halved, or a single sequence run on the CPU. */
   outOfMemory: number;
-  /** Sequences whose score was not finite, and that were run again in a safer precision. */
+  /** Sequences whose score was not finite, and that were run again on the fallback. */
   notFinite: number;
+  /** Tokens that wait now. */
+  queuedTokens: number;
 }
 
-export const addonPath = fileURLToPath(new URL('../build/Release/zrank.node', import.meta.url));
+const ownPath = fileURLToPath(import.meta.url);
+export const addonPath = join(ownPath, '../../build/Release/zrank.node');
 
 /** The addon, before it has ONNX Runtime. Throws ADDON_NOT_FOUND, which says what to do. */
 export function loadAddon(): Addon {
   try {
     return createRequire(import.meta.url)(addonPath) as Addon;
   } catch (cause) {
+    const advice =
+      basename(ownPath) === 'addon.js'
+        ? 'It is built by "npm rebuild zrank" (in a clone: "npm ci"), which needs cmake and a C++20 compiler.'
+        : `zrank was bundled into ${ownPath}, away from its addon and worker threads: keep it external, as with ` +
+          'esbuild --external:zrank, or serverExternalPackages of Next.js.';
     throw new ZrankError(
       'ADDON_NOT_FOUND',
-      `zrank's native addon cannot be loaded from ${addonPath}: ${(cause as Error).message}. It is built by ` +
-        '"npm rebuild zrank" (in a clone: "npm ci"), which needs cmake and a C++20 compiler.',
+      `zrank's native addon cannot be loaded from ${addonPath}: ${(cause as Error).message}. ${advice}`,
       { cause },
     );
   }

@@ -1,5 +1,5 @@
 /**
- * Every failure that zrank reports, by its stable code. The native codes also stand in native/core/error.h; a test
+ * Every failure that zrank reports, by its stable code. The native codes also stand in native/core/contract.h; a test
  * compares the two lists.
  */
 export const errorCodes = [
@@ -39,6 +39,7 @@ export const errorCodes = [
   'ONNXRUNTIME_INCOMPATIBLE',
   'DEVICE_UNAVAILABLE',
   'DEVICE_OUT_OF_MEMORY',
+  'OUT_OF_MEMORY',
   'SESSION_FAILED',
   'RUN_FAILED',
   'SCORE_NOT_FINITE',

@@ -11,6 +11,7 @@ export type { Device, Placement, Precision } from './devices/device.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
 export { diagnose, type Diagnosis } from './doctor/diagnose.js';
 export type { EngineCounters } from './addon.js';
+export type { Priority } from './runtime/work.js';
 export { toProbability } from './scoring/probability.js';
 export type { Pair } from './tokenization/pair-encoder.js';
 export { openBeir, type BeirDataset, type BeirDocument, type BeirOptions } from './evaluation/beir.js';

@@ -18,6 +18,7 @@ import type { Device, GpuAttention, Placed, Placement, Precision } from './devic
 import { deviceNames, isDevice, place } from './devices/placement.js';
 import { Engine, splitThreads } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
+import type { Priority } from './runtime/work.js';
 import { toProbability } from './scoring/probability.js';
 import {
   chunkCharacters,
@@ -46,6 +47,12 @@ export interface CallOptions {
    * Hugging Face, or stay text, so that a document cannot end its own turn. @default 'parse'
    */
   specialTokens?: 'parse' | 'text';
+  /**
+   * Calls that wait at once share the tokens that are computed, whatever their size: a call of few documents does not wait
+   * for all of one of many. One of `high` priority gets four times the share of a `normal` one, one of `low` a quarter.
+   * @default 'normal'
+   */
+  priority?: Priority;
   /** Ends the call with ABORTED. A batch that runs already is finished, its scores are dropped. */
   signal?: AbortSignal;
   /** Called as documents are scored. */
@@ -122,6 +129,7 @@ const callRules = {
   maxLength: aPositiveInteger,
   truncation: oneOf('document', 'error'),
   specialTokens: oneOf('parse', 'text'),
+  priority: oneOf('low', 'normal', 'high'),
   signal: anAbortSignal,
   onProgress: aFunction,
 };
@@ -228,7 +236,7 @@ export class Reranker implements AsyncDisposable {
   async predict(pairs: readonly Pair[], options: CallOptions = {}): Promise<Float32Array> {
     checkOptions('predict()', options, callRules);
     checkPairs(pairs);
-    return (await this.#score(pairs, options)).logits;
+    return (await this.#score([...pairs], options)).logits;
   }
 
   /** Ranks documents by how well they answer the query, best first; equal scores keep the documents' order. */
@@ -236,7 +244,9 @@ export class Reranker implements AsyncDisposable {
     checkOptions('rank()', options, rankRules);
     if (typeof query !== 'string') throw ZrankError.argument('the query', 'a string', query);
     if (!Array.isArray(documents)) throw ZrankError.argument('the documents', 'an array', documents);
-    const pairs = documents.map((document, i): Pair => [query, documentText(document, i)]);
+    // The caller may change its list while the documents are scored.
+    const given = [...documents];
+    const pairs = given.map((document, i): Pair => [query, documentText(document, i)]);
     const { prompts, logits } = await this.#score(pairs, options);
     return rankOrder(logits)
       .slice(0, options.topN)
@@ -249,7 +259,7 @@ export class Reranker implements AsyncDisposable {
           logit,
           tokens: prompt.ids.length,
           truncated: prompt.truncated,
-          ...(options.returnDocuments && { document: documents[index]! }),
+          ...(options.returnDocuments && { document: given[index]! }),
         };
       });
   }
@@ -268,20 +278,25 @@ export class Reranker implements AsyncDisposable {
   }
 
   async #encodeAndRun(pairs: readonly Pair[], options: CallOptions) {
-    const { signal, onProgress } = options;
+    const { signal, onProgress, priority } = options;
     checkMaxLength(options.maxLength, this.#crossEncoder);
     const prompts: EncodedPrompt[] = [];
-    for (const chunk of chunksOf(pairs, chunkCharacters)) {
-      throwIfAborted(signal);
-      for (const prompt of await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options)))
-        prompts.push(prompt);
+    const release = this.#engine.reserve(fewestTokens(pairs), this.#defaults.maxQueueTokens);
+    try {
+      for (const chunk of chunksOf(pairs, chunkCharacters)) {
+        throwIfAborted(signal);
+        const encoded = await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options));
+        for (const prompt of encoded) prompts.push(prompt);
+      }
+    } finally {
+      release();
     }
     if (prompts.length === 0) return { prompts, logits: new Float32Array(0) };
     if (prompts.some(({ ids }) => ids.length === 0)) {
       throw new ZrankError('INVALID_ARGUMENT', 'expected a prompt of at least one token but received an empty one');
     }
     const total = prompts.length;
-    const logits = await this.#engine.run(this.#crossEncoder.work(pairs, prompts, this.#defaults), {
+    const logits = await this.#engine.run(this.#crossEncoder.work(pairs, prompts, { ...this.#defaults, priority }), {
       signal,
       onProgress: onProgress && ((completed) => onProgress({ completed, total })),
     });
@@ -303,6 +318,13 @@ export class Reranker implements AsyncDisposable {
       specialTokens: options.specialTokens ?? this.#defaults.specialTokens,
     };
   }
+}
+
+/** Fewer tokens than nearly any texts of this length have, queries aside: calls share those. */
+function fewestTokens(pairs: readonly Pair[]): number {
+  const charactersPerToken = 8;
+  const characters = pairs.reduce((sum, pair) => sum + (typeof pair === 'string' ? pair : pair[1]).length, 0);
+  return pairs.length + Math.ceil(characters / charactersPerToken);
 }
 
 function checkMaxLength(maxLength: number | undefined, { maxPositions }: CrossEncoder): void {

@@ -1,22 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { errorCodes, ZrankError } from 'zrank';
-import { loadAddon } from '../dist/addon.js';
-import { root } from './support.js';
-
-test('every native code is one of the list', () => {
-  const native = loadAddon().errorCodes();
-  expect(native.length).toBeGreaterThan(5);
-  expect(native.filter((code) => !(errorCodes as readonly string[]).includes(code))).toEqual([]);
-});
-
-test('the native list is complete', async () => {
-  const header = await readFile(join(root, 'native/core/error.h'), 'utf8');
-  const names = header.match(/^ {2}k\w+,$/gm)!.map((line) => line.trim().slice(1, -1));
-  const spelled = (code: string) => code.replaceAll('_', '').toLowerCase();
-  expect(loadAddon().errorCodes().map(spelled)).toEqual(names.map((name) => name.toLowerCase()));
-});
+import { root, runScript, temporaryFolder } from './support.js';
 
 test('codes are unique', () => expect(new Set(errorCodes).size).toBe(errorCodes.length));
 
@@ -33,4 +19,14 @@ test('the argument error describes what came', () => {
     'expected x for it but received an object (Object)',
     'expected x for it but received a function',
   ]);
+});
+
+test('a bundle that took the library away from its addon is told to leave it alone', async () => {
+  const folder = await temporaryFolder();
+  await copyFile(join(root, 'dist/error.js'), join(folder, 'error.js'));
+  await copyFile(join(root, 'dist/addon.js'), join(folder, 'app.mjs'));
+  const { stdout } = await runScript(`
+    const { loadAddon } = await import(${JSON.stringify(join(folder, 'app.mjs'))});
+    try { loadAddon(); } catch (error) { console.log(error.code, error.message); }`);
+  expect(stdout).toMatch(/^ADDON_NOT_FOUND .* cannot be loaded from .* bundled into .*app\.mjs.*--external:zrank/s);
 });

@@ -118,8 +118,8 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
       const weights = await convertWeights(checkpoint.weights, 'F16', { cacheFolder: ${JSON.stringify(cacheFolder)} });
       const form = { compute: 'fp16', attention: 'plain', positions: 512 };
       const model = gpuModel({ ...checkpoint, weights }, form, { kind: 'webgpu', indices: [0] });
-      const safer = cpuModel(checkpoint).replicas[0];
-      const engine = await Engine.open({ ...model, safer }, { workers: 1, threads: 1 });
+      const fallback = cpuModel(checkpoint).replicas[0];
+      const engine = await Engine.open({ ...model, fallback }, { workers: 1, threads: 1 });
       const sequences = cases.map((entry) => ({ ids: entry.token_ids }));
       const logits = await engine.run(packedWork(sequences, names, { maxBatchTokens: 1024, maxQueueTokens: 1e6 }));
       console.log(JSON.stringify({ logits: [...logits], counters: engine.counters() }));
@@ -217,6 +217,8 @@ test('precisions that a device does not have', async () => {
   await expectCode(Reranker.load(folder, { device: 'cuda:x' as never }), 'INVALID_ARGUMENT');
   await expectCode(Reranker.load(folder, { device: 'cuda:1,' }), 'INVALID_ARGUMENT');
   await expectCode(Reranker.load(folder, { device: 'cpu', attention: 'plain' }), 'INVALID_ARGUMENT');
+  // Why CUDA, which has it, was not taken.
+  await expectCode(Reranker.load(folder, { attention: 'plain' }), 'INVALID_ARGUMENT', /the CPU has one kind; cuda: /);
 });
 
 test('PagedAttention’s graph is well-formed: its nodes fit, and the CPU merely has no kernels for them', async () => {

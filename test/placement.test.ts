@@ -26,7 +26,7 @@ test('a batch takes four fifths of the memory that is free on the fullest GPU, a
 test('the bytes of a token: MLP or attention, whichever is larger, by the width of the type', async () => {
   const { folder } = golden('causal-bf16');
   const config = {
-    ...readDecoderConfig(await readConfig(folder), folder),
+    ...readDecoderConfig(await readConfig(folder)),
     hiddenSize: 2560,
     intermediateSize: 9728,
     heads: 32,

@@ -4,19 +4,19 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { Reranker } from 'zrank';
+import { Reranker, type Pair } from 'zrank';
 import { readCheckpoint } from '../dist/networks/decoder/checkpoint.js';
 import { quantizeWeights } from '../dist/checkpoint/quantize-weights.js';
 import { planCpu } from '../dist/devices/cpu.js';
 import { cpuModel } from '../dist/devices/models.js';
 import { openAddon } from '../dist/libraries/open-addon.js';
+import { readDecoder } from '../dist/networks/decoder/reranker.js';
 import { projectionWeights } from '../dist/networks/decoder/tensors.js';
 import { Engine } from '../dist/runtime/engine.js';
-import { packedWork } from '../dist/runtime/work.js';
 import type { Weights } from '../dist/checkpoint/weights.js';
 import { expectCode, golden, goldenNames, root, temporaryFolder, tinyModel, type Golden } from './support.js';
 
-const kernels = openAddon().kernels();
+const kernels = openAddon().kernels().arithmetics;
 const stored = { 'causal-bf16': 'BF16', 'causal-fp16': 'F16', 'causal-fp32-sharded': 'F32' };
 
 test.each(Object.entries(stored))('auto for %s', async (name, dtype) => {
@@ -37,12 +37,13 @@ test.each(Object.entries(stored))('auto for %s', async (name, dtype) => {
 
 /** A golden's logits where ONNX Runtime multiplies. */
 async function withoutKernels(data: Golden, weights?: Weights): Promise<Float32Array> {
+  const { work } = await readDecoder(data.folder);
   const checkpoint = await readCheckpoint(data.folder);
   const model = cpuModel({ ...checkpoint, weights: weights ?? checkpoint.weights });
   const engine = await Engine.open(model, { workers: 1, threads: 1 });
-  const sequences = data.cases.map((entry) => ({ ids: entry.token_ids }));
-  const queries = data.cases.map((entry) => entry.query);
-  const logits = await engine.run(packedWork(sequences, queries, { maxBatchTokens: 2048, maxQueueTokens: 2 ** 22 }));
+  const prompts = data.cases.map((entry) => ({ ids: entry.token_ids, truncated: false }));
+  const pairs = data.cases.map((entry): Pair => [entry.query, entry.document]);
+  const logits = await engine.run(work(pairs, prompts, { maxBatchTokens: 2048, maxQueueTokens: 2 ** 22 }));
   await engine.close();
   return logits;
 }
@@ -57,7 +58,7 @@ describe.skipIf(!kernels.includes('bf16'))('bf16', () => {
   const open: Reranker[] = [];
   afterAll(() => Promise.all(open.map((reranker) => reranker.close())));
 
-  test.each(['causal-bf16', 'causal-deep', 'causal-hot', 'seqcls-bf16', 'seqcls-chat'])(
+  test.each(['causal-bf16', 'causal-deep', 'causal-hot', 'llama-seqcls', 'qwen2-causal', 'seqcls-bf16', 'seqcls-chat'])(
     '%s is closer to fp32 than sentence-transformers',
     async (name) => {
       const data = golden(name);
@@ -74,11 +75,15 @@ describe.skipIf(!kernels.includes('bf16'))('bf16', () => {
 });
 
 describe('int8', () => {
-  /** docs/performance.md has what was measured: at most 0.90, and 0.26 in the mean square's root. */
+  /**
+   * docs/performance.md has what was measured: at most 0.90, and 0.26 in the mean square's root; twice that for
+   * mistral-seqcls, whose logits a word moves twice as far.
+   */
   function expectRounded(data: Golden, logits: Float32Array): void {
+    const scale = data.checkpoint === 'mistral-seqcls' ? 2 : 1;
     const errors = data.cases.map((entry, i) => Math.abs(logits[i]! - entry.logit_fp32));
-    expect(Math.max(...errors)).toBeLessThan(1);
-    expect(Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length)).toBeLessThan(0.3);
+    expect(Math.max(...errors)).toBeLessThan(scale);
+    expect(Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length)).toBeLessThan(0.3 * scale);
     expect(Math.max(...errors)).toBeGreaterThan(0.02);
   }
 

@@ -1,9 +1,11 @@
 // The public face on the embedded model. Real: everything.
 
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Reranker, toProbability, type LoadOptions, type Pair, type RankOptions } from 'zrank';
 import { splitThreads } from '../dist/runtime/engine.js';
-import { expectCode, golden, tinyModel, turnsDuring } from './support.js';
+import { copyOfGolden, expectCode, golden, tinyModel, turnsDuring } from './support.js';
 
 const query = 'how do I keep bread fresh';
 const documents = [
@@ -48,7 +50,10 @@ describe('a reranker', () => {
 
   test('documents may be objects with text, and come back as they are', async () => {
     const objects = documents.map((text, id) => ({ text, id }));
-    const [best] = await reranker.rank(query, objects, { returnDocuments: true });
+    const list = [...objects];
+    const call = reranker.rank(query, list, { returnDocuments: true });
+    list.length = 0;
+    const [best] = await call;
     expect(best!.document).toBe(objects[1]);
   });
 
@@ -199,6 +204,16 @@ test('a full queue refuses at once and goes on', async () => {
   expect(await reranker.rank(query, documents)).toHaveLength(4);
 });
 
+test('a full queue is found out before anything is tokenized', async () => {
+  await using reranker = await Reranker.load(tinyModel, { maxQueueTokens: 1_500, workers: 1 });
+  const many = Array.from({ length: 300 }, (_, i) => `${'bread and butter '.repeat(10)}${i}`);
+  const first = reranker.rank(query, many);
+  // Two turns of the event loop, while the first call's three hundred documents are not all tokenized.
+  const second = () => expectCode(reranker.rank(query, many), 'QUEUE_FULL', /about \d+ tokens wait already/);
+  expect(await turnsDuring(second)).toBeLessThanOrEqual(2);
+  expect(await first).toHaveLength(300);
+});
+
 test('a closed reranker says so, and close() may be called again', async () => {
   const reranker = await Reranker.load(tinyModel);
   const inFlight = reranker.rank(query, documents);
@@ -251,4 +266,19 @@ test('toProbability', () => {
   expect(toProbability(5)).toBeCloseTo(1 / (1 + Math.exp(-1)), 15);
   expect(toProbability(3, 1)).toBeCloseTo(1 / (1 + Math.exp(-3)), 15);
   expect(toProbability(-10_000)).toBe(0);
+});
+
+test('a token that the network has no row for fails its own call, and nobody who shares the batch', async () => {
+  const folder = await copyOfGolden('llama-seqcls');
+  const path = join(folder, 'tokenizer.json');
+  const json = JSON.parse(await readFile(path, 'utf8')) as { added_tokens: object[] };
+  const added = { id: 1536, content: '<|row|>', special: true, single_word: false, lstrip: false, rstrip: false };
+  json.added_tokens.push({ ...added, normalized: false });
+  await writeFile(path, JSON.stringify(json));
+  await using reranker = await Reranker.load(folder, { workers: 1, threads: 1 });
+  const rank = (text: string) => reranker.rank('q', [text, 'other']);
+  const [before, bad, after] = [rank('a'), rank('b <|row|>'), rank('c')];
+  await expectCode(bad, 'TOKENIZER_INVALID', /"<\|row\|>" of id 1536, .* has 1536 rows/);
+  expect(await before).toHaveLength(2);
+  expect(await after).toHaveLength(2);
 });

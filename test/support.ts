@@ -30,6 +30,8 @@ export interface GoldenCase {
 
 export interface Golden {
   folder: string;
+  /** Its name. */
+  checkpoint: string;
   instruction_form: 'zerank' | 'system' | 'ready';
   activation: 'identity' | 'sigmoid';
   cases: GoldenCase[];
@@ -44,6 +46,9 @@ export const goldenNames = [
   'causal-fp16',
   'causal-fp32-sharded',
   'causal-hot',
+  'llama-seqcls',
+  'mistral-seqcls',
+  'qwen2-causal',
   'seqcls-bf16',
   'seqcls-chat',
 ];

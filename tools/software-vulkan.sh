@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Prepares a software Vulkan driver that has fp16 in .cache/vulkan, without root: lavapipe of Mesa 25, from Debian trixie, with
-# all that it needs, libc included, so that it runs on older releases too. Takes a Debian machine with its own mirror.
-# .cache/vulkan/node is this machine's node on top of it, where the WebGPU provider finds a device on any CPU.
+# Prepares a software Vulkan driver that has fp16 in .cache/vulkan, without root: lavapipe of Mesa 25, from Debian
+# trixie, with all that it needs, libc included, so that it runs on older releases too. Takes a Debian machine with its
+# own mirror. .cache/vulkan/node is this machine's node on top of it, where the WebGPU provider finds a device on any
+# CPU.
 set -euo pipefail
 
 folder=$(cd "$(dirname "$0")/.." && pwd)/.cache/vulkan
@@ -10,10 +11,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # An apt of its own, which knows trixie alone and nothing as installed.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' "Release: $(. /etc/os-release && echo "$VERSION_CODENAME")" | head -n 1)
+codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' "Release: $codename" |
+  head -n 1)
 mkdir -p "$work"/{state/lists/partial,cache/archives/partial,root}
 touch "$work/status"
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no Debian mirror in the apt sources of this machine} trixie main" >"$work/sources.list"
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+echo "deb [signed-by=$keyring] ${mirror:?no Debian mirror in the apt sources of this machine} trixie main" \
+  >"$work/sources.list"
 cat >"$work/apt.conf" <<END
 Dir::State "$work/state";
 Dir::State::status "$work/status";

@@ -3,7 +3,8 @@
 usage='Usage: bench/gpu/check.sh [options]
 
 Each step leaves its result in the state folder and is not run again; one that failed, or for which this machine lacks
-something, is tried again. Paths are relative to the repository. Exit codes: 0 no step failed, 1 one failed, 2 wrong usage.
+something, is tried again. Paths are relative to the repository. Exit codes: 0 no step failed, 1 one failed, 2 wrong
+usage.
 
   --list          name the steps and how they stand
   --step NAME     run this step, also if it was done; may be repeated (default: all that are not done)
@@ -48,16 +49,24 @@ state=${state:-.cache/gpu-check$suffix}
 export ZRANK_PYTHON=$python
 
 mkdir -p "$state" || exit 2
-[[ $action != run && -e $state/settings.json ]] || node $here/settings.mjs "$state" "$mode" "$device" "$precision" "$shape" || exit 2
+[[ $action != run && -e $state/settings.json ]] ||
+  node $here/settings.mjs "$state" "$mode" "$device" "$precision" "$shape" || exit 2
 
 standing() {
-  if [[ -e $state/$1.json ]]; then echo done; elif [[ -e $state/$1.status ]]; then cat "$state/$1.status"; else echo 'not run'; fi
+  if [[ -e $state/$1.json ]]; then
+    echo done
+  elif [[ -e $state/$1.status ]]; then
+    cat "$state/$1.status"
+  else
+    echo 'not run'
+  fi
 }
 
 # What a program that failed said last about it: Node.js ends with its version, behind the error.
 last_error() { { grep -E '[Ee]rror: ' "$1" || cat "$1"; } | tail -n 1; }
 
-# run NAME COMMAND...: its stdout is the result. Exit code 3 says that this machine lacks something; the last line of stderr, what.
+# run NAME COMMAND...: its stdout is the result. Exit code 3 says that this machine lacks something; the last line of
+# stderr, what.
 run() {
   local name=$1 code
   shift

@@ -1,6 +1,7 @@
 """Step: what PyTorch's matrix products reach on this device, over the shapes of one layer of the checkpoint.
 
-A figure is operations over the time of all of the layer's products, each the median of repeats; the ceiling is the best.
+A figure is operations over the time of all of the layer's products, each the median of repeats; the ceiling is the
+best.
 """
 
 import json
@@ -55,13 +56,19 @@ def main():
     torch.set_num_threads(settings["threads"] or torch.get_num_threads())
     folder = Path(json.loads((STATE / "checkpoint.json").read_text())["folder"])
     layer = shapes(json.loads((folder / "config.json").read_text()))
-    result = {"device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu", "torch": torch.__version__}
+    result = {
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "torch": torch.__version__,
+    }
     for name, dtype in (("fp16", torch.float16), ("bf16", torch.bfloat16)):
         by_rows = {}
         for rows in settings["gemm"]["rows"]:
             flops = {key: 2 * rows * inner * outer for key, (inner, outer) in layer.items()}
             times = {key: seconds(rows, inner, outer, dtype, device) for key, (inner, outer) in layer.items()}
-            by_rows[rows] = {"layer": sum(flops.values()) / sum(times.values()), **{key: flops[key] / times[key] for key in layer}}
+            by_rows[rows] = {
+                "layer": sum(flops.values()) / sum(times.values()),
+                **{key: flops[key] / times[key] for key in layer},
+            }
         result[name] = {"ceiling": max(figures["layer"] for figures in by_rows.values()), "flopsByRows": by_rows}
     print(json.dumps(result))
 

@@ -1,4 +1,5 @@
-"""Step: logits of the parity pairs in PyTorch, by transformers in fp32 from the token ids, and by sentence-transformers.
+"""Step: logits of the parity pairs in PyTorch, by transformers in fp32 from the token ids, and by
+sentence-transformers.
 
 The first is what all others are compared with. sentence-transformers in fp32 must agree with it: it then reads the same
 prompts and scores the token that 1_LogitScore names.
@@ -28,9 +29,16 @@ def step(name):
 
 def reference(folder, device, ids, token):
     """Each prompt alone, so that no padding and no batch can matter; the last position's logit of `token`."""
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").to(device).eval()
+    model = (
+        transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+        .to(device)
+        .eval()
+    )
     with torch.inference_mode():
-        return [model(torch.tensor([sequence], device=device), logits_to_keep=1).logits[0, -1, token].item() for sequence in ids]
+        return [
+            model(torch.tensor([sequence], device=device), logits_to_keep=1).logits[0, -1, token].item()
+            for sequence in ids
+        ]
 
 
 def cross_encoder(folder, device, pairs, dtype):
@@ -61,7 +69,8 @@ def main():
         },
         "fp32": reference(folder, device, parity["ids"], parity["trueTokenId"]),
         "sentenceTransformers": {
-            name: cross_encoder(folder, device, [tuple(pair) for pair in parity["pairs"]], dtype) for name, dtype in DTYPES.items()
+            name: cross_encoder(folder, device, [tuple(pair) for pair in parity["pairs"]], dtype)
+            for name, dtype in DTYPES.items()
         },
     }
     print(json.dumps(result))

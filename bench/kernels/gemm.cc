@@ -1,8 +1,6 @@
 // GFLOP/s of zrank's matrix kernels on one thread beside the processor's own limit, by the thread's processor time, so
 // that other programs disturb little. Build: cmake --build build --target zrank_kernel_bench
 
-#include "kernels/gemm.h"
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +8,8 @@
 #include <memory>
 #include <random>
 #include <vector>
+
+#include "kernels/dispatch.h"
 
 namespace {
 
@@ -34,15 +34,16 @@ double Gflops(const GemmKernel& kernel, Stored stored, int64_t rows, int64_t dep
   for (float& value : x) value = static_cast<float>(random() % 2048) / 1024 - 1;
   for (uint16_t& value : weight) value = static_cast<uint16_t>(0x3c00 + random() % 0x300 + (random() % 2 << 15));
   GemmInput input{x.data(), nullptr, rows, depth};
-  const auto packed = Allocate(kernel.packed_bytes(input)), workspace = Allocate(kGemmWorkspaceBytes);
+  const auto packed = Allocate(kernel.packed_bytes(input)), workspace = Allocate(kernel.workspace_bytes);
   input.packed = static_cast<uint32_t*>(packed.get());
   const Gemm gemm{{weight.data(), scales.data()}, {}, y.data(), columns, stored};
   const double work = 2e-9 * static_cast<double>(rows) * static_cast<double>(depth) * static_cast<double>(columns);
   double best = 1e9;
   for (int i = 0; i < std::max(5, static_cast<int>(60 / work)); ++i) {
     const double start = Now();
-    for (int64_t tile = 0; tile < GemmTiles(input); ++tile) kernel.pack(input, tile);
-    for (int64_t block = 0; block < GemmBlocks(input, gemm); ++block) kernel.block(input, gemm, block, workspace.get());
+    for (int64_t tile = 0; tile < kernel.tiles(input); ++tile) kernel.pack(input, tile);
+    for (int64_t block = 0; block < kernel.blocks(input, gemm); ++block)
+      kernel.block(input, gemm, block, workspace.get());
     best = std::min(best, Now() - start);
   }
   return work / best;

@@ -1,12 +1,13 @@
 """Processor time of zrank and sentence-transformers for the same pairs, in fp32, bf16 and int8, turn by turn.
 
-    python bench/kernels/processor-time.py FOLDER [ROUNDS] [CONTENDER...]
+python bench/kernels/processor-time.py FOLDER [ROUNDS] [CONTENDER...]
 
-A contender is zrank or sentence-transformers with a precision, such as zrank-int8; without any, all take part. Scores are
-compared with those of the first. Ratios are to sentence-transformers in the same precision where it takes part, else to the first.
+A contender is zrank or sentence-transformers with a precision, such as zrank-int8; without any, all take part. Scores
+are compared with those of the first. Ratios are to sentence-transformers in the same precision where it takes part,
+else to the first.
 
-For a machine that other programs keep busy: it counts work, not waiting. Needs torch and sentence-transformers; zrank is
-that of this clone, built. Every contender is a process of its own that stays, and has one call to warm up.
+For a machine that other programs keep busy: it counts work, not waiting. Needs torch and sentence-transformers; zrank
+is that of this clone, built. Every contender is a process of its own that stays, and has one call to warm up.
 """
 
 import json
@@ -16,10 +17,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-WORDS = """the a of to and in that it is was for on are with as at be this have from one had by word but not what all were when can said there
-each which do how if will up other about out many then them these so some would make like him into time has look two more write go see
-market finance interest rate policy court law contract evidence function variable memory thread garden recipe travel flight music history
-empire river mountain climate energy battery vaccine protein cell doctor patient treatment""".split()
+WORDS = """the a of to and in that it is was for on are with as at be this have from one had by word but not what all
+were when can said there each which do how if will up other about out many then them these so some would make like him
+into time has look two more write go see market finance interest rate policy court law contract evidence function
+variable memory thread garden recipe travel flight music history empire river mountain climate energy battery vaccine
+protein cell doctor patient treatment""".split()
 
 SENTENCE_TRANSFORMERS = """
 import json, sys, time, torch
@@ -29,7 +31,8 @@ model = CrossEncoder(sys.argv[1], device='cpu', model_kwargs={'dtype': getattr(t
 for line in sys.stdin:
     start = time.process_time()
     scores = model.predict([tuple(pair) for pair in json.loads(line)], batch_size=32, show_progress_bar=False)
-    print(json.dumps({'seconds': time.process_time() - start, 'scores': [float(score) for score in scores]}), flush=True)
+    seconds = time.process_time() - start
+    print(json.dumps({'seconds': seconds, 'scores': [float(score) for score in scores]}), flush=True)
 """
 ZRANK = """
 import { createInterface } from 'node:readline';
@@ -58,11 +61,17 @@ def rerank(query_words):
 def workloads():
     random.seed(1)
     lengths = [min(1500, max(20, int(random.lognormvariate(5.3, 0.8)))) for _ in range(12)]
-    return {"pairs": [[text(12), text(length)] for length in lengths], "rerank, short query": rerank(14), "rerank, long query": rerank(295)}
+    return {
+        "pairs": [[text(12), text(length)] for length in lengths],
+        "rerank, short query": rerank(14),
+        "rerank, long query": rerank(295),
+    }
 
 
 def start(command):
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
 
 
 def ask(process, pairs):

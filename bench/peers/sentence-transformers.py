@@ -41,13 +41,15 @@ try:
 except Exception as error:
     say({"unavailable": f"it cannot load the model: {error}"})
     sys.exit(0)
-say({
-    "ready": {
-        "sentence-transformers": sentence_transformers.__version__,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
+say(
+    {
+        "ready": {
+            "sentence-transformers": sentence_transformers.__version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
     }
-})
+)
 
 identity = torch.nn.Identity()
 for line in sys.stdin:

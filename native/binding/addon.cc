@@ -1,32 +1,24 @@
 // Table of contents of the addon; src/addon.ts is the same contract in TypeScript.
 
 #include "binding/calls.h"
+#include "binding/contract.h"
 #include "binding/convert.h"
 #include "binding/engine_object.h"
-#include "binding/open_worker.h"
+#include "binding/guarded.h"
 #include "core/cuda_driver.h"
 #include "core/device.h"
 #include "core/ort_runtime.h"
 #include "core/shared_library.h"
-#include "kernels/gemm.h"
+#include "core/words.h"
+#include "kernels/dispatch.h"
 
 namespace zrank {
 
 namespace {
 
-// Native exceptions as JavaScript's, with their code.
-template <typename Body>
-auto Guarded(const Napi::CallbackInfo& info, Body body) {
-  try {
-    return body();
-  } catch (const std::exception& exception) {
-    throw Napi::Error(info.Env(), ToJs(info.Env(), exception));
-  }
-}
-
 // openRuntime(libraryPath) -> {path, version, providers}
 Napi::Value OpenRuntime(const Napi::CallbackInfo& info) {
-  return Guarded(info, [&] { return ToJs(info.Env(), OrtRuntime::Open(info[0].As<Napi::String>())); });
+  return ToJs(info.Env(), OrtRuntime::Open(info[0].As<Napi::String>()));
 }
 
 // runtime() -> what openRuntime() returned, once it has been opened in this process
@@ -37,35 +29,29 @@ Napi::Value Runtime(const Napi::CallbackInfo& info) {
 
 // setProviderFolder(folder)
 void SetProviderFolder(const Napi::CallbackInfo& info) {
-  Guarded(info, [&] { OrtRuntime::Get().SetProviderFolder(info[0].As<Napi::String>()); });
+  OrtRuntime::Get().SetProviderFolder(info[0].As<Napi::String>());
 }
 
 // loadedLibrary(name) -> its path, where this process has it open
-Napi::Value FindLoadedLibrary(const Napi::CallbackInfo& info) {
-  const auto path = LoadedLibrary(info[0].As<Napi::String>());
+Napi::Value LoadedLibrary(const Napi::CallbackInfo& info) {
+  const auto path = SharedLibrary::PathOfLoaded(info[0].As<Napi::String>());
   return path ? Napi::String::New(info.Env(), *path) : info.Env().Undefined();
 }
 
 // openLibrary(name) -> its path; throws the loader's words
-Napi::Value OpenSharedLibrary(const Napi::CallbackInfo& info) {
-  return Guarded(info, [&] { return Napi::String::New(info.Env(), OpenLibrary(info[0].As<Napi::String>())); });
+Napi::Value OpenLibrary(const Napi::CallbackInfo& info) {
+  const SharedLibrary library(info[0].As<Napi::String>(), SharedLibrary::Symbols::kGlobal,
+                              ErrorCode::kDeviceUnavailable);
+  return Napi::String::New(info.Env(), library.path());
 }
 
-// kernels() -> the arithmetics of this processor's matrix kernels
-Napi::Value Kernels(const Napi::CallbackInfo& info) {
-  auto names = Napi::Array::New(info.Env());
-  if (FindGemmKernel(Arithmetic::kFp32)) names.Set(names.Length(), "fp32");
-  if (FindGemmKernel(Arithmetic::kBf16)) names.Set(names.Length(), "bf16");
-  if (FindGemmKernel(Arithmetic::kInt8)) names.Set(names.Length(), "int8");
-  return names;
-}
+// kernels() -> {target?, arithmetics, instructionSets, missingInstructionSets}
+Napi::Value Kernels(const Napi::CallbackInfo& info) { return ToJs(info.Env(), CpuTarget()); }
 
 // checkDevice(kind, index): throws where the device's provider cannot be loaded
 void CheckDevice(const Napi::CallbackInfo& info) {
-  Guarded(info, [&] {
-    Ort::SessionOptions options;
-    AppendProvider(options, {DeviceKindOf(info[0].As<Napi::String>()), info[1].As<Napi::Number>().Int32Value()});
-  });
+  Ort::SessionOptions options;
+  AppendProvider(options, {Parse<DeviceKind>(info[0].As<Napi::String>(), "device"), info[1].As<Napi::Number>()});
 }
 
 CudaDriver OpenCudaDriver(const Napi::Value& path) {
@@ -73,20 +59,16 @@ CudaDriver OpenCudaDriver(const Napi::Value& path) {
 }
 
 // cudaDevices(libraryPath?) -> the GPUs of NVIDIA's driver; throws where there is none
-Napi::Value CudaDevices(const Napi::CallbackInfo& info) {
-  return Guarded(info, [&] { return ToJs(info.Env(), OpenCudaDriver(info[0]).Devices()); });
-}
+Napi::Value CudaDevices(const Napi::CallbackInfo& info) { return ToJs(info.Env(), OpenCudaDriver(info[0]).Devices()); }
 
 // cudaDriverVersion(libraryPath?) -> the newest CUDA that the driver serves, 13000 for 13.0; throws as cudaDevices does
 Napi::Value CudaDriverVersion(const Napi::CallbackInfo& info) {
-  return Guarded(info, [&] { return Napi::Number::New(info.Env(), OpenCudaDriver(info[0]).Version()); });
+  return Napi::Number::New(info.Env(), OpenCudaDriver(info[0]).Version());
 }
 
 // openEngine(options) -> Promise<Engine>
 Napi::Value OpenEngine(const Napi::CallbackInfo& info) {
-  auto* worker = new OpenWorker(info.Env(), info[0].As<Napi::Object>());
-  worker->Queue();
-  return worker->Promise();
+  return EngineObject::OpenAsync(info.Env(), info[0].As<Napi::Object>());
 }
 
 // drain(engineId) -> whether it ran a batch. Blocks: for worker threads.
@@ -95,8 +77,8 @@ Napi::Value Drain(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), attachment != nullptr && attachment->RunNext());
 }
 
-// cancel(call): ends a pending run() of this thread with ABORTED.
-void Cancel(const Napi::CallbackInfo& info) { Calls::Of(info.Env()).Cancel(info[0].As<Napi::Number>().Uint32Value()); }
+// cancel(ticket): ends a pending run() of this thread with ABORTED.
+void Cancel(const Napi::CallbackInfo& info) { Calls::Of(info.Env()).Cancel(info[0].As<Napi::Number>().Int64Value()); }
 
 // abandon(wholeProcess): this thread exits, or the process does and runs in flight are stopped.
 void Abandon(const Napi::CallbackInfo& info) {
@@ -104,33 +86,27 @@ void Abandon(const Napi::CallbackInfo& info) {
   Calls::Of(info.Env()).Abandon();
 }
 
-// errorCodes(): every code that native errors carry.
-Napi::Value ErrorCodes(const Napi::CallbackInfo& info) {
-  auto codes = Napi::Array::New(info.Env());
-  for (int code = 0; code <= static_cast<int>(ErrorCode::kInternal); ++code) {
-    codes.Set(static_cast<uint32_t>(code), std::string(Name(static_cast<ErrorCode>(code))));
-  }
-  return codes;
-}
+// contract() -> what both sides must agree on
+Napi::Value GetContract(const Napi::CallbackInfo& info) { return ContractToJs(info.Env()); }
 
 }  // namespace
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Calls(env, EngineObject::Define(env)));
-  exports.Set("openRuntime", Napi::Function::New<OpenRuntime>(env));
-  exports.Set("runtime", Napi::Function::New<Runtime>(env));
-  exports.Set("setProviderFolder", Napi::Function::New<SetProviderFolder>(env));
-  exports.Set("loadedLibrary", Napi::Function::New<FindLoadedLibrary>(env));
-  exports.Set("openLibrary", Napi::Function::New<OpenSharedLibrary>(env));
-  exports.Set("kernels", Napi::Function::New<Kernels>(env));
-  exports.Set("checkDevice", Napi::Function::New<CheckDevice>(env));
-  exports.Set("cudaDevices", Napi::Function::New<CudaDevices>(env));
-  exports.Set("cudaDriverVersion", Napi::Function::New<CudaDriverVersion>(env));
-  exports.Set("openEngine", Napi::Function::New<OpenEngine>(env));
-  exports.Set("drain", Napi::Function::New<Drain>(env));
-  exports.Set("cancel", Napi::Function::New<Cancel>(env));
-  exports.Set("abandon", Napi::Function::New<Abandon>(env));
-  exports.Set("errorCodes", Napi::Function::New<ErrorCodes>(env));
+  Export<OpenRuntime>(exports, "openRuntime");
+  Export<Runtime>(exports, "runtime");
+  Export<SetProviderFolder>(exports, "setProviderFolder");
+  Export<LoadedLibrary>(exports, "loadedLibrary");
+  Export<OpenLibrary>(exports, "openLibrary");
+  Export<Kernels>(exports, "kernels");
+  Export<CheckDevice>(exports, "checkDevice");
+  Export<CudaDevices>(exports, "cudaDevices");
+  Export<CudaDriverVersion>(exports, "cudaDriverVersion");
+  Export<OpenEngine>(exports, "openEngine");
+  Export<Drain>(exports, "drain");
+  Export<Cancel>(exports, "cancel");
+  Export<Abandon>(exports, "abandon");
+  Export<GetContract>(exports, "contract");
   return exports;
 }
 

@@ -20,7 +20,7 @@ void Notify(Napi::Env env, const Napi::FunctionReference& function, double argum
 
 Calls::~Calls() {
   Abandon();
-  for (auto& [call, pending] : pending_) pending.on_progress.SuppressDestruct();  // the environment frees it
+  for (auto& [ticket, pending] : pending_) pending.on_progress.SuppressDestruct();  // the environment frees it
 }
 
 void Calls::Attached(std::weak_ptr<Attachment> attachment) {
@@ -29,22 +29,24 @@ void Calls::Attached(std::weak_ptr<Attachment> attachment) {
 }
 
 void Calls::Abandon() {
-  for (auto& [call, pending] : pending_) pending.attachment->engine().Cancel(pending.ticket);
+  for (auto& [ticket, pending] : pending_) pending.attachment->engine().Cancel(pending.request);
   for (const auto& weak : attachments_) {
     if (const auto attachment = weak.lock()) attachment->Stop();
   }
 }
 
-Napi::Promise Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress,
-                            uint32_t call) {
+Napi::Object Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress) {
+  const uint64_t ticket = next_ticket_++;
   Pending pending{Napi::Promise::Deferred::New(env), {}, attachment, 0, 0};
-  const Napi::Promise promise = pending.deferred.Promise();
+  auto call = Napi::Object::New(env);
+  call.Set("ticket", static_cast<double>(ticket));
+  call.Set("rows", pending.deferred.Promise());
   if (on_progress.IsFunction()) {
     pending.on_progress = Napi::Persistent(on_progress.As<Napi::Function>());
-    work.on_progress = [channel = channel_, call](size_t done) {
-      channel->Post([call, done](Napi::Env env) {
+    work.on_progress = [channel = channel_, ticket](size_t done) {
+      channel->Post([ticket, done](Napi::Env env) {
         auto& calls = Of(env).pending_;
-        const auto found = calls.find(call);
+        const auto found = calls.find(ticket);
         // Batches end on several threads: a report may be overtaken by a later one.
         if (found == calls.end() || done <= found->second.done) return;
         found->second.done = done;
@@ -52,39 +54,36 @@ Napi::Promise Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachmen
       });
     };
   }
-  work.on_done = [channel = channel_, call](Outcome outcome) {
-    auto shared = std::make_shared<Outcome>(std::move(outcome));
-    channel->Post([call, shared](Napi::Env env) { Of(env).Settle(env, call, std::move(*shared)); });
+  work.on_done = [channel = channel_, ticket](Outcome outcome) {
+    auto shared = std::make_shared<const Outcome>(std::move(outcome));
+    channel->Post([ticket, shared](Napi::Env env) { Of(env).Settle(env, ticket, *shared); });
   };
-  try {
-    pending.ticket = attachment->engine().Submit(std::move(work));
-  } catch (const std::exception& exception) {
-    pending.deferred.Reject(ToJs(env, exception));
-    return promise;
-  }
-  pending_.emplace(call, std::move(pending));
+  pending.request = attachment->engine().Submit(std::move(work));
+  // Its outcome, if there is one already, waits for this thread.
+  pending_.emplace(ticket, std::move(pending));
   channel_->Hold();
-  return promise;
+  return call;
 }
 
-void Calls::Cancel(uint32_t call) {
-  const auto found = pending_.find(call);
-  if (found != pending_.end()) found->second.attachment->engine().Cancel(found->second.ticket);
+void Calls::Cancel(uint64_t ticket) {
+  const auto found = pending_.find(ticket);
+  if (found != pending_.end()) found->second.attachment->engine().Cancel(found->second.request);
 }
 
-void Calls::Settle(Napi::Env env, uint32_t call, Outcome outcome) {
-  auto entry = pending_.extract(call);
+void Calls::Settle(Napi::Env env, uint64_t ticket, const Outcome& outcome) {
+  const auto entry = pending_.extract(ticket);
   if (entry.empty()) return;
   channel_->Release();
-  Napi::Promise::Deferred& deferred = entry.mapped().deferred;
-  if (const auto* error = std::get_if<Error>(&outcome)) {
-    deferred.Reject(ToJs(env, *error));
-    return;
+  const Napi::Promise::Deferred& deferred = entry.mapped().deferred;
+  try {
+    if (const auto* error = std::get_if<Error>(&outcome)) throw *error;
+    const auto& rows = std::get<std::vector<float>>(outcome);
+    auto array = Napi::Float32Array::New(env, rows.size());
+    std::copy(rows.begin(), rows.end(), array.Data());
+    deferred.Resolve(array);
+  } catch (const std::exception& exception) {
+    deferred.Reject(ToJs(env, exception));
   }
-  const auto& rows = std::get<std::vector<float>>(outcome);
-  auto array = Napi::Float32Array::New(env, rows.size());
-  std::copy(rows.begin(), rows.end(), array.Data());
-  deferred.Resolve(array);
 }
 
 }  // namespace zrank

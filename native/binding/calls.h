@@ -20,10 +20,10 @@ class Calls {
   static Calls& Of(Napi::Env env) { return *env.GetInstanceData<Calls>(); }
   Napi::FunctionReference& engine_constructor() { return engine_constructor_; }
 
-  // Submits the work and returns its promise; settled on this thread.
-  Napi::Promise Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress,
-                       uint32_t call);
-  void Cancel(uint32_t call);
+  // Submits the work: {ticket, rows}, a number for Cancel and a promise that is settled on this thread. Throws
+  // QUEUE_FULL.
+  Napi::Object Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress);
+  void Cancel(uint64_t ticket);
   // This thread's hold on an engine, until it is let go.
   void Attached(std::weak_ptr<Attachment> attachment);
   // The thread exits: its calls end and its workers go home after the batch they run.
@@ -34,15 +34,16 @@ class Calls {
     Napi::Promise::Deferred deferred;
     Napi::FunctionReference on_progress;
     std::shared_ptr<Attachment> attachment;
-    uint64_t ticket;
-    size_t done = 0;  // sequences, as last reported
+    uint64_t request;  // the engine's ticket
+    size_t done = 0;   // sequences, as last reported
   };
 
-  void Settle(Napi::Env env, uint32_t call, Outcome outcome);
+  void Settle(Napi::Env env, uint64_t ticket, const Outcome& outcome);
 
   Napi::FunctionReference engine_constructor_;
   std::shared_ptr<Channel> channel_;
-  std::unordered_map<uint32_t, Pending> pending_;
+  uint64_t next_ticket_ = 1;
+  std::unordered_map<uint64_t, Pending> pending_;
   std::vector<std::weak_ptr<Attachment>> attachments_;
 };
 

@@ -1,5 +1,7 @@
 #include "binding/channel.h"
 
+#include "binding/convert.h"
+
 namespace zrank {
 
 namespace {
@@ -12,6 +14,8 @@ void RunTask(napi_env env, napi_value, void*, void* data) {
     (*task)(env);
   } catch (const Napi::Error&) {
     // Tasks let no exception of the user's through: this one says that the thread is being terminated.
+  } catch (const std::exception& exception) {
+    napi_fatal_exception(env, ToJs(env, exception));
   }
 }
 

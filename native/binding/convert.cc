@@ -6,6 +6,7 @@
 
 #include "core/packed_decoder.h"
 #include "core/padded_encoder.h"
+#include "core/words.h"
 
 namespace zrank {
 
@@ -32,19 +33,10 @@ SessionSpec ToDecoderSpec(Napi::Object model, int threads, const std::string& pr
   spec.graph.assign(graph.begin(), graph.end());
   spec.weight_folder = Text(model, "weightFolder");
   spec.prepack = model.Get("prepack").As<Napi::Boolean>();
-  spec.device = {DeviceKindOf(Text(model, "device")), static_cast<int>(Number(model, "deviceIndex"))};
+  spec.device = {Parse<DeviceKind>(Text(model, "device"), "device"), static_cast<int>(Number(model, "deviceIndex"))};
   spec.intra_op_threads = threads;
   spec.profile_prefix = profile_prefix;
   return spec;
-}
-
-Pooling ToPooling(const std::string& mode) {
-  if (mode == "cls") return Pooling::kCls;
-  if (mode == "max") return Pooling::kMax;
-  if (mode == "mean_sqrt_len_tokens") return Pooling::kMeanSqrtLength;
-  if (mode == "weightedmean") return Pooling::kWeightedMean;
-  if (mode == "lasttoken") return Pooling::kLastToken;
-  return Pooling::kMean;
 }
 
 EncoderSpec ToEncoderSpec(Napi::Object model, int threads, const std::string& profile_prefix) {
@@ -55,15 +47,15 @@ EncoderSpec ToEncoderSpec(Napi::Object model, int threads, const std::string& pr
   spec.session.profile_prefix = profile_prefix;
   const auto pooling = model.Get("pooling").As<Napi::Array>();
   for (uint32_t i = 0; i < pooling.Length(); ++i) {
-    spec.pooling.push_back(ToPooling(pooling.Get(i).As<Napi::String>()));
+    spec.pooling.push_back(Parse<Pooling>(pooling.Get(i).As<Napi::String>(), "pooling"));
   }
   spec.normalize = model.Get("normalize").As<Napi::Boolean>();
   spec.pad_id = static_cast<int64_t>(Number(model, "padId"));
   return spec;
 }
 
-EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads, const std::string& profile_prefix = {}) {
-  if (Text(model, "kind") == "padded-encoder") {
+ModelFactory ToModelFactory(Napi::Object model, int threads, const std::string& profile_prefix = {}) {
+  if (Parse<ModelKind>(Text(model, "kind"), "kind of model") == ModelKind::kPaddedEncoder) {
     return [spec = ToEncoderSpec(model, threads, profile_prefix)] { return std::make_unique<PaddedEncoder>(spec); };
   }
   const Napi::Value squares = model.Get("maxSquares");
@@ -79,8 +71,8 @@ EngineSpec::ModelFactory ToModelFactory(Napi::Object model, int threads, const s
 EngineSpec ToEngineSpec(Napi::Object options) {
   const auto threads = static_cast<int>(Number(options, "intraOpThreads"));
   EngineSpec spec;
-  spec.on_gpus = options.Get("onGpus").As<Napi::Boolean>();
-  spec.workers = static_cast<int>(Number(options, "workers"));
+  const bool on_gpus = options.Get("onGpus").As<Napi::Boolean>();
+  spec.concurrency = on_gpus ? kGpuConcurrency : CpuConcurrency(static_cast<int>(Number(options, "workers")));
   const std::string profile_prefix = Text(options, "profilePrefix");
   const auto replicas = options.Get("replicas").As<Napi::Array>();
   for (uint32_t i = 0; i < replicas.Length(); ++i) {
@@ -88,7 +80,8 @@ EngineSpec ToEngineSpec(Napi::Object options) {
     const std::string prefix = is_one_of_many ? profile_prefix + "-" + std::to_string(i) : profile_prefix;
     spec.replicas.push_back(ToModelFactory(replicas.Get(i).As<Napi::Object>(), threads, prefix));
   }
-  if (options.Get("safer").IsObject()) spec.safer = ToModelFactory(options.Get("safer").As<Napi::Object>(), threads);
+  const Napi::Value fallback = options.Get("fallback");
+  if (fallback.IsObject()) spec.fallback = ToModelFactory(fallback.As<Napi::Object>(), threads);
   return spec;
 }
 
@@ -102,6 +95,7 @@ Work ToWork(Napi::Object object) {
   // The packed layout counts its positions in 32 bits.
   work.limits.max_padded_tokens = static_cast<uint64_t>(std::min<double>(Number(object, "maxPaddedTokens"), INT32_MAX));
   work.max_queue_tokens = static_cast<uint64_t>(Number(object, "maxQueueTokens"));
+  work.weight = std::clamp<uint32_t>(static_cast<uint32_t>(Number(object, "weight")), 1, kMaxWeight);
   return work;
 }
 
@@ -116,6 +110,7 @@ Napi::Object ToJs(Napi::Env env, const EngineCounters& counters) {
   object.Set("computeSeconds", counters.compute_seconds);
   object.Set("outOfMemory", static_cast<double>(counters.out_of_memory));
   object.Set("notFinite", static_cast<double>(counters.not_finite));
+  object.Set("queuedTokens", static_cast<double>(counters.queued_tokens));
   return object;
 }
 
@@ -143,10 +138,27 @@ Napi::Array ToJs(Napi::Env env, const std::vector<CudaDevice>& devices) {
   return array;
 }
 
+Napi::Object ToJs(Napi::Env env, const Target& target) {
+  auto arithmetics = Napi::Array::New(env), instruction_sets = Napi::Array::New(env), missing = Napi::Array::New(env);
+  for (size_t i = 0; i < target.kernels.size(); ++i) {
+    const Target::Kernels& kernels = target.kernels[i];
+    if (kernels.instructions == nullptr) continue;
+    if (kernels.is_supported) arithmetics.Set(arithmetics.Length(), Word(static_cast<Arithmetic>(i)));
+    Napi::Array& names = kernels.is_supported ? instruction_sets : missing;
+    names.Set(names.Length(), kernels.instructions);
+  }
+  auto object = Napi::Object::New(env);
+  if (target.name != nullptr) object.Set("target", target.name);
+  object.Set("arithmetics", arithmetics);
+  object.Set("instructionSets", instruction_sets);
+  object.Set("missingInstructionSets", missing);
+  return object;
+}
+
 Napi::Value ToJs(Napi::Env env, const std::exception& exception) {
   const Error error = Classify(exception, ErrorCode::kInternal);
   Napi::Object object = Napi::Error::New(env, error.what()).Value();
-  object.Set("code", std::string(Name(error.code())));
+  object.Set("code", Word(error.code()));
   return object;
 }
 

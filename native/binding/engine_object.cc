@@ -2,24 +2,48 @@
 
 #include "binding/calls.h"
 #include "binding/convert.h"
+#include "binding/promise_worker.h"
 
 namespace zrank {
 
 namespace {
 
-// Lets go of an engine off the JavaScript thread: the last one to do so frees the model.
-class ReleaseWorker : public Napi::AsyncWorker {
+class OpenWorker : public PromiseWorker {
  public:
-  ReleaseWorker(Napi::Env env, std::shared_ptr<Attachment> attachment)
-      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), attachment_(std::move(attachment)) {}
-  Napi::Promise Promise() { return deferred_.Promise(); }
+  OpenWorker(Napi::Env env, Napi::Object options)
+      : PromiseWorker(env), key_(options.Get("key").As<Napi::String>()), spec_(ToEngineSpec(options)) {}
 
  protected:
-  void Execute() override { attachment_.reset(); }
-  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+  void Work() override {
+    try {
+      attachment_ = Attachment::Create(Engine::Open(key_, spec_));
+    } catch (const std::exception& exception) {
+      throw Classify(exception, ErrorCode::kSessionFailed);
+    }
+  }
+  Napi::Value Result() override {
+    Calls& calls = Calls::Of(Env());
+    calls.Attached(attachment_);
+    return calls.engine_constructor().New({Napi::External<std::shared_ptr<Attachment>>::New(Env(), &attachment_)});
+  }
 
  private:
-  Napi::Promise::Deferred deferred_;
+  const std::string key_;
+  const EngineSpec spec_;
+  std::shared_ptr<Attachment> attachment_;
+};
+
+// Lets go of an engine off the JavaScript thread: the last one to do so frees the model.
+class ReleaseWorker : public PromiseWorker {
+ public:
+  ReleaseWorker(Napi::Env env, std::shared_ptr<Attachment> attachment)
+      : PromiseWorker(env), attachment_(std::move(attachment)) {}
+
+ protected:
+  void Work() override { attachment_.reset(); }
+  Napi::Value Result() override { return Env().Undefined(); }
+
+ private:
   std::shared_ptr<Attachment> attachment_;
 };
 
@@ -27,8 +51,14 @@ class ReleaseWorker : public Napi::AsyncWorker {
 
 Napi::Function EngineObject::Define(Napi::Env env) {
   return DefineClass(env, "Engine",
-                     {InstanceAccessor<&EngineObject::Id>("id"), InstanceMethod<&EngineObject::Counters>("counters"),
-                      InstanceMethod<&EngineObject::Run>("run"), InstanceMethod<&EngineObject::Close>("close")});
+                     {InstanceAccessor<&EngineObject::GuardedMethod<&EngineObject::Id>>("id"),
+                      InstanceMethod<&EngineObject::GuardedMethod<&EngineObject::Counters>>("counters"),
+                      InstanceMethod<&EngineObject::GuardedMethod<&EngineObject::Run>>("run"),
+                      InstanceMethod<&EngineObject::GuardedMethod<&EngineObject::Close>>("close")});
+}
+
+Napi::Promise EngineObject::OpenAsync(Napi::Env env, Napi::Object options) {
+  return (new OpenWorker(env, options))->Start();
 }
 
 EngineObject::EngineObject(const Napi::CallbackInfo& info)
@@ -39,30 +69,27 @@ EngineObject::~EngineObject() {
   if (attachment_) attachment_->Stop();
 }
 
-const std::shared_ptr<Attachment>& EngineObject::Open(Napi::Env env) const {
-  if (!attachment_) throw Napi::Error(env, ToJs(env, Error(ErrorCode::kClosed, "this engine is closed")));
+const std::shared_ptr<Attachment>& EngineObject::Open() const {
+  if (!attachment_) throw Error(ErrorCode::kClosed, "this engine is closed");
   return attachment_;
 }
 
 Napi::Value EngineObject::Id(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(Open(info.Env())->id()));
+  return Napi::Number::New(info.Env(), static_cast<double>(Open()->id()));
 }
 
 Napi::Value EngineObject::Counters(const Napi::CallbackInfo& info) {
-  return ToJs(info.Env(), Open(info.Env())->engine().counters());
+  return ToJs(info.Env(), Open()->engine().counters());
 }
 
 Napi::Value EngineObject::Run(const Napi::CallbackInfo& info) {
-  return Calls::Of(info.Env())
-      .Submit(info.Env(), Open(info.Env()), ToWork(info[0].As<Napi::Object>()), info[2],
-              info[1].As<Napi::Number>().Uint32Value());
+  const std::shared_ptr<Attachment>& attachment = Open();
+  return Calls::Of(info.Env()).Submit(info.Env(), attachment, ToWork(info[0].As<Napi::Object>()), info[1]);
 }
 
 Napi::Value EngineObject::Close(const Napi::CallbackInfo& info) {
-  Open(info.Env())->Stop();
-  auto* worker = new ReleaseWorker(info.Env(), std::move(attachment_));
-  worker->Queue();
-  return worker->Promise();
+  Open()->Stop();
+  return (new ReleaseWorker(info.Env(), std::move(attachment_)))->Start();
 }
 
 }  // namespace zrank

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "binding/guarded.h"
 #include "binding/node_api.h"
 #include "core/engine.h"
 
@@ -11,6 +12,9 @@ namespace zrank {
 class EngineObject : public Napi::ObjectWrap<EngineObject> {
  public:
   static Napi::Function Define(Napi::Env env);
+  // Opens an engine off the JavaScript thread: a model on a GPU takes its time to load.
+  static Napi::Promise OpenAsync(Napi::Env env, Napi::Object options);
+
   explicit EngineObject(const Napi::CallbackInfo& info);
   ~EngineObject() override;
 
@@ -20,8 +24,14 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   Napi::Value Run(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
+  // The class's counterpart of Export.
+  template <Napi::Value (EngineObject::*kMethod)(const Napi::CallbackInfo&)>
+  Napi::Value GuardedMethod(const Napi::CallbackInfo& info) {
+    return Guarded(info.Env(), [&] { return (this->*kMethod)(info); });
+  }
+
   // Throws CLOSED after close().
-  const std::shared_ptr<Attachment>& Open(Napi::Env env) const;
+  const std::shared_ptr<Attachment>& Open() const;
 
   std::shared_ptr<Attachment> attachment_;  // null once closed
 };

@@ -5,6 +5,13 @@
 
 namespace zrank {
 
+namespace {
+
+// Unless a core or GPU would stay idle, no batch is cut below this many times what the next one would compute again.
+constexpr uint64_t kMinSplitPrefixes = 8;
+
+}  // namespace
+
 std::vector<uint32_t> PlanOrder(std::span<const PlanItem> items) {
   std::vector<uint32_t> order(items.size());
   std::iota(order.begin(), order.end(), 0u);
@@ -31,6 +38,14 @@ size_t PlanCut(std::span<const PlanItem> ordered, const BatchLimits& limits) {
     if (!fits && count > 0) break;
   }
   return count;
+}
+
+uint64_t BatchShare(const Load& load, const Concurrency& concurrency) {
+  const auto share = [&](uint64_t count) { return (load.queued_tokens + count - 1) / count; };
+  const uint64_t guided = share(load.replicas * static_cast<uint64_t>(concurrency.computing));
+  const uint64_t busy = share(std::max<uint64_t>(load.idle, 1));  // the most that leaves none idle
+  return std::max(std::min(std::max(guided, kMinSplitPrefixes * load.shared_prefix), busy),
+                  concurrency.min_split_tokens);
 }
 
 }  // namespace zrank

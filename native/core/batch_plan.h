@@ -31,4 +31,26 @@ size_t PlanCut(std::span<const PlanItem> ordered, const BatchLimits& limits);
 // upper bound, since equal sequences inside a group may share more.
 uint64_t AddedTokens(const PlanItem* previous, const PlanItem& item);
 
+// How a replica of a model takes batches: where, for the queue, a CPU and a GPU differ.
+struct Concurrency {
+  int runs;       // at once
+  int computing;  // of these, side by side; the others have their batch planned, packed and copied meanwhile
+  uint64_t min_split_tokens;  // no smaller batch is cut for balance: the run's fixed cost would outweigh the gain
+  bool has_threads;           // of the engine's own, one a run; else its callers run the batches
+};
+constexpr Concurrency CpuConcurrency(int workers) { return {workers, workers, 256, false}; }
+constexpr Concurrency kGpuConcurrency{2, 1, 1024, true};
+
+// What a batch's share depends on.
+struct Load {
+  uint64_t queued_tokens;
+  uint64_t shared_prefix;  // what a cut would leave to compute again
+  uint64_t idle;           // runs that could compute at once
+  uint64_t replicas;
+};
+
+// Tokens of a batch that balance cores or GPUs: guided self-scheduling (Polychronopoulos and Kuck, IEEE Transactions on
+// Computers 36(12), 1987), where each takes its share of what is left, so that all end at about the same time.
+uint64_t BatchShare(const Load& load, const Concurrency& concurrency);
+
 }  // namespace zrank

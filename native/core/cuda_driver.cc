@@ -1,10 +1,9 @@
 #include "core/cuda_driver.h"
 
-#include <dlfcn.h>
-
 #include <array>
 
 #include "core/error.h"
+#include "core/shared_library.h"
 
 namespace zrank {
 
@@ -13,12 +12,6 @@ namespace {
 // CUdevice_attribute of cuda.h.
 constexpr int kComputeCapabilityMajor = 75;
 constexpr int kComputeCapabilityMinor = 76;
-
-template <typename Function>
-void Find(void* library, const std::string& path, const char* symbol, Function*& function) {
-  function = reinterpret_cast<Function*>(dlsym(library, symbol));
-  if (function == nullptr) throw Error(ErrorCode::kDeviceUnavailable, path + " has no " + symbol);
-}
 
 }  // namespace
 
@@ -36,9 +29,10 @@ void CudaDriver::Call(const char* name, int (*function)(Parameters...), Argument
 }
 
 CudaDriver::CudaDriver(const std::string& library_path) {
-  void* library = dlopen(library_path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) throw Error(ErrorCode::kDeviceUnavailable, dlerror());
-  const auto find = [&](const char* symbol, auto*& function) { Find(library, library_path, symbol, function); };
+  const SharedLibrary library(library_path, SharedLibrary::Symbols::kLocal, ErrorCode::kDeviceUnavailable);
+  const auto find = [&]<typename Function>(const char* symbol, Function*& function) {
+    function = library.Find<Function>(symbol, ErrorCode::kDeviceUnavailable);
+  };
   find("cuInit", init_);
   find("cuGetErrorName", get_error_name_);
   find("cuGetErrorString", get_error_string_);

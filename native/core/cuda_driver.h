@@ -19,7 +19,7 @@ struct CudaDevice {
   std::optional<size_t> free_memory;
 };
 
-// NVIDIA's driver, asked through libcuda.so.1 with dlopen: no header and no toolkit is needed. The library stays open.
+// NVIDIA's driver, asked through libcuda.so.1: no header and no toolkit is needed. The library stays open.
 // Safe to call from any thread.
 class CudaDriver {
  public:

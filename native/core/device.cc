@@ -1,6 +1,7 @@
 #include "core/device.h"
 
 #include <array>
+#include <string>
 
 #include "core/error.h"
 
@@ -26,12 +27,6 @@ void AppendCuda(Ort::SessionOptions& options, int index) {
 }
 
 }  // namespace
-
-DeviceKind DeviceKindOf(const std::string& name) {
-  if (name == "cuda") return DeviceKind::kCuda;
-  if (name == "webgpu") return DeviceKind::kWebGpu;
-  return DeviceKind::kCpu;
-}
 
 void AppendProvider(Ort::SessionOptions& options, const Device& device) {
   try {

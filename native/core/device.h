@@ -2,11 +2,9 @@
 
 #include <onnxruntime_cxx_api.h>
 
-#include <string>
+#include "core/contract.h"
 
 namespace zrank {
-
-enum class DeviceKind { kCpu, kCuda, kWebGpu };
 
 // Where a session runs.
 struct Device {
@@ -15,9 +13,6 @@ struct Device {
 
   bool is_gpu() const { return kind != DeviceKind::kCpu; }
 };
-
-// "cpu", "cuda", "webgpu".
-DeviceKind DeviceKindOf(const std::string& name);
 
 // Adds the device's execution provider to the options. Throws DEVICE_UNAVAILABLE with the loader's own words, such as
 // "libcublasLt.so.13: cannot open shared object file".

@@ -3,37 +3,22 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
 #include "core/batch_plan.h"
 #include "core/error.h"
+#include "core/fallback_model.h"
 #include "core/model.h"
+#include "core/request_queue.h"
 
 namespace zrank {
-
-// The rows of a request's sequences in the order they came in, or why there are none.
-using Outcome = std::variant<std::vector<float>, Error>;
-
-// What a caller submits. Everything in it is a copy: nothing that JavaScript owns reaches another thread.
-struct Work {
-  std::vector<int32_t> ids;       // all sequences, one after the other
-  std::vector<uint8_t> type_ids;  // as long as ids, or empty
-  std::vector<uint32_t> offsets;  // [sequences + 1] where each begins and ends in ids
-  std::vector<uint32_t> groups;   // [sequences] equal for sequences that begin alike (the documents of one query)
-  BatchLimits limits{};
-  uint64_t max_queue_tokens = 0;  // refuse when more than this waits already
-  // Both are called on the thread that ran the batch (on_done also on the one that cancels), never under a lock.
-  std::function<void(size_t sequences_done)> on_progress;
-  std::function<void(Outcome)> on_done;
-};
 
 struct EngineCounters {
   uint64_t batches = 0, sequences = 0;
@@ -42,20 +27,16 @@ struct EngineCounters {
   uint64_t padded_tokens = 0;
   double run_seconds = 0;      // summed over runs
   double compute_seconds = 0;  // of these, in ONNX Runtime; a GPU has one run there at a time and is idle between them
-  uint64_t out_of_memory = 0;  // runs that the device had no memory for: halved, or a sequence run on the safer model
-  uint64_t not_finite = 0;     // sequences that were run again in a safer precision
+  uint64_t out_of_memory = 0;  // runs that the device had no memory for: halved, or a sequence run on the fallback
+  uint64_t not_finite = 0;     // sequences that were run again on the fallback
+  uint64_t queued_tokens = 0;  // that wait now
 };
 
 // How an engine is made.
 struct EngineSpec {
-  using ModelFactory = std::function<std::unique_ptr<Model>()>;
-
-  // A replica a GPU, or the one of the CPU.
-  std::vector<ModelFactory> replicas;
-  // On GPUs the engine's own threads drain its queue, on the CPU its callers do.
-  bool on_gpus = false;
-  int workers = 1;     // batches that run side by side on the CPU
-  ModelFactory safer;  // for sequences whose score is not finite or that a GPU has no memory for; may be empty
+  std::vector<ModelFactory> replicas = {};  // one a GPU, or the one of the CPU
+  Concurrency concurrency = CpuConcurrency(1);
+  ModelFactory fallback = {};  // for sequences that a GPU has no memory for or gives no finite score; may be empty
 };
 
 // One model, in as many replicas as there are GPUs, and the queue before it. Requests wait in order of arrival; whoever
@@ -84,42 +65,30 @@ class Engine {
   void Wake();
 
  private:
-  struct Request;
-  struct Batch;
   struct Replica {
-    std::unique_ptr<Model> model;
-    int runs = 0;                      // now
-    uint64_t max_tokens = UINT64_MAX;  // lowered when the device runs out of memory
+    std::unique_ptr<FallbackModel> model;
+    int runs = 0;  // now
   };
 
-  void Abandon();                                                  // stops every run and refuses new requests
-  Replica* FreeReplica();                                          // needs mutex_
-  int AtOnce() const { return on_gpus_ ? 1 : runs_per_replica_; }  // batches that a replica computes side by side
-  uint64_t Idle() const;                                           // needs mutex_
-  uint64_t BalancedTokens() const;                                 // needs mutex_
-  Batch NextBatch(const Replica& replica);                         // needs mutex_
-  void Serve();                                                    // what the engine's own threads do
-  void JoinThreads();                                              // once abandoned_ is set
-  void Run(Batch batch, Replica& replica);
-  RunResult RunOrHalve(Replica& replica, std::span<const Sequence> sequences, const Ort::RunOptions& options);
-  Model& Safer();  // made when first asked for
-  void MakeFinite(std::span<const Sequence> sequences, const Ort::RunOptions& options, RunResult& result);
-  void Finish(const std::shared_ptr<Request>& request, Outcome outcome);
-  bool Remove(const Request& request);  // needs mutex_
+  void Abandon();            // stops every run and refuses new requests
+  Replica* FreeReplica();    // needs mutex_
+  Load CurrentLoad() const;  // needs mutex_
+  void Serve();              // what the engine's own threads do
+  void JoinThreads();        // once abandoned_ is set
+  void Run(const Batch& batch, Replica& replica);
+  std::variant<RunResult, Error> Compute(std::span<const Sequence> sequences, Model& model);
+  void Count(std::span<const Sequence> sequences, const RunCounts& counts, double seconds);  // needs mutex_
+  void Report(Request& request, size_t done);
+  void Finish(Request& request, Outcome outcome);
 
-  const bool on_gpus_;
-  const int runs_per_replica_;
+  const Concurrency concurrency_;
   std::vector<Replica> replicas_;
-  const EngineSpec::ModelFactory make_safer_;
-  std::once_flag safer_made_;
-  std::unique_ptr<Model> safer_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::list<std::shared_ptr<Request>> queue_;  // requests with sequences that no batch has taken
-  std::list<std::shared_ptr<Request>> open_;   // every request without an outcome
+  RequestQueue queue_;
+  std::unordered_map<uint64_t, std::shared_ptr<Request>> open_;  // by ticket: every request without an outcome
   std::set<Ort::RunOptions*> running_;
-  uint64_t queued_tokens_ = 0;
   uint64_t next_ticket_ = 1;
   bool abandoned_ = false;
   EngineCounters counters_;

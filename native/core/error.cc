@@ -1,34 +1,9 @@
 #include "core/error.h"
 
-namespace zrank {
+#include <new>
+#include <string_view>
 
-std::string_view Name(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kAborted:
-      return "ABORTED";
-    case ErrorCode::kClosed:
-      return "CLOSED";
-    case ErrorCode::kQueueFull:
-      return "QUEUE_FULL";
-    case ErrorCode::kOnnxRuntimeNotFound:
-      return "ONNXRUNTIME_NOT_FOUND";
-    case ErrorCode::kOnnxRuntimeIncompatible:
-      return "ONNXRUNTIME_INCOMPATIBLE";
-    case ErrorCode::kDeviceUnavailable:
-      return "DEVICE_UNAVAILABLE";
-    case ErrorCode::kDeviceOutOfMemory:
-      return "DEVICE_OUT_OF_MEMORY";
-    case ErrorCode::kSessionFailed:
-      return "SESSION_FAILED";
-    case ErrorCode::kRunFailed:
-      return "RUN_FAILED";
-    case ErrorCode::kScoreNotFinite:
-      return "SCORE_NOT_FINITE";
-    case ErrorCode::kInternal:
-      return "INTERNAL";
-  }
-  return "INTERNAL";
-}
+namespace zrank {
 
 namespace {
 
@@ -41,6 +16,7 @@ std::string Part(const std::string& text, size_t begin, std::string_view end) {
 
 Error Classify(const std::exception& exception, ErrorCode otherwise) {
   if (const auto* error = dynamic_cast<const Error*>(&exception)) return *error;
+  if (dynamic_cast<const std::bad_alloc*>(&exception)) return Error(ErrorCode::kOutOfMemory, "no memory is left");
   const std::string text = exception.what();
   const auto contains = [&](std::string_view part) { return text.find(part) != std::string::npos; };
   if (contains("Failed to allocate memory") || contains("out of memory") || contains("bad_alloc")) {

@@ -1,12 +1,11 @@
 #include "core/ort_runtime.h"
 
-#include <dlfcn.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
 
 #include "core/error.h"
+#include "core/shared_library.h"
 
 namespace zrank {
 
@@ -15,10 +14,8 @@ namespace {
 std::atomic<OrtRuntime*> runtime{nullptr};
 
 const OrtApiBase* Load(const std::string& library_path) {
-  void* library = dlopen(library_path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) throw Error(ErrorCode::kOnnxRuntimeNotFound, dlerror());
-  auto* entry = reinterpret_cast<const OrtApiBase* (*)()>(dlsym(library, "OrtGetApiBase"));
-  if (entry == nullptr) throw Error(ErrorCode::kOnnxRuntimeIncompatible, library_path + " has no OrtGetApiBase");
+  const SharedLibrary library(library_path, SharedLibrary::Symbols::kLocal, ErrorCode::kOnnxRuntimeNotFound);
+  const auto entry = library.Find<const OrtApiBase*()>("OrtGetApiBase", ErrorCode::kOnnxRuntimeIncompatible);
   const OrtApiBase* base = entry();
   const OrtApi* api = base->GetApi(ORT_API_VERSION);
   if (api == nullptr) {

@@ -8,7 +8,7 @@
 
 namespace zrank {
 
-// ONNX Runtime in this process: the library, opened with dlopen, and one Ort::Env. Process lifetime: neither is ever
+// ONNX Runtime in this process: the library, opened at run time, and one Ort::Env. Process lifetime: neither is ever
 // released, because ONNX Runtime's threads and allocators may still be in use while the process exits.
 class OrtRuntime {
  public:

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/contract.h"
+
 namespace zrank {
 
 namespace {
@@ -31,7 +33,7 @@ size_t PaddedTokens(const PackedBatch& batch) { return RoundUp(std::max<size_t>(
 void PadToBuckets(PackedBatch& batch) {
   const auto longest = static_cast<size_t>(batch.longest);
   const size_t sequences = batch.last.size();
-  const size_t width = RoundUp(std::max<size_t>(longest, 16), 8);
+  const size_t width = RoundUp(std::max(longest, kMinPaddedLength), kPaddedLengthSteps);
   const auto move = [&](int32_t& position) {
     const auto flat = static_cast<size_t>(position);
     position = static_cast<int32_t>(flat / longest * width + flat % longest);

@@ -51,9 +51,6 @@ struct PagedBatch {
   int64_t sequences() const { return static_cast<int64_t>(past_seqlens.size()); }
 };
 
-// Tokens of a block: a multiple of the key tile of FlashAttention-2 at every head size, which PagedAttention asks for.
-constexpr int32_t kPagedBlockSize = 256;
-
 PagedBatch LayOutPaged(const PackedBatch& batch);
 
 // Packs sequences, each of at least one token.

@@ -3,21 +3,16 @@
 #include <algorithm>
 #include <array>
 
+#include "core/contract.h"
 #include "core/error.h"
 #include "core/stopwatch.h"
 
 namespace zrank {
 
-namespace {
-
-constexpr const char* kOutput = "logits";
-
-}  // namespace
-
 PackedDecoder::PackedDecoder(const SessionSpec& spec, int64_t max_squares)
     : device_(spec.device), max_squares_(max_squares), session_(spec) {
   const std::vector<std::string> inputs = session_.ort().GetInputNames();
-  is_paged_ = std::find(inputs.begin(), inputs.end(), "block_table") != inputs.end();
+  is_paged_ = std::find(inputs.begin(), inputs.end(), graph::kBlockTable) != inputs.end();
 }
 
 RunResult PackedDecoder::Run(std::span<const Sequence> batch, const Ort::RunOptions& options) {
@@ -41,13 +36,13 @@ std::vector<float> PackedDecoder::RunPadded(const Ort::RunOptions& options, Pack
   }
   const std::vector<int32_t> total{packed.longest};
   const std::array inputs{
-      GraphInput("input_ids", packed.input_ids, {tokens}),
-      GraphInput("expand", packed.expand, {sequences, packed.longest}),
-      GraphInput("compact", packed.compact, {tokens}),
-      GraphInput("last", packed.last, {sequences}),
-      GraphInput("last_flat", packed.last_flat, {sequences}),
-      GraphInput("seqlens_k", packed.seqlens_k, {sequences}),
-      GraphInput("total_sequence_length", total, {1}),
+      GraphInput(graph::kInputIds, packed.input_ids, {tokens}),
+      GraphInput(graph::kExpand, packed.expand, {sequences, packed.longest}),
+      GraphInput(graph::kCompact, packed.compact, {tokens}),
+      GraphInput(graph::kLast, packed.last, {sequences}),
+      GraphInput(graph::kLastFlat, packed.last_flat, {sequences}),
+      GraphInput(graph::kSeqlensK, packed.seqlens_k, {sequences}),
+      GraphInput(graph::kTotalSequenceLength, total, {1}),
   };
   return device_.is_gpu() ? RunOnGpu(options, inputs, sequences, compute_seconds)
                           : RunOnCpu(options, inputs, compute_seconds);
@@ -59,17 +54,17 @@ std::vector<float> PackedDecoder::RunPaged(const Ort::RunOptions& options, const
   const auto expanded = static_cast<int64_t>(paged.expand.size()), last = static_cast<int64_t>(paged.last.size());
   const std::vector<int64_t> blocks{paged.blocks, 1};
   const std::array inputs{
-      GraphInput("input_ids", paged.input_ids, {tokens}),
-      GraphInput("expand", paged.expand, {expanded}),
-      GraphInput("compact", paged.compact, {tokens}),
-      GraphInput("last", paged.last, {last}),
-      GraphInput("last_flat", paged.last_flat, {last}),
-      GraphInput("cumulative_sequence_length", paged.cumulative_sequence_length, {sequences + 1}),
-      GraphInput("past_seqlens", paged.past_seqlens, {sequences}),
-      GraphInput("block_table", paged.block_table,
+      GraphInput(graph::kInputIds, paged.input_ids, {tokens}),
+      GraphInput(graph::kExpand, paged.expand, {expanded}),
+      GraphInput(graph::kCompact, paged.compact, {tokens}),
+      GraphInput(graph::kLast, paged.last, {last}),
+      GraphInput(graph::kLastFlat, paged.last_flat, {last}),
+      GraphInput(graph::kCumulativeSequenceLength, paged.cumulative_sequence_length, {sequences + 1}),
+      GraphInput(graph::kPastSeqlens, paged.past_seqlens, {sequences}),
+      GraphInput(graph::kBlockTable, paged.block_table,
                  {sequences, static_cast<int64_t>(paged.block_table.size()) / sequences}),
-      GraphInput("attention_metadata", paged.attention_metadata, {2}),
-      GraphInput("blocks", blocks, {2}),
+      GraphInput(graph::kAttentionMetadata, paged.attention_metadata, {2}),
+      GraphInput(graph::kBlocks, blocks, {2}),
   };
   return RunOnGpu(options, inputs, last, compute_seconds);
 }
@@ -85,7 +80,7 @@ std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::
     values.push_back(input.Tensor(memory, const_cast<std::byte*>(input.bytes.data())));
   }
   const Stopwatch stopwatch(compute_seconds);
-  const std::vector<Ort::Value> outputs = session_.Run(options, names, values, {&kOutput, 1});
+  const std::vector<Ort::Value> outputs = session_.Run(options, names, values, {&graph::kLogits, 1});
   const float* logits = outputs.front().GetTensorData<float>();
   return {logits, logits + outputs.front().GetTensorTypeAndShapeInfo().GetElementCount()};
 }
@@ -97,7 +92,7 @@ std::vector<float> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::
     // The WebGPU provider takes no copies while it runs.
     if (device_.kind == DeviceKind::kWebGpu) lock.lock();
     std::unique_ptr<GpuSlot> slot = TakeSlot();
-    slot->Bind(inputs, kOutput, sequences);
+    slot->Bind(inputs, graph::kLogits, sequences);
     if (!lock) lock.lock();
     const Stopwatch stopwatch(compute_seconds);
     const std::span<const float> output = slot->Run(session_.ort(), options);

@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "core/ort_runtime.h"
-#include "kernels/custom_ops.h"
+#include "kernels/ops/custom_ops.h"
 
 namespace zrank {
 

@@ -5,8 +5,6 @@
 #include <link.h>
 #endif
 
-#include "core/error.h"
-
 namespace zrank {
 
 namespace {
@@ -22,7 +20,12 @@ std::string PathOf(void* library, const std::string& name) {
 
 }  // namespace
 
-std::optional<std::string> LoadedLibrary(const std::string& name) {
+SharedLibrary::SharedLibrary(const std::string& name, Symbols symbols, ErrorCode code)
+    : name_(name), handle_(dlopen(name.c_str(), RTLD_NOW | (symbols == Symbols::kGlobal ? RTLD_GLOBAL : RTLD_LOCAL))) {
+  if (handle_ == nullptr) throw Error(code, dlerror());
+}
+
+std::optional<std::string> SharedLibrary::PathOfLoaded(const std::string& name) {
   void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_NOLOAD);
   if (library == nullptr) return std::nullopt;
   const std::string path = PathOf(library, name);
@@ -30,10 +33,12 @@ std::optional<std::string> LoadedLibrary(const std::string& name) {
   return path;
 }
 
-std::string OpenLibrary(const std::string& name) {
-  void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_GLOBAL);
-  if (library == nullptr) throw Error(ErrorCode::kDeviceUnavailable, dlerror());
-  return PathOf(library, name);
+std::string SharedLibrary::path() const { return PathOf(handle_, name_); }
+
+void* SharedLibrary::Address(const char* symbol, ErrorCode code) const {
+  void* address = dlsym(handle_, symbol);
+  if (address == nullptr) throw Error(code, name_ + " has no " + symbol);
+  return address;
 }
 
 }  // namespace zrank

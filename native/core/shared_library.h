@@ -3,14 +3,38 @@
 #include <optional>
 #include <string>
 
+#include "core/error.h"
+
 namespace zrank {
 
-// The path of the library that this process has open under a name ("libcudart.so.13") or path, if it has.
-std::optional<std::string> LoadedLibrary(const std::string& name);
+// A library that this process opened; it stays open. The only user of dlopen.
+class SharedLibrary {
+ public:
+  enum class Symbols {
+    kLocal,
+    kGlobal,  // libraries opened after it find it under its soname and need not know where it lies
+  };
 
-// Opens a library, by path or by a name that the loader looks for, so that those opened after it find it under its
-// soname and need not know where it lies. Returns the path that the loader took; throws DEVICE_UNAVAILABLE with the
-// loader's own words. The library stays open.
-std::string OpenLibrary(const std::string& name);
+  // By path, or by a name that the loader looks for. Throws `code` with the loader's own words.
+  SharedLibrary(const std::string& name, Symbols symbols, ErrorCode code);
+
+  // The path of the library that this process has open under a name ("libcudart.so.13") or path, if it has.
+  static std::optional<std::string> PathOfLoaded(const std::string& name);
+
+  // The path that the loader took.
+  std::string path() const;
+
+  // Throws `code` where the library has no such symbol.
+  template <typename Function>
+  Function* Find(const char* symbol, ErrorCode code) const {
+    return reinterpret_cast<Function*>(Address(symbol, code));
+  }
+
+ private:
+  void* Address(const char* symbol, ErrorCode code) const;
+
+  const std::string name_;
+  void* handle_;
+};
 
 }  // namespace zrank

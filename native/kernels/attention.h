@@ -8,12 +8,13 @@
 namespace zrank {
 
 // Causal attention of a packed batch (core/pack.h): queries, keys and values are there once for each unique token, and
-// each sequence finds its own through `expand`. Norms and rotation of queries and keys are part of it.
+// each sequence finds its own through `expand`. Norms (where there are any) and rotation of queries and keys are part
+// of it.
 struct Attention {
   const float* q;         // [T, heads * head_dim]
   const float* k;         // [T, key_value_heads * head_dim]
   const float* v;         // the same
-  const float* q_norm;    // [head_dim], RMSNorm of each head
+  const float* q_norm;    // [head_dim], RMSNorm of each head; or null
   const float* k_norm;    // the same
   const float* cos;       // [S, head_dim / 2]
   const float* sin;       // the same
@@ -21,7 +22,7 @@ struct Attention {
   float* out;             // [rows, heads * head_dim]
   int64_t longest;        // S
   int64_t heads, key_value_heads;
-  int64_t head_dim;  // a multiple of 32
+  int64_t head_dim;  // a multiple of kHeadDimMultiple
   float epsilon;
 };
 
@@ -34,14 +35,9 @@ struct AttentionTask {
 };
 
 struct AttentionKernel {
-  size_t (*workspace_bytes)(int64_t head_dim);
+  int64_t max_task_rows;  // most positions of a task, times the query heads that share a key/value head
+  size_t (*workspace_bytes)(int64_t head_dim);  // aligned to kGemmAlignment
   void (*run)(const Attention& attention, const AttentionTask& task, void* workspace);
 };
-
-// Most positions of a task, given how many query heads share a key/value head.
-int64_t MaxTaskPositions(int64_t query_heads_each);
-
-// The kernel for this processor, null where it lacks the instructions. For kInt8 it is that of kBf16, or else of kFp32.
-const AttentionKernel* FindAttentionKernel(Arithmetic arithmetic);
 
 }  // namespace zrank

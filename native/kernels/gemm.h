@@ -3,14 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace zrank {
+#include "core/contract.h"
 
-// How products are formed; sums are fp32 in all.
-enum class Arithmetic {
-  kFp32,  // fp32 times the weight, widened exactly
-  kBf16,  // both factors bf16, the activations rounded to it
-  kInt8,  // 8-bit integers in blocks of kInt8Block of the depth, each with a scale; the activations are rounded so here
-};
+namespace zrank {
 
 enum class Stored { kFp32, kFp16, kBf16, kInt8 };
 
@@ -21,7 +16,6 @@ struct Weight {
   const void* data;     // or null
   const float* scales;  // or null
 };
-constexpr int64_t kInt8Block = 128;
 
 // Y[rows, columns] = X[rows, depth] W[columns, depth]^T. With `up`, a second weight of the same shape: Y = silu(X W^T)
 // * (X up^T).
@@ -36,25 +30,22 @@ struct Gemm {
 // X as the kernels take it, shared by all multiplications of one X. `packed` is aligned to kGemmAlignment.
 struct GemmInput {
   const float* x;    // [rows, depth]
-  uint32_t* packed;  // PackedBytes
+  uint32_t* packed;  // [packed_bytes]
   int64_t rows, depth;
 };
 
-// First every tile of X is packed, then every block is computed; each in any order and on any threads.
+// Of packed X and of workspaces.
+constexpr size_t kGemmAlignment = 64;
+
+// First every tile of X is packed, then every block is computed; each in any order and on any threads. How large tiles
+// and blocks are is the kernel's matter.
 struct GemmKernel {
+  size_t workspace_bytes;  // scratch memory of one thread; what a shape does not need is never touched
   size_t (*packed_bytes)(const GemmInput& input);
+  int64_t (*tiles)(const GemmInput& input);
+  int64_t (*blocks)(const GemmInput& input, const Gemm& gemm);
   void (*pack)(const GemmInput& input, int64_t tile);
   void (*block)(const GemmInput& input, const Gemm& gemm, int64_t index, void* workspace);
 };
-
-int64_t GemmTiles(const GemmInput& input);
-int64_t GemmBlocks(const GemmInput& input, const Gemm& gemm);
-
-// Scratch memory of one thread, aligned to kGemmAlignment. What a shape does not need is never touched.
-extern const size_t kGemmWorkspaceBytes;
-constexpr size_t kGemmAlignment = 64;
-
-// The kernel for this processor, null where it lacks the instructions.
-const GemmKernel* FindGemmKernel(Arithmetic arithmetic);
 
 }  // namespace zrank

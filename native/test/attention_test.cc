@@ -1,90 +1,58 @@
-// The real attention kernels of this processor against sums in double precision. Where it has none, nothing is checked.
-
-#include "kernels/attention.h"
+// The real attention kernels of this processor against sums in double precision, and the operator in ONNX Runtime
+// (named by ZRANK_ONNXRUNTIME) against its kernel. Where the processor has none, nothing is checked.
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <memory>
 #include <numeric>
 #include <random>
 #include <vector>
 
+#include "test/attention_batch.h"
 #include "test/check.h"
 
 namespace zrank {
 namespace {
 
-struct Shape {
-  int64_t tokens, heads, key_value_heads, head_dim;
-};
+using test::AttentionBatch;
+using test::AttentionShape;
 
-std::vector<float> Normal(int64_t count, std::mt19937& random) {
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = normal(random);
-  return values;
-}
-
-// A head after RMSNorm and rotation, as transformers' modeling_qwen3.py does it.
+// A head after RMSNorm, if it has one, and rotation, as transformers' modeling_qwen3.py does it.
 std::vector<double> Rotated(const float* x, const Attention& a, const float* norm, int64_t position) {
   const int64_t half = a.head_dim / 2;
   double squares = 0;
   for (int64_t i = 0; i < a.head_dim; ++i) squares += double{x[i]} * x[i];
   const double factor = 1 / std::sqrt(squares / static_cast<double>(a.head_dim) + a.epsilon);
+  const auto normed = [&](int64_t i) { return norm == nullptr ? x[i] : x[i] * factor * norm[i]; };
   std::vector<double> out(static_cast<size_t>(a.head_dim));
   for (int64_t i = 0; i < a.head_dim; ++i) {
     const int64_t other = i < half ? i + half : i - half;
     const double sign = i < half ? -1 : 1;
-    out[i] = x[i] * factor * norm[i] * a.cos[position * half + i % half] +
-             sign * x[other] * factor * norm[other] * a.sin[position * half + i % half];
+    out[i] = normed(i) * a.cos[position * half + i % half] + sign * normed(other) * a.sin[position * half + i % half];
   }
   return out;
 }
 
-// Largest error over the positions [from, from + count) of one sequence whose tokens lie in the order of `tokens`.
-double Error(Arithmetic arithmetic, const Shape& shape, int64_t from, int64_t count) {
+// Largest error over the positions [from, from + count).
+double Error(Arithmetic arithmetic, const AttentionShape& shape, int64_t from, int64_t count) {
   const AttentionKernel* kernel = FindAttentionKernel(arithmetic);
   if (kernel == nullptr) return 0;
   std::mt19937 random(static_cast<uint32_t>(shape.tokens * 31 + shape.head_dim + from));
   const int64_t dim = shape.head_dim, width = shape.heads * dim, key_width = shape.key_value_heads * dim;
-  const auto q = Normal(shape.tokens * width, random), k = Normal(shape.tokens * key_width, random),
-             v = Normal(shape.tokens * key_width, random);
-  const auto q_norm = Normal(dim, random), k_norm = Normal(dim, random);
-  std::vector<float> cos, sin;
-  for (int64_t i = 0; i < shape.tokens * dim / 2; ++i) {
-    const double angle = static_cast<double>(i / (dim / 2)) *
-                         std::pow(10'000.0, -2.0 * static_cast<double>(i % (dim / 2)) / static_cast<double>(dim));
-    cos.push_back(static_cast<float>(std::cos(angle)));
-    sin.push_back(static_cast<float>(std::sin(angle)));
-  }
-  // The second of two sequences; the first is somebody else's.
-  std::vector<int32_t> expand(static_cast<size_t>(2 * shape.tokens), 0);
-  std::iota(expand.begin() + shape.tokens, expand.end(), 0);
-  std::shuffle(expand.begin() + shape.tokens, expand.end(), random);
-  const int32_t* tokens = expand.data() + shape.tokens;
-
-  std::vector<float> out(static_cast<size_t>(count * width), NAN);
-  const Attention attention{q.data(),   k.data(),      v.data(),   q_norm.data(), k_norm.data(), cos.data(),
-                            sin.data(), expand.data(), out.data(), shape.tokens,  shape.heads,   shape.key_value_heads,
-                            dim,        1e-6f};
-  const size_t bytes = kernel->workspace_bytes(dim) / kGemmAlignment * kGemmAlignment + kGemmAlignment;
-  const std::unique_ptr<void, void (*)(void*)> workspace(std::aligned_alloc(kGemmAlignment, bytes), std::free);
-  const int64_t most = MaxTaskPositions(shape.heads / shape.key_value_heads);
-  for (int64_t row = 0; row < count; row += most) {
-    for (int64_t head = 0; head < shape.key_value_heads; ++head) {
-      kernel->run(attention, {row, std::min(most, count - row), 1, from + row, head}, workspace.get());
-    }
-  }
+  const AttentionBatch batch(shape, random);
+  std::vector<float> out = test::Attend(*kernel, batch, from, count);
+  const Attention attention = batch.attention(out.data());
+  const int32_t* tokens = attention.expand + shape.tokens;
 
   double worst = 0;
   for (int64_t row = 0; row < count; row += std::max<int64_t>(1, count / 40)) {
     for (int64_t head = 0; head < shape.heads; ++head) {
       const int64_t key_head = head * shape.key_value_heads / shape.heads, position = from + row;
-      const auto query = Rotated(&q[tokens[position] * width + head * dim], attention, q_norm.data(), position);
+      const float* q = attention.q + tokens[position] * width + head * dim;
+      const auto query = Rotated(q, attention, attention.q_norm, position);
       std::vector<double> expected(static_cast<size_t>(dim)), scores;
       for (int64_t key = 0; key <= position; ++key) {
-        const auto rotated = Rotated(&k[tokens[key] * key_width + key_head * dim], attention, k_norm.data(), key);
+        const float* k = attention.k + tokens[key] * key_width + key_head * dim;
+        const auto rotated = Rotated(k, attention, attention.k_norm, key);
         scores.push_back(std::inner_product(query.begin(), query.end(), rotated.begin(), 0.0) /
                          std::sqrt(static_cast<double>(dim)));
       }
@@ -92,8 +60,8 @@ double Error(Arithmetic arithmetic, const Shape& shape, int64_t from, int64_t co
       double total = 0;
       for (double& score : scores) total += score = std::exp(score - highest);
       for (int64_t key = 0; key <= position; ++key) {
-        for (int64_t i = 0; i < dim; ++i)
-          expected[i] += scores[key] / total * v[tokens[key] * key_width + key_head * dim + i];
+        const float* v = attention.v + tokens[key] * key_width + key_head * dim;
+        for (int64_t i = 0; i < dim; ++i) expected[i] += scores[key] / total * v[i];
       }
       for (int64_t i = 0; i < dim; ++i) {
         const double error = std::abs(out[row * width + head * dim + i] - expected[i]);
@@ -104,7 +72,7 @@ double Error(Arithmetic arithmetic, const Shape& shape, int64_t from, int64_t co
   return worst;
 }
 
-void Expect(const Shape& shape, int64_t from, int64_t count) {
+void Expect(const AttentionShape& shape, int64_t from, int64_t count) {
   CHECK(Error(Arithmetic::kFp32, shape, from, count) < 2e-5);
   CHECK(Error(Arithmetic::kBf16, shape, from, count) < 1e-1);
 }
@@ -129,6 +97,13 @@ TEST(keys_beyond_a_block_attend) {
   Expect({513, 2, 1, 32}, 0, 513);
   Expect({1100, 2, 1, 32}, 0, 1100);
   Expect({1100, 2, 1, 32}, 700, 400);
+}
+
+TEST(heads_without_a_norm_are_only_rotated) {
+  for (const bool has_k_norm : {false, true}) {
+    Expect({40, 8, 2, 64, false, has_k_norm}, 0, 40);
+    Expect({40, 8, 2, 64, true, has_k_norm}, 7, 30);
+  }
 }
 
 }  // namespace

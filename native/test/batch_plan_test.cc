@@ -15,7 +15,7 @@ using Plan = std::vector<std::vector<uint32_t>>;
 
 constexpr BatchLimits kAmple{1'000'000, 1'000'000};
 
-// All batches of these items, as the engine forms them one by one: indices into `items`.
+// All batches of these items, as the queue forms them one by one: indices into `items`.
 Plan PlanBatches(const std::vector<PlanItem>& items, const BatchLimits& limits) {
   const std::vector<uint32_t> order = PlanOrder(items);
   std::vector<PlanItem> ordered;
@@ -110,6 +110,30 @@ TEST(any_plan_has_every_sequence_once_and_keeps_its_budget) {
     CHECK_EQ(seen.size(), {count});
     CHECK_EQ(std::set<uint32_t>(seen.begin(), seen.end()).size(), {count});
   }
+}
+
+TEST(a_batch_is_one_workers_share_of_what_waits) {
+  const Concurrency two = CpuConcurrency(2);
+  CHECK_EQ(BatchShare({.queued_tokens = 1600, .shared_prefix = 0, .idle = 2, .replicas = 1}, two), 800);
+  CHECK_EQ(BatchShare({.queued_tokens = 1601, .shared_prefix = 0, .idle = 1, .replicas = 1}, two), 801);
+  CHECK_EQ(BatchShare({.queued_tokens = 1600, .shared_prefix = 0, .idle = 1, .replicas = 1}, CpuConcurrency(1)), 1600);
+}
+
+TEST(a_batch_is_not_cut_below_what_a_run_costs) {
+  CHECK_EQ(BatchShare({.queued_tokens = 300, .shared_prefix = 0, .idle = 2, .replicas = 1}, CpuConcurrency(2)), 256);
+  CHECK_EQ(BatchShare({.queued_tokens = 1600, .shared_prefix = 0, .idle = 2, .replicas = 2}, kGpuConcurrency), 1024);
+}
+
+TEST(a_gpu_counts_once_though_it_holds_two_batches) {
+  CHECK_EQ(BatchShare({.queued_tokens = 9000, .shared_prefix = 0, .idle = 3, .replicas = 3}, kGpuConcurrency), 3000);
+  CHECK_EQ(BatchShare({.queued_tokens = 9000, .shared_prefix = 0, .idle = 0, .replicas = 3}, kGpuConcurrency), 3000);
+}
+
+TEST(a_shared_prefix_makes_larger_batches_but_leaves_no_worker_idle) {
+  const Concurrency four = CpuConcurrency(4);
+  CHECK_EQ(BatchShare({.queued_tokens = 4000, .shared_prefix = 300, .idle = 1, .replicas = 1}, four), 2400);
+  CHECK_EQ(BatchShare({.queued_tokens = 4000, .shared_prefix = 300, .idle = 2, .replicas = 1}, four), 2000);
+  CHECK_EQ(BatchShare({.queued_tokens = 4000, .shared_prefix = 100, .idle = 1, .replicas = 1}, four), 1000);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "core/ort_runtime.h"
+#include "core/words.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -27,6 +28,7 @@ struct FakeModel : Model {
   std::atomic<int> entered{0};
   size_t memory = 1000;  // tokens a run may have
   float largest = std::numeric_limits<float>::infinity();
+  int32_t forbidden = -1;  // an id that it cannot run
 
   RunResult Run(std::span<const Sequence> batch, const Ort::RunOptions&) override {
     ++entered;
@@ -35,6 +37,7 @@ struct FakeModel : Model {
     for (const Sequence& sequence : batch) {
       float sum = 0;
       for (int32_t id : sequence.ids) sum += static_cast<float>(id);
+      if (std::ranges::count(sequence.ids, forbidden) > 0) throw std::runtime_error("index out of bounds");
       result.rows.push_back(sum > largest ? std::numeric_limits<float>::infinity() : sum);
       result.counts.computed_tokens += sequence.ids.size();
     }
@@ -50,18 +53,19 @@ struct Fixture {
   std::unique_ptr<Engine> engine;
   std::atomic<bool> stop{false};
 
-  explicit Fixture(int workers = 1, EngineSpec::ModelFactory safer = {}) : model(new FakeModel) {
+  explicit Fixture(int workers = 1, ModelFactory fallback = {}) : model(new FakeModel) {
     OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
-    engine = std::make_unique<Engine>(EngineSpec{.replicas = {Own(model)}, .workers = workers, .safer = safer});
+    engine = std::make_unique<Engine>(
+        EngineSpec{.replicas = {Own(model)}, .concurrency = CpuConcurrency(workers), .fallback = fallback});
   }
   // On as many GPUs as there are models.
   explicit Fixture(const std::vector<FakeModel*>& models) : model(models.front()) {
     OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
-    EngineSpec spec{.on_gpus = true};
+    EngineSpec spec{.concurrency = kGpuConcurrency};
     for (FakeModel* each : models) spec.replicas.push_back(Own(each));
     engine = std::make_unique<Engine>(spec);
   }
-  static EngineSpec::ModelFactory Own(FakeModel* model) {
+  static ModelFactory Own(FakeModel* model) {
     return [model] { return std::unique_ptr<Model>(model); };
   }
 
@@ -99,7 +103,7 @@ std::string Code(std::future<Outcome>& future) {
   if (future.wait_for(10s) != std::future_status::ready) return "no outcome";
   const Outcome outcome = future.get();
   const auto* error = std::get_if<Error>(&outcome);
-  return error ? std::string(Name(error->code())) : "no error";
+  return error ? std::string(Word(error->code())) : "no error";
 }
 
 TEST(rows_come_back_in_the_order_of_the_sequences) {
@@ -119,12 +123,12 @@ TEST(requests_that_wait_share_a_batch_and_the_oldest_goes_first) {
   CHECK_EQ(Rows(second), {60});
 }
 
-TEST(a_younger_request_does_not_overtake) {
+TEST(a_small_request_does_not_wait_for_the_whole_of_a_large_one) {
   Fixture fixture;
   auto big = fixture.Submit({{1, 1, 1}, {2, 2, 2}, {4, 4, 4}}, 6);
   auto small = fixture.Submit({{9}}, 6);
   fixture.Drain();
-  CHECK_EQ(fixture.model->batches, {{3, 6}, {12, 9}});
+  CHECK_EQ(fixture.model->batches, {{3, 6}, {9, 12}});
   CHECK_EQ(Rows(big), {3, 6, 12});
 }
 
@@ -179,6 +183,22 @@ TEST(a_request_cancelled_while_its_batch_runs) {
   CHECK_EQ(Rows(mate), {2});
 }
 
+TEST(a_request_that_cannot_be_run_fails_alone) {
+  Fixture fixture;
+  fixture.model->forbidden = 7;
+  auto before = fixture.Submit({{1}, {2}});
+  auto bad = fixture.Submit({{3}, {7}});
+  auto after = fixture.Submit({{4}});
+  fixture.Drain();
+  CHECK_EQ(Rows(before), {1, 2});
+  CHECK_EQ(Code(bad), "RUN_FAILED");
+  CHECK_EQ(Rows(after), {4});
+  // The replica is free again.
+  auto later = fixture.Submit({{5}});
+  fixture.Drain();
+  CHECK_EQ(Rows(later), {5});
+}
+
 TEST(a_batch_without_memory_is_halved_and_not_tried_again) {
   Fixture fixture;
   fixture.model->memory = 4;
@@ -192,7 +212,7 @@ TEST(a_batch_without_memory_is_halved_and_not_tried_again) {
   CHECK_EQ(fixture.engine->counters().out_of_memory, 1);
 }
 
-TEST(a_sequence_without_memory_runs_on_the_safer_model_or_is_an_error) {
+TEST(a_sequence_without_memory_runs_on_the_fallback_or_is_an_error) {
   Fixture guarded(1, [] { return std::make_unique<FakeModel>(); });
   guarded.model->memory = 2;
   auto safe = guarded.Submit({{1, 1, 1}, {2}, {3}});
@@ -294,12 +314,12 @@ TEST(a_gpu_without_memory_gets_smaller_batches_ever_after) {
 
 TEST(an_abandoned_engine_refuses_and_ends) {
   OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
-  auto engine =
-      Engine::Open("abandoned", {.replicas = {[] { return std::make_unique<FakeModel>(); }}, .on_gpus = true});
+  auto engine = Engine::Open(
+      "abandoned", {.replicas = {[] { return std::make_unique<FakeModel>(); }}, .concurrency = kGpuConcurrency});
   Engine::AbandonAll();
   bool refused = false;
   try {
-    engine->Submit({{1}, {}, {0, 1}, {0}, {10, 10}, 10, {}, {}});
+    engine->Submit({{1}, {}, {0, 1}, {0}, {10, 10}, 10, 1, {}, {}});
   } catch (const Error& error) {
     refused = error.code() == ErrorCode::kClosed;
   }

@@ -1,8 +1,6 @@
 // The real kernels of this processor against sums in double precision. Where the processor has none, nothing is
 // checked.
 
-#include "kernels/gemm.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -11,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/dispatch.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -138,13 +137,13 @@ Product Multiply(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows,
   // NaN before, after and in Y shows what is written twice, beside or not at all.
   constexpr size_t margin = 64;
   std::vector<float> y(static_cast<size_t>(rows * columns) + 2 * margin, NAN);
-  const auto workspace = Allocate(kGemmWorkspaceBytes);
+  const auto workspace = Allocate(kernel->workspace_bytes);
   GemmInput input{x.data(), nullptr, rows, depth};
   const auto memory = Allocate(kernel->packed_bytes(input));
   input.packed = static_cast<uint32_t*>(memory.get());
   const Gemm gemm{data(w), gated ? data(up) : Weight{}, y.data() + margin, columns, stored};
-  for (int64_t i = GemmTiles(input); i-- > 0;) kernel->pack(input, i);
-  for (int64_t i = GemmBlocks(input, gemm); i-- > 0;) kernel->block(input, gemm, i, workspace.get());
+  for (int64_t i = kernel->tiles(input); i-- > 0;) kernel->pack(input, i);
+  for (int64_t i = kernel->blocks(input, gemm); i-- > 0;) kernel->block(input, gemm, i, workspace.get());
   for (size_t i = 0; i < margin; ++i) {
     if (!std::isnan(y[i]) || !std::isnan(y[y.size() - 1 - i])) return {{}, INFINITY};
   }
@@ -252,7 +251,7 @@ TEST(int8_multiplies_the_largest_integers_exactly) {
     for (uint8_t byte : {0, 1, 128, 255}) {
       const std::vector<uint8_t> bytes(columns * depth, byte);
       std::vector<float> y(columns);
-      const auto workspace = Allocate(kGemmWorkspaceBytes);
+      const auto workspace = Allocate(kernel->workspace_bytes);
       GemmInput input{x.data(), nullptr, 1, depth};
       const auto memory = Allocate(kernel->packed_bytes(input));
       input.packed = static_cast<uint32_t*>(memory.get());

@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 
+#include "core/contract.h"
 #include "test/check.h"
 
 namespace zrank {

@@ -33,7 +33,7 @@ export function modelFlops(config: DecoderConfig, { computedTokens, sequenceToke
 /** The network of a model folder, or null where it is none whose operations are counted here. */
 export async function readNetwork(folder: string): Promise<DecoderConfig | null> {
   try {
-    return readDecoderConfig(await readConfig(folder), folder);
+    return readDecoderConfig(await readConfig(folder));
   } catch (error) {
     if (error instanceof ZrankError && error.code === 'ARCHITECTURE_UNSUPPORTED') return null;
     throw error;

@@ -3,6 +3,7 @@ import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/pr
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ConfigReader } from '../checkpoint/config-reader.js';
 import { readDecoderConfig } from '../networks/decoder/architectures.js';
 import { isObject, parseJsonObject, type JsonObject } from '../json.js';
 import { expectedTensors } from '../networks/decoder/tensors.js';
@@ -108,7 +109,9 @@ async function writeCheckpoint(
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
   await writeFile(join(folder, 'tokenizer.json'), tokenizer.tokenizer);
   await writeFile(join(folder, 'tokenizer_config.json'), tokenizer.config);
-  const config = readDecoderConfig(parseJsonObject(files['config.json']!, 'config.json'), 'config.json');
+  const config = readDecoderConfig(
+    new ConfigReader(parseJsonObject(files['config.json']!, 'config.json'), 'config.json'),
+  );
   await writeWeights(join(folder, 'model.safetensors'), [...expectedTensors(config)], seed, log);
 }
 

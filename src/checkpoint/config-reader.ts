@@ -2,11 +2,14 @@ import { ZrankError } from '../error.js';
 import { isObject, type JsonObject } from '../json.js';
 
 /**
- * config.json, read with checks: each getter says what a missing key stands for. A key whose value is null is missing.
+ * A JSON file of a model folder, read with checks: each getter says what a missing key stands for. A key whose value is
+ * null is missing. It remembers what it was asked for, so that what nobody computes can be told.
  */
 export class ConfigReader {
   readonly #path: string;
   readonly #config: JsonObject;
+  readonly #read = new Set<string>();
+  readonly #objects = new Map<string, ConfigReader>();
 
   /** `path` names it in errors. */
   constructor(config: JsonObject, path: string) {
@@ -21,6 +24,7 @@ export class ConfigReader {
 
   /** The value as it stands there. */
   get(name: string): unknown {
+    this.#read.add(name);
     return this.#config[name] ?? undefined;
   }
 
@@ -56,7 +60,16 @@ export class ConfigReader {
   object(name: string): ConfigReader {
     const value = this.get(name) ?? {};
     if (!isObject(value)) throw this.invalid('an object', name, value);
-    return new ConfigReader(value, `${this.#path}, ${name}`);
+    const known = this.#objects.get(name) ?? new ConfigReader(value, `${this.#path}, ${name}`);
+    this.#objects.set(name, known);
+    return known;
+  }
+
+  /** Keys that nobody asked for, but for these, which say nothing about a score; those of objects behind a dot. */
+  unread(harmless: readonly string[]): string[] {
+    const own = Object.keys(this.#config).filter((name) => !this.#read.has(name) && !harmless.includes(name));
+    const inner = Array.from(this.#objects, ([name, object]) => object.unread(harmless).map((key) => `${name}.${key}`));
+    return [...own, ...inner.flat()];
   }
 
   /** The names under `architectures`. */

@@ -1,6 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
+import { ConfigReader } from './config-reader.js';
 import { isObject, readJsonIfPresent, readTextIfPresent, refuseLfsPointer, type JsonObject } from '../json.js';
 
 /** Throws FILE_NOT_FOUND where there is no such folder. */
@@ -17,13 +18,13 @@ export async function checkFolder(folder: string): Promise<void> {
   );
 }
 
-/** config.json. */
-export async function readConfig(folder: string): Promise<JsonObject> {
+/** config.json. Throws FILE_NOT_FOUND and JSON_INVALID. */
+export async function readConfig(folder: string): Promise<ConfigReader> {
   const path = join(folder, 'config.json');
   const config = await readJsonIfPresent(path);
   if (config === undefined)
     throw new ZrankError('FILE_NOT_FOUND', `${path} is missing: ${folder} is not a model folder`);
-  return config;
+  return new ConfigReader(config, path);
 }
 
 /** tokenizer.json as text; whether it is one, the tokenizer says. */

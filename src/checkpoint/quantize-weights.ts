@@ -4,7 +4,7 @@ import type { TensorRef } from './safetensors.js';
 import { readElements } from './tensor.js';
 import type { Weights } from './weights.js';
 
-/** Elements of a row that share a scale (kInt8Block in native/kernels/gemm.h). */
+/** Elements of a row that share a scale (kInt8Block in native/core/contract.h). */
 export const int8Block = 128;
 
 /** Elements that are quantized between two turns of the event loop, about. */

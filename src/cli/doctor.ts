@@ -28,13 +28,14 @@ export async function doctor(args: string[]): Promise<number> {
 type Row = [label: string, value: string];
 
 function describe({ zrank, node, addon, onnxRuntime, cpu, cuda, webgpu, models, problems }: Diagnosis): string {
+  const missing = cpu.missingInstructionSets.map((name) => `no ${name}`);
   const rows: Row[] = [
     ['zrank', `${zrank.version}, Node.js ${node.version}, ${node.platform}`],
     ['addon', addon.failure ?? addon.path],
     ['ONNX Runtime', onnxRuntime.failure ?? `${onnxRuntime.version}, ${onnxRuntime.path}`],
     ['', onnxRuntime.providers.length ? `with ${onnxRuntime.providers.join(', ')}` : ''],
     ['CPU', outcome(cpu.trial)],
-    ['', `${cpu.model}, ${cpu.cores} cores, ${cpu.instructionSets.join(', ') || 'no AVX-512'}`],
+    ['', [cpu.model, `${cpu.cores} cores`, ...cpu.instructionSets, ...missing].join(', ')],
     ['CUDA', outcome(cuda.trial)],
     ...cudaRows(cuda),
     ['WebGPU', outcome(webgpu.trial)],

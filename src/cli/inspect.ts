@@ -35,7 +35,7 @@ async function inspectModel(folder: string): Promise<Description & { runs: strin
   const { network, describe } = await readCrossEncoder(folder);
   const plan =
     network.kind === 'decoder'
-      ? planCpu('auto', network, openAddon().kernels())
+      ? planCpu('auto', network, openAddon().kernels().arithmetics)
       : { precision: 'fp32', reason: 'the precision of its file' };
   return {
     ...(await describe()),

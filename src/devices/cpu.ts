@@ -22,7 +22,7 @@ export const cpu: DeviceKind = {
     if (options.attention !== 'auto') {
       throw new ZrankError('INVALID_ARGUMENT', `attention '${options.attention}' runs on GPUs; the CPU has one kind`);
     }
-    const { precision, hasKernels } = planCpu(options.precision, network, openAddon().kernels());
+    const { precision, hasKernels } = planCpu(options.precision, network, openAddon().kernels().arithmetics);
     const kernels = hasKernels ? precision : undefined;
     const weights = precision === 'int8' ? await checkedInt8(network, options, kernels) : network.weights;
     return {
@@ -62,12 +62,12 @@ export function planCpu(
     throw new ZrankError('INVALID_ARGUMENT', `precision 'fp16' runs on GPUs; the CPU has 'fp32', 'bf16' and 'int8'`);
   }
   if (asked === 'fp32' || asked === 'int8') return plan(asked, 'as asked');
-  if (!kernels.includes('bf16')) return plan('fp32', 'this processor has no AVX512_BF16');
+  if (!kernels.includes('bf16')) return plan('fp32', 'this processor does not multiply bf16');
   if (asked === 'bf16') return plan('bf16', 'as asked');
   const dtypes = Array.from(projectionWeights(config), (name) => weights.get(name)!.dtype);
   const other = dtypes.find((dtype) => dtype !== 'BF16');
   if (other !== undefined) return plan('fp32', `weights in ${other}`);
-  return plan('bf16', 'weights in bf16, and a processor with AVX512_BF16');
+  return plan('bf16', 'weights in bf16, and a processor that multiplies it');
 }
 
 /**

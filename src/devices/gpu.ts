@@ -92,6 +92,6 @@ async function build(network: DecoderNetwork, gpus: Gpus, form: Form, options: P
     precision === 'bf16'
       ? network.weights
       : await convertWeights(network.weights, storedDtype(form), { cacheFolder, onProgress });
-  const model = { ...gpuModel({ ...network, weights }, graph, gpus), safer: cpuModel(network).replicas[0]! };
+  const model = { ...gpuModel({ ...network, weights }, graph, gpus), fallback: cpuModel(network).replicas[0]! };
   return { ...form, model, bytesPerToken: activationBytes(network.config, graph, paddedTokensPerToken) };
 }

@@ -1,4 +1,5 @@
 import { ZrankError } from '../error.js';
+import { openAddon } from '../libraries/open-addon.js';
 import type { Network, OnnxEncoderNetwork } from '../networks/cross-encoder.js';
 import { cpu } from './cpu.js';
 import { cuda } from './cuda.js';
@@ -26,20 +27,25 @@ export function isDevice(value: unknown): value is Device {
 export async function place(network: Network, device: Device, options: PlacementOptions): Promise<Placed> {
   if (network.kind === 'onnx-encoder') return placeOnnxEncoder(network, device, options);
   const rejected: string[] = [];
-  const asked =
-    device === 'auto'
-      ? kinds.filter(({ isAutomatic }) => isAutomatic).map((kind) => ({ kind, indices: [0] }))
-      : [parse(device)!];
-  for (const { kind, indices } of asked.slice(0, -1)) {
+  if (device !== 'auto') {
+    const { kind, indices } = parse(device)!;
+    return kind.place(network, options, indices, rejected);
+  }
+  // What no device can do without fails here, once.
+  openAddon();
+  const automatic = kinds.filter(({ isAutomatic }) => isAutomatic);
+  for (const kind of automatic) {
     try {
-      return await kind.place(network, options, indices, rejected);
+      return await kind.place(network, options, [0], rejected);
     } catch (error) {
       if (!(error instanceof ZrankError)) throw error;
+      if (kind === automatic.at(-1)) {
+        throw new ZrankError(error.code, [error.message, ...rejected].join('; '), { cause: error });
+      }
       rejected.push(`${kind.name}: ${error.message}`);
     }
   }
-  const { kind, indices } = asked.at(-1)!;
-  return kind.place(network, options, indices, rejected);
+  throw new ZrankError('INTERNAL', 'no device is asked for automatically');
 }
 
 function parse(device: string): { kind: DeviceKind; indices: number[] } | undefined {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openCacheFolder } from '../checkpoint/cache-folder.js';
@@ -31,7 +32,7 @@ export async function probeNetwork(
   });
   const name = `probe-${network.config.architecture}-${heads}-${keyValueHeads}-${headDim}-${dtype}.safetensors`;
   const path = join(await openCacheFolder(cacheFolder), name);
-  const partial = `${path}.${process.pid}`;
+  const partial = `${path}.${randomUUID()}`;
   await writeFile(partial, Buffer.concat([safetensorsHeader(tensors), ...data]));
   await rename(partial, path);
   const weights = new Map((await readSafetensorsHeader(path)).map((tensor) => [tensor.name, tensor]));

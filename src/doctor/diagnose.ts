@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { addonPath, loadAddon, type Addon } from '../addon.js';
+import { addonPath, loadAddon } from '../addon.js';
 import { openAddon } from '../libraries/open-addon.js';
 import { examineCuda, type CudaReport } from './cuda.js';
 import { examineModels, type ModelsReport } from './models.js';
@@ -25,7 +25,8 @@ export interface Diagnosis {
     providers: string[];
     failure: string | null;
   };
-  cpu: { model: string; cores: number; instructionSets: string[]; trial: Trial };
+  /** Instruction sets are those that zrank's kernels use; without any, ONNX Runtime multiplies. */
+  cpu: { model: string; cores: number; instructionSets: string[]; missingInstructionSets: string[]; trial: Trial };
   cuda: CudaReport;
   webgpu: WebGpuReport;
   models: ModelsReport;
@@ -46,6 +47,7 @@ export async function diagnose(): Promise<Diagnosis> {
   const opened = attempt(openAddon);
   const runtime = opened.value?.runtime();
   const usable = native.value ?? null;
+  const kernels = usable?.kernels();
   const [cpu, cuda, webgpu, models] = await Promise.all([
     tryDevice('cpu'),
     examineCuda(usable),
@@ -67,7 +69,8 @@ export async function diagnose(): Promise<Diagnosis> {
     cpu: {
       model: cpus()[0]?.model.trim() ?? 'unknown',
       cores: availableParallelism(),
-      instructionSets: instructionSets(native.value),
+      instructionSets: kernels?.instructionSets ?? [],
+      missingInstructionSets: kernels?.missingInstructionSets ?? [],
       trial: cpu,
     },
     cuda,
@@ -75,12 +78,6 @@ export async function diagnose(): Promise<Diagnosis> {
     models,
   };
   return { ...found, problems: findProblems(found, await describeSystem()) };
-}
-
-/** Those of which zrank's kernels have a form of their own; without any, ONNX Runtime multiplies. */
-function instructionSets(addon: Addon | undefined): string[] {
-  const names = { fp32: 'AVX-512 (F, BW, VL, DQ)', bf16: 'AVX512_BF16', int8: 'AVX512_VNNI' };
-  return (addon?.kernels() ?? []).map((kernel) => names[kernel]);
 }
 
 function attempt<T>(work: () => T): { value?: T; failure: string | null } {

@@ -26,8 +26,10 @@ export interface AttentionTensors {
 /** Positions of the B * S laid out by `expand` whose attention is wanted: a row a token, or every sequence's last. */
 export type AttendedRows = 'compact' | 'last_flat';
 
-/** Tokens of a block of PagedAttention's cache (kPagedBlockSize in native/core/pack.h). */
-const pagedBlockSize = 256;
+/** Tokens of a block of PagedAttention's cache (kPagedBlockSize in native/core/contract.h). */
+export const pagedBlockSize = 256;
+/** zrank's own attention is made for heads of a multiple of this many elements (kHeadDimMultiple there). */
+export const kernelHeadDim = 32;
 
 /**
  * Causal self-attention over the sequences of a packed batch. The projections see the T unique tokens; `expand` lays
@@ -128,9 +130,8 @@ export class Attention {
     return ops.cast(ops.gather(flat, rows), this.#type, ops.compute);
   }
 
-  /** zrank's own attention is made for heads of whole registers. */
   #hasKernel(): boolean {
-    return this.#ops.form.kernels !== undefined && this.#config.headDim % 32 === 0;
+    return this.#ops.form.kernels !== undefined && this.#config.headDim % kernelHeadDim === 0;
   }
 
   /** zrank's own attention takes the unique tokens as they are, and norms and rotates them itself. */

@@ -36,6 +36,12 @@ function scaled(frequency: number, rope: Rope): number {
   return ((1 - share) * frequency) / rope.factor + share * frequency;
 }
 
+/**
+ * Sequences are padded up to a length that recurs: none below `least`, `steps` of them between powers of two
+ * (PadToBuckets in native/core/pack.cc, with the numbers of native/core/contract.h).
+ */
+export const paddedLengths = { least: 16, steps: 8 };
+
 /** The positions of a run's longest sequence, [S, 1] in fp32. */
 export function positionColumn(ops: Operators): string {
   const integer = (name: string, value: number) => ops.graph.constant(name, Int32Array.of(value), []);
@@ -58,8 +64,8 @@ export function rotaryTables(ops: Operators, frequencies: Float32Array, type: Da
     const angles = ops.node('Mul', [positionColumn(ops), row]);
     return { cos: typed(ops.node('Cos', [angles])), sin: typed(ops.node('Sin', [angles])) };
   }
-  // Sequences are padded up to a size that recurs (PadToBuckets in native/core/pack.cc), at most by this much.
-  const positions = 16 + Math.ceil((ops.form.positions * 9) / 8);
+  // The most that padding makes of them.
+  const positions = paddedLengths.least + Math.ceil(ops.form.positions * (1 + 1 / paddedLengths.steps));
   const angle = (i: number) => Math.fround(Math.floor(i / width) * frequencies[i % width]!);
   const table = (name: string, f: (angle: number) => number) => {
     const values = Float32Array.from({ length: positions * width }, (_, i) => f(angle(i)));

@@ -57,4 +57,6 @@ export interface Description {
   instruction: string;
   score: string;
   temperature: number;
+  /** Keys of its files that zrank does not know: they may mean something to a score. */
+  unknownKeys?: string[];
 }

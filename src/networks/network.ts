@@ -1,15 +1,24 @@
-import { join } from 'node:path';
-import { ConfigReader } from '../checkpoint/config-reader.js';
 import { checkFolder, readConfig } from '../checkpoint/folder.js';
 import type { CrossEncoder } from './cross-encoder.js';
 import { decoderArchitectures } from './decoder/architectures.js';
 import { readDecoder } from './decoder/reranker.js';
 import { readOnnxEncoder } from './encoder/reranker.js';
 
+/** Decoders whose graph nobody writes here: an ONNX file of one would be fed as if it were an encoder. */
+const otherDecoders = new RegExp(
+  `^(${[
+    'Bloom|Cohere|Deepseek|Ernie4|Exaone|Falcon|Gemma|Glm|GPT|Granite|InternLM|Llama|MiniCPM|Ministral|Mistral|Mixtral',
+    'Nemotron|Olmo|OPT|Phi|Qwen|SmolLM|StableLm|Starcoder',
+  ].join('|')})`,
+);
+
 /** Kinds of networks: the first that knows an architecture of config.json reads the folder. */
 const networks: readonly { knows(architecture: string): boolean; read(folder: string): Promise<CrossEncoder> }[] = [
   { knows: (architecture) => decoderArchitectures.has(architecture), read: readDecoder },
-  { knows: (architecture) => /^(?!.*Causal).*ForSequenceClassification$/.test(architecture), read: readOnnxEncoder },
+  {
+    knows: (name) => name.endsWith('ForSequenceClassification') && !otherDecoders.test(name),
+    read: readOnnxEncoder,
+  },
 ];
 
 /**
@@ -18,7 +27,7 @@ const networks: readonly { knows(architecture: string): boolean; read(folder: st
  */
 export async function readCrossEncoder(folder: string): Promise<CrossEncoder> {
   await checkFolder(folder);
-  const config = new ConfigReader(await readConfig(folder), join(folder, 'config.json'));
+  const config = await readConfig(folder);
   const architectures = config.architectures();
   const network = networks.find(({ knows }) => architectures.some(knows));
   if (network !== undefined) return network.read(folder);

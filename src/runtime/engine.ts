@@ -3,8 +3,16 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { throwIfAborted, ZrankError } from '../error.js';
-import { fromNative, type EngineCounters, type NativeEngine, type NativeModel, type NativeWork } from '../addon.js';
+import {
+  addonPath,
+  fromNative,
+  type EngineCounters,
+  type NativeEngine,
+  type NativeModel,
+  type NativeWork,
+} from '../addon.js';
 import { openAddon } from '../libraries/open-addon.js';
+import type drain from './cpu-worker.cjs';
 
 /** A model to run, and the files that it is read from. */
 export interface EngineModel {
@@ -12,7 +20,7 @@ export interface EngineModel {
   replicas: readonly NativeModel[];
   files: readonly string[];
   /** Runs sequences whose score is not finite, or that a GPU has no memory for. */
-  safer?: NativeModel | undefined;
+  fallback?: NativeModel | undefined;
 }
 
 export interface EngineOptions {
@@ -39,24 +47,19 @@ export function splitThreads(given: Partial<EngineOptions>, cores = defaultThrea
   return { workers, threads: Math.max(workers, given.threads ?? cores) };
 }
 
-let nextCall = 1;
-
-/** The id of no engine. */
-const noEngine = 0;
-
 /**
  * A model that runs in this process. The native engine behind it is shared by everyone who opens the same model with
  * the same settings. On the CPU its batches run on the threads of this object's piscina pool, on a GPU on its own.
  */
 export class Engine {
   readonly #native: NativeEngine;
-  readonly #pool: Piscina<number, void> | undefined;
+  readonly #pool: Piscina<Parameters<typeof drain>[0], void> | undefined;
   readonly #workers: number;
   /** Rejects the calls in flight. */
   readonly #pending = new Set<(error: unknown) => void>();
-  /** Node 20 aborts the process when a worker is terminated while it loads its modules. */
-  readonly #started: Promise<unknown> = Promise.resolve();
   readonly #drains = new Set<Promise<void>>();
+  /** Tokens that are being made for this object's calls. */
+  #reserved = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(native: NativeEngine, workers: number) {
@@ -64,15 +67,12 @@ export class Engine {
     this.#workers = workers;
     if (workers === 0) return;
     this.#pool = new Piscina({
-      filename: new URL('./cpu-worker.js', import.meta.url).href,
+      filename: new URL('./cpu-worker.cjs', import.meta.url).href,
       minThreads: workers,
       maxThreads: workers,
       execArgv: [],
       recordTiming: false,
     });
-    // One task a worker, which finds nothing to do.
-    this.#started = Promise.all(Array.from({ length: workers }, () => this.#pool!.run(noEngine)));
-    this.#started.catch(() => {});
   }
 
   /** Opens a model. Throws SESSION_FAILED and what opening the addon throws. */
@@ -87,7 +87,7 @@ export class Engine {
         workers,
         intraOpThreads: onGpus ? 1 : Math.max(1, threads - workers + 1),
         profilePrefix,
-        safer: model.safer,
+        fallback: model.fallback,
       });
       return new Engine(native, onGpus ? 0 : workers);
     } catch (error) {
@@ -99,17 +99,37 @@ export class Engine {
     return this.#native.counters();
   }
 
+  /**
+   * Holds room in the queue for about so many tokens while they are made. Throws QUEUE_FULL where there is none, before
+   * anybody's time is spent on them; an empty queue has room for any number. Returns what gives the room back.
+   */
+  reserve(tokens: number, maxQueueTokens: number): () => void {
+    const waiting = this.#native.counters().queuedTokens + this.#reserved;
+    if (waiting > 0 && waiting + tokens > maxQueueTokens) {
+      throw new ZrankError(
+        'QUEUE_FULL',
+        `about ${waiting} tokens wait already, ${tokens} more would pass maxQueueTokens = ${maxQueueTokens}`,
+      );
+    }
+    this.#reserved += tokens;
+    return () => {
+      this.#reserved -= tokens;
+    };
+  }
+
   /** Runs the sequences; resolves to a row of numbers a sequence, in their order. */
   async run(work: NativeWork, { signal, onProgress }: RunOptions = {}): Promise<Float32Array> {
     throwIfAborted(signal);
-    const call = nextCall++;
-    const cancel = () => openAddon().cancel(call);
+    let cancel = () => {};
     let reject!: (error: unknown) => void;
     const failure = new Promise<never>((_, r) => (reject = r));
     this.#pending.add(reject);
-    signal?.addEventListener('abort', cancel, { once: true });
+    // What the caller's function throws is the caller's: its own call ends with it.
+    const report = onProgress && ((done: number) => callOr(reject, () => onProgress(done)));
     try {
-      const rows = this.#native.run(work, call, onProgress);
+      const { ticket, rows } = this.#native.run(work, report);
+      cancel = () => openAddon().cancel(ticket);
+      signal?.addEventListener('abort', cancel, { once: true });
       this.#drain();
       return await Promise.race([rows, failure]);
     } catch (error) {
@@ -129,7 +149,7 @@ export class Engine {
    */
   #drain(): void {
     for (let i = 0; i < this.#workers && this.#drains.size < 2 * this.#workers; i++) {
-      const drain: Promise<void> = this.#pool!.run(this.#native.id)
+      const drain: Promise<void> = this.#pool!.run({ addonPath, engineId: this.#native.id })
         .catch((cause: unknown) => {
           if (this.#closing !== undefined) return;
           const error = new ZrankError('INTERNAL', `a CPU worker failed: ${(cause as Error).message}`, { cause });
@@ -145,9 +165,17 @@ export class Engine {
     // piscina throws, where nothing can catch it, at a worker that reports after destroy(): all go home first.
     this.#closing ??= this.#native
       .close()
-      .then(() => Promise.allSettled([this.#started, ...this.#drains]))
+      .then(() => Promise.allSettled(this.#drains))
       .then(() => this.#pool?.destroy());
     return this.#closing;
+  }
+}
+
+function callOr(reject: (error: unknown) => void, call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    reject(error);
   }
 }
 

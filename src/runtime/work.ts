@@ -11,7 +11,13 @@ export interface WorkLimits {
   maxBatchTokens: number;
   /** Tokens that may wait before a call is refused. */
   maxQueueTokens: number;
+  /** @default 'normal' */
+  priority?: Priority | undefined;
 }
+
+/** A call's share of the tokens beside calls of other priorities: 1 to 4 to 16. */
+export type Priority = 'low' | 'normal' | 'high';
+const weights: Readonly<Record<Priority, number>> = { low: 1, normal: 4, high: 16 };
 
 /** How far padding to the longest sequence may exceed a batch's tokens before attention's share of the work grows. */
 export const paddedTokensPerToken = 4;
@@ -20,7 +26,7 @@ export const paddedTokensPerToken = 4;
 export function packedWork(
   sequences: readonly TokenSequence[],
   prefixes: readonly string[],
-  { maxBatchTokens, maxQueueTokens }: WorkLimits,
+  { maxBatchTokens, maxQueueTokens, priority = 'normal' }: WorkLimits,
 ): NativeWork {
   const groups = new Map<string, number>();
   for (const prefix of prefixes) if (!groups.has(prefix)) groups.set(prefix, groups.size);
@@ -30,13 +36,14 @@ export function packedWork(
     maxBatchTokens,
     maxPaddedTokens: paddedTokensPerToken * maxBatchTokens,
     maxQueueTokens,
+    weight: weights[priority],
   };
 }
 
 /** Sequences for the padded encoder, which computes the padding too: one group, so that all are sorted by length. */
 export function paddedWork(
   sequences: readonly TokenSequence[],
-  { maxBatchTokens, maxQueueTokens }: WorkLimits,
+  { maxBatchTokens, maxQueueTokens, priority = 'normal' }: WorkLimits,
 ): NativeWork {
   return {
     ...layOut(sequences),
@@ -44,6 +51,7 @@ export function paddedWork(
     maxBatchTokens,
     maxPaddedTokens: maxBatchTokens,
     maxQueueTokens,
+    weight: weights[priority],
   };
 }
 

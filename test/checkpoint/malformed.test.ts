@@ -4,7 +4,7 @@ import { chmod, cp, mkdir, readFile, rename, rm, truncate, writeFile } from 'nod
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Reranker, type ErrorCode } from 'zrank';
-import { copyOfGolden, expectCode, temporaryFolder, root } from '../support.js';
+import { copyOfGolden, expectCode, temporaryFolder, root, zrank } from '../support.js';
 
 type Header = Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
 
@@ -114,6 +114,11 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
     'ARCHITECTURE_UNSUPPORTED',
     (f) => editJson(f, 'config.json', { architectures: ['GemmaForCausalLM'] }),
   ],
+  [
+    'a classifier on another decoder, which is no encoder',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) => editJson(f, 'config.json', { architectures: ['LlamaBidirectionalForSequenceClassification'] }),
+  ],
   ['no architecture', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { architectures: undefined })],
   [
     'two labels',
@@ -126,6 +131,37 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
     'a rope type that is not known',
     'ARCHITECTURE_UNSUPPORTED',
     (f) => editJson(f, 'config.json', { rope_scaling: { rope_type: 'yarn', factor: 4 } }),
+  ],
+  ['attention in both directions', 'ARCHITECTURE_UNSUPPORTED', (f) => editJson(f, 'config.json', { is_causal: false })],
+  [
+    'a layer that attends to a window',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) => editJson(f, 'config.json', { layer_types: ['full_attention', 'sliding_attention'] }),
+  ],
+  [
+    'quantized weights',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) => editJson(f, 'config.json', { quantization_config: { quant_method: 'gptq', bits: 4 } }),
+  ],
+  ['an adapter', 'ARCHITECTURE_UNSUPPORTED', (f) => writeFile(join(f, 'adapter_config.json'), '{"r": 8}')],
+  [
+    'a module that is not computed',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) =>
+      writeFile(
+        join(f, 'modules.json'),
+        JSON.stringify(['Transformer', 'Dense'].map((type, i) => ({ type, path: i ? `${i}_${type}` : '' }))),
+      ),
+  ],
+  [
+    'another network than its files say',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) => editJson(f, 'sentence_bert_config.json', { config_kwargs: { num_hidden_layers: 2 } }),
+  ],
+  [
+    'a tokenizer from elsewhere',
+    'ARCHITECTURE_UNSUPPORTED',
+    (f) => editJson(f, 'sentence_bert_config.json', { tokenizer_name_or_path: 'Qwen/Qwen3-4B' }),
   ],
   ['a hidden size that is no number', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { hidden_size: '64' })],
   ['more layers than there are', 'TENSOR_MISSING', (f) => editJson(f, 'config.json', { num_hidden_layers: 4 })],
@@ -180,6 +216,23 @@ describe('a sharded checkpoint with', () => {
     await spoil(folder);
     await expectCode(Reranker.load(folder), code);
   });
+});
+
+test('keys that nobody knows load, and zrank inspect tells them; harmless ones are not worth a word', async () => {
+  const folder = await copyOfGolden('causal-bf16');
+  await editJson(folder, 'config.json', { use_cache: false, transformers_version: '6.0.0' });
+  await editJson(folder, 'sentence_bert_config.json', { model_kwargs: { dtype: 'float16' }, unpad_inputs: true });
+  await (await Reranker.load(folder)).close();
+  const inspect = async () =>
+    JSON.parse((await zrank(['inspect', folder, '--json'])).stdout) as { unknownKeys?: string[] };
+  expect((await inspect()).unknownKeys).toBeUndefined();
+  await editJson(folder, 'config.json', { residual_multiplier: 0.5, rope_scaling: { rope_type: 'default', beta: 1 } });
+  await editJson(folder, 'sentence_bert_config.json', { next_years_key: 1 });
+  expect((await inspect()).unknownKeys).toEqual([
+    'config.json: residual_multiplier',
+    'config.json: rope_scaling.beta',
+    'sentence_bert_config.json: next_years_key',
+  ]);
 });
 
 test('model.safetensors counts where an index was left behind, as in transformers', async () => {

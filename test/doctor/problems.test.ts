@@ -26,7 +26,7 @@ function machine(): Findings {
       providers: ['CUDA', 'CPU'],
       failure: null,
     },
-    cpu: { model: 'EPYC', cores: 2, instructionSets: [], trial: works },
+    cpu: { model: 'EPYC', cores: 2, instructionSets: [], missingInstructionSets: [], trial: works },
     cuda: {
       hardware: true,
       driver: {

@@ -65,8 +65,8 @@ def load_beir(name: str, folder: Path, judged_only: bool = False) -> Benchmark:
 
 
 def load_packages(cache: Path, queries: int = 300, depth: int = 100) -> Benchmark:
-    """Debian package descriptions: the one-line summary is the query, the long text of the same package is right,
-    and BM25's best others complete the list. The first 100 queries are the set that the first models were measured on."""
+    """Debian package descriptions: the one-line summary is the query, the long text of the same package is right, and
+    BM25's best others complete the list. The first 100 queries are the set that the first models were measured on."""
     held_out = _package_descriptions(cache)[:3000]
     chosen = random.Random(1).sample(range(len(held_out)), queries)
     texts = [text for _, text in held_out]
@@ -85,12 +85,17 @@ def _package_descriptions(cache: Path) -> list[tuple[str, str]]:
         options = ["-o", "Acquire::Languages=en", "-o", f"Dir::State::lists={lists.resolve()}"]
         subprocess.run(["apt-get", "update", "-q", *options], check=True)
     (index,) = lists.glob("*_bookworm_main_i18n_Translation-en*")
-    entries = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", index], capture_output=True, text=True, check=True).stdout
+    entries = subprocess.run(
+        ["/usr/lib/apt/apt-helper", "cat-file", index], capture_output=True, text=True, check=True
+    ).stdout
     found = []
     for entry in entries.split("\n\n"):
         match = re.search(r"(?ms)^Description-en: (.*?)\n((?: .*\n?)+)", entry + "\n")
         if match:
-            summary, text = match.group(1).strip(), re.sub(r"\s+", " ", re.sub(r"\n \.\n", "\n", match.group(2))).strip()
+            summary, text = (
+                match.group(1).strip(),
+                re.sub(r"\s+", " ", re.sub(r"\n \.\n", "\n", match.group(2))).strip(),
+            )
             if len(text) >= 120 and len(summary) >= 12:
                 found.append((summary, text if len(text) <= 600 else text[:600].rpartition(" ")[0]))
     random.Random(0).shuffle(found)

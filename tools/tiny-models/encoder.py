@@ -1,12 +1,15 @@
-"""The trained part of the reranker: a text encoder of one contextual layer and one pooling layer, in the terms of Qwen3.
+"""The trained part of the reranker: a text encoder of one contextual layer and one pooling layer, in the terms of
+Qwen3.
 
-Each text stands between the markers that the prompt puts round it: IM_START, the role's word, the tokens, IM_END. Tokens enter as
-their table vectors; markers and role words have none. In the contextual layer tokens attend to the text before them, then pass
-a SwiGLU; in the pooling layer IM_END attends to all of them and passes another. The text's vector is what IM_END then holds, of
-unit length. `reranker.py` writes these matrices into a Qwen3 checkpoint, so everything here is what that forward pass computes:
+Each text stands between the markers that the prompt puts round it: IM_START, the role's word, the tokens, IM_END.
+Tokens enter as their table vectors; markers and role words have none. In the contextual layer tokens attend to the text
+before them, then pass a SwiGLU; in the pooling layer IM_END attends to all of them and passes another. The text's
+vector is what IM_END then holds, of unit length. `reranker.py` writes these matrices into a Qwen3 checkpoint, so
+everything here is what that forward pass computes:
 
-- Queries and keys have unit length (per-head norms) and turn with positions (RoPE). MAIN of their channels are trained; the others
-  hold the flags FLAG (equal in both, so that a text's tokens see only that text) and SINK (1 in IM_START's key).
+- Queries and keys have unit length (per-head norms) and turn with positions (RoPE). MAIN of their channels are trained;
+  the others hold the flags FLAG (equal in both, so that a text's tokens see only that text) and SINK (1 in IM_START's
+  key).
 - The residual stream has squared length SQUARED_NORM beside the content, by which RMSNorm divides.
 """
 
@@ -34,7 +37,8 @@ class Texts:
     """A padded batch of token ids with its markers."""
 
     def __init__(self, texts: list[np.ndarray], silent: np.ndarray, queries: bool) -> None:
-        """`silent`: True for ids without content (the role words), shape [vocabulary]. `queries`: whether the texts stand first in the prompt."""
+        """`silent`: True for ids without content (the role words), shape [vocabulary]. `queries`: whether the texts
+        stand first in the prompt."""
         rows, width = len(texts), max(map(len, texts)) + 3
         ids, content = np.zeros((rows, width), np.int64), np.zeros((rows, width, 1), np.float32)
         flags, seen = np.zeros((rows, width, 3), np.float32), np.zeros((rows, 1, 1, width), bool)
@@ -45,9 +49,12 @@ class Texts:
             content[row, 2 : end[row], 0] = ~silent[text]
             seen[row, ..., : end[row]] = True
         flags[np.arange(rows), end, END] = 1
-        self.ids, self.content, self.flags, self.seen, self.end = map(torch.from_numpy, (ids, content, flags, seen, end))
+        self.ids, self.content, self.flags, self.seen, self.end = map(
+            torch.from_numpy, (ids, content, flags, seen, end)
+        )
         self.live = torch.maximum(self.content, self.flags[:, :, END:])
-        # Counting markers cannot tell the query's IM_END from the document's: it looks with the document's flag at keys that have the query's.
+        # Counting markers cannot tell the query's IM_END from the document's: it looks with the document's flag at keys
+        # that have the query's.
         self.other = self.flags[:, :, END] * queries
 
 
@@ -74,10 +81,14 @@ class Block(nn.Module):
         value = self._split((content * _norm(content)) @ self.v.T, HEAD)
         if at is not None:
             rows = torch.arange(len(content))
-            content, flags, live, other, nothing = (x[rows, at][:, None] for x in (content, flags, live, other, nothing))
+            content, flags, live, other, nothing = (
+                x[rows, at][:, None] for x in (content, flags, live, other, nothing)
+            )
             turns = tuple(x[at][:, None, None] for x in turns)
         query = _turn(self._unit(torch.cat((content, flags), -1) @ self.q.T, other, nothing), *turns)
-        found = F.scaled_dot_product_attention(query, key, value.to(query.dtype), attn_mask=mask.to(query.dtype), scale=TOP)
+        found = F.scaled_dot_product_attention(
+            query, key, value.to(query.dtype), attn_mask=mask.to(query.dtype), scale=TOP
+        )
         content = content + self.size * live * (found.transpose(1, 2).flatten(2) @ self.o.T)
         x = torch.cat((content, flags), -1) * (_norm(content) * self.inner)
         return content + self.size * live * ((F.silu(x @ self.gate.T) * (x @ self.up.T)) @ self.down.T)
@@ -86,7 +97,8 @@ class Block(nn.Module):
         return x.unflatten(-1, (self.heads, width)).transpose(1, 2)
 
     def _unit(self, x: torch.Tensor, other: torch.Tensor, sink: torch.Tensor) -> torch.Tensor:
-        """Unit vectors [batch, heads, tokens, HEAD] from the trained channels of all heads and the flags [batch, tokens]."""
+        """Unit vectors [batch, heads, tokens, HEAD] from the trained channels of all heads and the flags [batch,
+        tokens]."""
         main = self._split(x, len(MAIN))
         other, sink, own = (flag[:, None, :, None].expand_as(main[..., :1]) for flag in (other, sink, 1 - other))
         return F.normalize(torch.cat((main[..., :OTHER_FLAG], other, main[..., OTHER_FLAG:], sink, own), -1), dim=-1)

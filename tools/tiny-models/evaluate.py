@@ -1,4 +1,5 @@
-"""Measures the models and prints the table of figures: python evaluate.py --models ../../models --cranfield FOLDER (see README.md)."""
+"""Measures the models and prints the table of figures: python evaluate.py --models ../../models --cranfield FOLDER (see
+README.md)."""
 
 from __future__ import annotations
 
@@ -27,15 +28,22 @@ def main() -> None:
     arguments.add_argument("--models", type=Path, default=Path("models"))
     arguments.add_argument("--cache", type=Path, default=Path(".cache"))
     arguments.add_argument("--cranfield", type=Path, required=True, help="Cranfield in BEIR layout")
-    arguments.add_argument("--near-misses", type=Path, help="a folder of folders in BEIR layout; grade 0 marks near misses")
+    arguments.add_argument(
+        "--near-misses", type=Path, help="a folder of folders in BEIR layout; grade 0 marks near misses"
+    )
     options = arguments.parse_args()
     torch.set_num_threads(2)
     models = Models(options.models)
 
-    print("| set and ranker | measure | development | test (95% interval) | all (95% interval) |\n|---|---|---|---|---|")
+    print(
+        "| set and ranker | measure | development | test (95% interval) | all (95% interval) |\n|---|---|---|---|---|"
+    )
     full_ranking(load_beir("Cranfield", options.cranfield), models)
     if options.near_misses:
-        near_misses([load_beir(f.parent.name, f.parent, judged_only=True) for f in sorted(options.near_misses.glob("*/qrels"))], models)
+        near_misses(
+            [load_beir(f.parent.name, f.parent, judged_only=True) for f in sorted(options.near_misses.glob("*/qrels"))],
+            models,
+        )
     candidate_lists(load_packages(options.cache), models)
     models.reranker.close()
 
@@ -45,7 +53,9 @@ class Reranker:
 
     def __init__(self, folder: Path) -> None:
         command = ["node", Path(__file__).with_name("score.mjs"), folder]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
 
     def score(self, query: str, documents: list[str]) -> list[float]:
         """One logit a document."""
@@ -92,13 +102,19 @@ def full_ranking(benchmark: Benchmark, models: Models) -> None:
     retrieved, taught, rerank = models.retrieve(benchmark), models.teach(benchmark), models.rerank(benchmark)
     values: dict[str, list[float]] = {}
     for query, grades in enumerate(benchmark.grades):
-        for first, scores in (("BM25", benchmark.bm25), ("zrank-tiny-retriever", retrieved), ("MiniLM (the teacher)", taught)):
+        for first, scores in (
+            ("BM25", benchmark.bm25),
+            ("zrank-tiny-retriever", retrieved),
+            ("MiniLM (the teacher)", taught),
+        ):
             best = order(scores[query])[:TOP].tolist()
             values.setdefault(first, []).append(ndcg_at_10(best, grades))
             if first.startswith("MiniLM"):
                 continue
             for second, logits in (("zrank-tiny", rerank(query, best)), ("MiniLM", taught[query, best])):
-                values.setdefault(f"{first} top {TOP}, reranked by {second}", []).append(ndcg_at_10([best[i] for i in order(logits)], grades))
+                values.setdefault(f"{first} top {TOP}, reranked by {second}", []).append(
+                    ndcg_at_10([best[i] for i in order(logits)], grades)
+                )
     for ranker, per_query in values.items():
         report(benchmark, ranker, "NDCG@10", per_query)
     for first in ("BM25", "zrank-tiny-retriever"):
@@ -136,7 +152,13 @@ def near_misses(benchmarks: list[Benchmark], models: Models) -> None:
         retrieved, taught, rerank = models.retrieve(benchmark), models.teach(benchmark), models.rerank(benchmark)
         for query, candidates in enumerate(benchmark.candidates):
             lengths = [float(len(benchmark.documents[d])) for d in candidates]
-            scores = (lengths, benchmark.bm25[query, candidates], retrieved[query, candidates], rerank(query, candidates), taught[query, candidates])
+            scores = (
+                lengths,
+                benchmark.bm25[query, candidates],
+                retrieved[query, candidates],
+                rerank(query, candidates),
+                taught[query, candidates],
+            )
             right = max(range(len(candidates)), key=lambda i: benchmark.grades[query][candidates[i]])
             part = development if benchmark.is_development(query) else test
             for ranker, values in zip(rankers, scores):
@@ -152,7 +174,10 @@ def report(benchmark: Benchmark, ranker: str, measure: str, per_query) -> None:
 
 
 def row(name: str, measure: str, development: list[float], test: list[float]) -> None:
-    print(f"| {name} | {measure} | {np.mean(development):.3f} | {_interval(test)} | {_interval([*development, *test])} |", flush=True)
+    print(
+        f"| {name} | {measure} | {np.mean(development):.3f} | {_interval(test)} | {_interval([*development, *test])} |",
+        flush=True,
+    )
 
 
 def _interval(values) -> str:

@@ -1,4 +1,5 @@
-"""What the fits of retriever.py and training.py share: batches, the course of the rate, and losses that imitate similarities.
+"""What the fits of retriever.py and training.py share: batches, the course of the rate, and losses that imitate
+similarities.
 
 The order in which a fit computes its losses decides the last bits of the gradients, and so of the weights.
 """
@@ -25,7 +26,8 @@ def rate(step: int, steps: int, warm_up: int) -> float:
 
 
 def divergence(similarity: torch.Tensor, wanted: torch.Tensor, temperature: float) -> torch.Tensor:
-    """KL divergence of softmax(similarity) from softmax(wanted), a row each, [rows, columns]; `similarity` has been divided by the temperature."""
+    """KL divergence of softmax(similarity) from softmax(wanted), a row each, [rows, columns]; `similarity` has been
+    divided by the temperature."""
     return F.kl_div(F.log_softmax(similarity, -1), F.softmax(wanted / temperature, -1), reduction="batchmean")
 
 

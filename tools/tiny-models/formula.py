@@ -1,15 +1,13 @@
 """What the constructed reranker computes, in numpy: the specification of reranker.py and the quick way to try settings.
 
-    logit   = gain * (cosine + share * lexical) - offset
-    cosine  = of the encoder's vectors of query and document
-    lexical = sum over document tokens i of  p_i * 4 m_i / D_i^2 * (L0 + 200) / (L0 + sum p)
-      w(a, b) = exp(sharpness * (cos(a, b) - 1)) over the first `columns` columns: 1 for equal tokens, a little for near ones
-      m_i = sum over query tokens j of idf_j w(i, j)
-      D_i = sum over query tokens j of w(i, j) + sum over document tokens k <= i of w(i, k) + sink
-      p_i = exp(early * reach / (reach + 2 + i)): the document's first tokens weigh more
+logit   = gain * (cosine + share * lexical) - offset cosine  = of the encoder's vectors of query and document lexical =
+sum over document tokens i of  p_i * 4 m_i / D_i^2 * (L0 + 200) / (L0 + sum p) w(a, b) = exp(sharpness * (cos(a, b) -
+1)) over the first `columns` columns: 1 for equal tokens, a little for near ones m_i = sum over query tokens j of idf_j
+w(i, j) D_i = sum over query tokens j of w(i, j) + sum over document tokens k <= i of w(i, k) + sink p_i = exp(early *
+reach / (reach + 2 + i)): the document's first tokens weigh more
 
-A word of the document that is new there contributes idf (D = 2), its repetitions 4/9, 4/16, ... of it, so that term frequency
-saturates as in BM25, and L0 normalises for length.
+A word of the document that is new there contributes idf (D = 2), its repetitions 4/9, 4/16, ... of it, so that term
+frequency saturates as in BM25, and L0 normalises for length.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -35,7 +34,9 @@ class Settings:
     norm_power: float = 2.0
 
 
-def token_weights(table: np.ndarray, frequency: np.ndarray, documents: int, is_word: np.ndarray, settings: Settings) -> np.ndarray:
+def token_weights(
+    table: np.ndarray, frequency: np.ndarray, documents: int, is_word: np.ndarray, settings: Settings
+) -> np.ndarray:
     """idf^idf_power times the vector's length^norm_power (the fit left an idf of its own there), in idf's scale."""
     norm = np.linalg.norm(table, axis=1)
     idf = np.log(1 + (documents - frequency + 0.5) / (frequency + 0.5)) * is_word
@@ -43,7 +44,9 @@ def token_weights(table: np.ndarray, frequency: np.ndarray, documents: int, is_w
     return weights * (idf * norm).mean() / weights.mean()
 
 
-def lexical(directions: np.ndarray, weights: np.ndarray, query: np.ndarray, document: np.ndarray, settings: Settings) -> float:
+def lexical(
+    directions: np.ndarray, weights: np.ndarray, query: np.ndarray, document: np.ndarray, settings: Settings
+) -> float:
     """The lexical part for token ids. `directions` are the unit rows of the table's first columns."""
     if not len(query) or not len(document):
         return 0.0

@@ -14,7 +14,7 @@ MARKERS = {"[PAD]": "<|endoftext|>", "[CLS]": "<|im_start|>", "[SEP]": "<|im_end
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 _VERSIONS = {"pytorch": "2.13.0+cpu", "sentence_transformers": "6.2.0", "transformers": "5.23.0"}
-_CHAT_TEMPLATE = '''\
+_CHAT_TEMPLATE = """\
 {%- set query = messages | selectattr("role", "eq", "query") | map(attribute="content") | first -%}
 {%- set document = messages | selectattr("role", "eq", "document") | map(attribute="content") | first -%}
 {{- "<|im_start|>system\\n" + query + "<|im_end|>\\n" -}}
@@ -22,7 +22,7 @@ _CHAT_TEMPLATE = '''\
 {%- if add_generation_prompt -%}
 {{- "<|im_start|>assistant\\n" -}}
 {%- endif -%}
-'''
+"""
 
 
 def _write(folder: Path, files: dict[str, object]) -> None:
@@ -37,13 +37,19 @@ def _write_tokenizer(folder: Path, spec: dict) -> None:
 
 def write_retriever(folder: Path, tokenizer: dict, table: np.ndarray) -> None:
     """StaticEmbedding (fp16) and Normalize."""
-    modules = "sentence_transformers.sentence_transformer.modules.static_embedding.StaticEmbedding", "sentence_transformers.base.modules.normalize.Normalize"
+    modules = (
+        "sentence_transformers.sentence_transformer.modules.static_embedding.StaticEmbedding",
+        "sentence_transformers.base.modules.normalize.Normalize",
+    )
     files = {
         "modules.json": [
             {"idx": 0, "name": "0", "path": "", "type": modules[0]},
             {"idx": 1, "name": "1", "path": "1_Normalize", "type": modules[1]},
         ],
-        "1_Normalize/config.json": {"module_input_name": "sentence_embedding", "module_output_name": "sentence_embedding"},
+        "1_Normalize/config.json": {
+            "module_input_name": "sentence_embedding",
+            "module_output_name": "sentence_embedding",
+        },
         "config_sentence_transformers.json": {
             "__version__": _VERSIONS,
             "default_prompt_name": None,
@@ -54,12 +60,17 @@ def write_retriever(folder: Path, tokenizer: dict, table: np.ndarray) -> None:
     }
     _write(folder, files)
     _write_tokenizer(folder, tokenizer)
-    save_file({"embedding.weight": torch.tensor(table, dtype=torch.float16)}, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        {"embedding.weight": torch.tensor(table, dtype=torch.float16)},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
 
 
 def reranker_tokenizer(tokenizer: dict) -> dict:
     """The retriever's tokenizer, with the chat markers in the places of BERT's special tokens. "Yes" stands in that of
-    [MASK] and is no added token: lower-casing cannot produce it from a text, so it is the scoring row and nothing else."""
+    [MASK] and is no added token: lower-casing cannot produce it from a text, so it is the scoring row and nothing else.
+    """
     spec = copy.deepcopy(tokenizer)
     vocabulary = spec["model"]["vocab"] = {MARKERS.get(entry, entry): i for entry, i in spec["model"]["vocab"].items()}
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
@@ -68,7 +79,8 @@ def reranker_tokenizer(tokenizer: dict) -> dict:
 
 
 def write_reranker(folder: Path, tokenizer: dict, weights: dict[str, torch.Tensor], shape: dict) -> None:
-    """Qwen3ForCausalLM (bf16) and LogitScore of "Yes". `shape`: the fields of config.json that the construction decides."""
+    """Qwen3ForCausalLM (bf16) and LogitScore of "Yes". `shape`: the fields of config.json that the construction
+    decides."""
     vocabulary = tokenizer["model"]["vocab"]
     start, end, pad = vocabulary["<|im_start|>"], vocabulary["<|im_end|>"], vocabulary["<|endoftext|>"]
     words = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "[UNK]"}
@@ -76,7 +88,10 @@ def write_reranker(folder: Path, tokenizer: dict, weights: dict[str, torch.Tenso
     positions = shape["max_position_embeddings"]
     decoder = {str(t["id"]): {k: v for k, v in t.items() if k != "id"} for t in tokenizer["added_tokens"]}
     forward = {"method": "forward", "method_output_name": "logits"}
-    modules = "sentence_transformers.base.modules.transformer.Transformer", "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"
+    modules = (
+        "sentence_transformers.base.modules.transformer.Transformer",
+        "sentence_transformers.cross_encoder.modules.logit_score.LogitScore",
+    )
     files = {
         "config.json": {
             "architectures": ["Qwen3ForCausalLM"],
@@ -113,7 +128,11 @@ def write_reranker(folder: Path, tokenizer: dict, weights: dict[str, torch.Tenso
             {"idx": 0, "name": "0", "path": "", "type": modules[0]},
             {"idx": 1, "name": "1", "path": "1_LogitScore", "type": modules[1]},
         ],
-        "1_LogitScore/config.json": {"true_token_id": vocabulary["Yes"], "false_token_id": None, "module_input_name": "causal_logits"},
+        "1_LogitScore/config.json": {
+            "true_token_id": vocabulary["Yes"],
+            "false_token_id": None,
+            "module_input_name": "causal_logits",
+        },
         "config_sentence_transformers.json": {
             "__version__": _VERSIONS,
             "activation_fn": "torch.nn.modules.linear.Identity",

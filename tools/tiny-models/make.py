@@ -38,8 +38,8 @@ class Recipe:
     fit: Fit
 
 
-# The retriever gains from split forms and a target with lexical overlap; the reranker, which has a lexical part of its own,
-# from whole words and a target that is the teacher's alone (figures in README.md).
+# The retriever gains from split forms and a target with lexical overlap; the reranker, which has a lexical part of its
+# own, from whole words and a target that is the teacher's alone (figures in README.md).
 RETRIEVER = Recipe(15_500, 0.6, 4_000, Fit(sif=1e-4, steps=1800, imitation=1.0, lexical=0.3))
 RERANKER = Recipe(15_500, None, 0, Fit(sif=1e-3, steps=900, imitation=0.3, lexical=0.0))
 HEADS, POOLING_HEADS, ENCODER_UNITS = 2, 3, reranker.UNITS - reranker.PRODUCT_UNITS
@@ -99,11 +99,20 @@ def make_encoder(lessons: Lessons, table: Table, cache: Path) -> Encoder:
 
     titles = taught(lessons.titles, lessons.title_vectors, settings.title_tokens)
     texts = taught(lessons.texts, lessons.text_vectors, settings.passage_tokens)
-    questions, passages = encoded([q for g in groups for q in g.questions]), encoded([p for g in groups for p in g.passages])
+    questions, passages = (
+        encoded([q for g in groups for q in g.questions]),
+        encoded([p for g in groups for p in g.passages]),
+    )
     torch.manual_seed(SEED)
     encoder = Encoder(table.vectors.astype(np.float32), silent, HEADS, POOLING_HEADS, ENCODER_UNITS)
     torch.set_num_threads(THREADS)
-    train(encoder, titles, texts, TaughtGroups(questions, passages, [len(g.questions) for g in groups], [g.symmetric for g in groups]), settings)
+    train(
+        encoder,
+        titles,
+        texts,
+        TaughtGroups(questions, passages, [len(g.questions) for g in groups], [g.symmetric for g in groups]),
+        settings,
+    )
     return encoder
 
 

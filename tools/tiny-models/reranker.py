@@ -1,23 +1,27 @@
-"""Writes a Qwen3 reranker: weights with which the ordinary Qwen3 forward pass computes formula.py, the encoder's layers being trained.
+"""Writes a Qwen3 reranker: weights with which the ordinary Qwen3 forward pass computes formula.py, the encoder's layers
+being trained.
 
-The prompt is IM_START system QUERY IM_END IM_START user DOCUMENT IM_END IM_START assistant, and the score is the logit of
-"Yes" at the last position. The residual stream holds the token's content vector and, beside it, the channels of `Channels`.
+The prompt is IM_START system QUERY IM_END IM_START user DOCUMENT IM_END IM_START assistant, and the score is the logit
+of "Yes" at the last position. The residual stream holds the token's content vector and, beside it, the channels of
+`Channels`.
 
-- Norms. A filler channel gives every token's other channels the same length, so that RMSNorm divides by one number as long as
-  content is short.
+- Norms. A filler channel gives every token's other channels the same length, so that RMSNorm divides by one number as
+  long as content is short.
 - Positions. The rotary base is so large that the slow half of the channel pairs does not turn within 8,192 positions.
 - Layer 0 counts chat markers: `role` becomes 0 in the query and positive in the document. Its SwiGLU closes a gate on
   document tokens, so that `query_weight` is a token's weight in the query and exactly 0 elsewhere.
-- Layer 1. Heads 0 and 1 and most of the SwiGLU are the encoder's contextual layer; flags made of `role` keep each text to itself. Head 2: each
-  token attends to equal and near tokens before it and to itself, IM_START being the sink; the softmax gives matched weight / D
-  (`matched`) and sink / D (`rest`), and the SwiGLU multiplies them into weight / D^2: silu(x) y + silu(-x) (-y) = x y.
-  Head 3 shares attention between IM_START and the document's tokens so far, which gives reach / (reach + i) (`place`).
-- Layer 2. Heads 0 to 2 are the encoder's pooling layer, of which only the two IM_END matter. Head 3, of which only the last position matters,
-  sums the products over the document, `place` raising the attention of early tokens, with IM_START as a sink of weight L0.
-- Layer 3. The last position reads q + d from the two IM_END, which RMSNorm has made unit vectors, and the SwiGLU squares
-  it: silu(x) x = x^2 / 2 for small x, and |q + d|^2 = 2 + 2 cos.
-- The row of "Yes" adds cosine, lexical part and offset. "system", "user" and "assistant" and IM_START have no content, and `mute` keeps it
-  so: it turns their heads to IM_START and closes their gates. They are ignored everywhere.
+- Layer 1. Heads 0 and 1 and most of the SwiGLU are the encoder's contextual layer; flags made of `role` keep each text
+  to itself. Head 2: each token attends to equal and near tokens before it and to itself, IM_START being the sink; the
+  softmax gives matched weight / D (`matched`) and sink / D (`rest`), and the SwiGLU multiplies them into weight / D^2:
+  silu(x) y + silu(-x) (-y) = x y. Head 3 shares attention between IM_START and the document's tokens so far, which
+  gives reach / (reach + i) (`place`).
+- Layer 2. Heads 0 to 2 are the encoder's pooling layer, of which only the two IM_END matter. Head 3, of which only the
+  last position matters, sums the products over the document, `place` raising the attention of early tokens, with
+  IM_START as a sink of weight L0.
+- Layer 3. The last position reads q + d from the two IM_END, which RMSNorm has made unit vectors, and the SwiGLU
+  squares it: silu(x) x = x^2 / 2 for small x, and |q + d|^2 = 2 + 2 cos.
+- The row of "Yes" adds cosine, lexical part and offset. "system", "user" and "assistant" and IM_START have no content,
+  and `mute` keeps it so: it turns their heads to IM_START and closes their gates. They are ignored everywhere.
 
 Per-head norms of queries and keys turn projected content into a cosine; attention scores are therefore `TOP` * cosine.
 """
@@ -37,7 +41,8 @@ from formula import Settings
 HEADS, LAYERS, UNITS, POSITIONS = 4, 4, 400, 8192
 CONSTANT, MARKER, ROLE, MUTE, READ, PLACE, WEIGHT = 6.0, 6.0, 3.0, 6.0, 1.0, 0.5, 1 / 16  # sizes of signals
 PRODUCT_UNITS = 2  # of layer 1; the encoder has the others
-# Channels within the constructed heads. Pair (i, i + 64) turns slower the higher i is: flags sit on the slowest pairs, content on the next.
+# Channels within the constructed heads. Pair (i, i + 64) turns slower the higher i is: flags sit on the slowest pairs,
+# content on the next.
 FLAG_A, FLAG_B, FLAG_C, FLAG_D, SINK = 63, 127, 126, 61, 62
 TEMPLATE_WORDS = ("system", "user", "assistant")
 OPEN = 8 / (1 + math.exp(-8))  # silu(8): an open gate
@@ -48,8 +53,23 @@ class Channels:
 
     def __init__(self, content: int) -> None:
         self.content = content
-        self.constant, self.filler, self.weight, self.start, self.end, self.role, self.matched, self.rest, self.product, self.lexical, \
-            self.score, self.norm, self.query_weight, self.place, self.mute = range(content, content + 15)
+        (
+            self.constant,
+            self.filler,
+            self.weight,
+            self.start,
+            self.end,
+            self.role,
+            self.matched,
+            self.rest,
+            self.product,
+            self.lexical,
+            self.score,
+            self.norm,
+            self.query_weight,
+            self.place,
+            self.mute,
+        ) = range(content, content + 15)
         self.hidden = math.ceil((content + 15) / 16) * 16
 
 
@@ -76,7 +96,9 @@ def _rounded(x) -> torch.Tensor:
     return torch.as_tensor(x, dtype=torch.float32).to(torch.bfloat16).float()
 
 
-def construct(texts: Encoder, weights: np.ndarray, vocabulary: dict[str, int], settings: Settings) -> tuple[dict[str, torch.Tensor], dict]:
+def construct(
+    texts: Encoder, weights: np.ndarray, vocabulary: dict[str, int], settings: Settings
+) -> tuple[dict[str, torch.Tensor], dict]:
     """Qwen3 weights by name, and the fields of config.json that they need. `weights`: idf of each token."""
     content, idf = texts.table.detach().clone(), torch.tensor(weights, dtype=torch.float32)
     silent = [vocabulary[w] for w in ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "[UNK]", "Yes", *TEMPLATE_WORDS)]
@@ -84,7 +106,9 @@ def construct(texts: Encoder, weights: np.ndarray, vocabulary: dict[str, int], s
     idf[silent] = 0
     channels = Channels(content.shape[1])
     embedding = _embedding(_rounded(content), idf, vocabulary, channels, settings)
-    norms = [math.sqrt(s / channels.hidden) for s in (SQUARED_NORM, SQUARED_NORM + ROLE**2, SQUARED_NORM + (1.2 * ROLE) ** 2)]
+    norms = [
+        math.sqrt(s / channels.hidden) for s in (SQUARED_NORM, SQUARED_NORM + ROLE**2, SQUARED_NORM + (1.2 * ROLE) ** 2)
+    ]
     layers = [
         _count_markers(channels, norms),
         _contextualise_and_match(channels, norms[1], texts.context, settings),
@@ -116,7 +140,9 @@ def _names(prefix: str, layer: Layer, hidden: int) -> dict[str, torch.Tensor]:
     return attention | mlp | head_norms | norms
 
 
-def _embedding(content: torch.Tensor, idf: torch.Tensor, vocabulary: dict[str, int], c: Channels, settings: Settings) -> torch.Tensor:
+def _embedding(
+    content: torch.Tensor, idf: torch.Tensor, vocabulary: dict[str, int], c: Channels, settings: Settings
+) -> torch.Tensor:
     rows = torch.zeros(len(content), c.hidden)
     rows[:, c.constant] = CONSTANT
     rows[:, c.weight] = idf * WEIGHT
@@ -157,7 +183,8 @@ def _write_block(layer: Layer, c: Channels, norm: float, block: Block, first_uni
             ours[units, columns] = trained * block.inner * norm / sizes
         layer.down[: c.content, units] = block.size * block.down
     layer.gate[units, c.mute] = -100 * norm / MUTE
-    # The role is 0 in the query, ROLE in the document and 1.5 ROLE at IM_END, whose query is to have the document's flag and whose key no friend.
+    # The role is 0 in the query, ROLE in the document and 1.5 ROLE at IM_END, whose query is to have the document's
+    # flag and whose key no friend.
     for base in range(0, width, HEAD):
         for ours, end in ((layer.q, (-0.5, 0.5)), (layer.k, (-16, -16))):
             ours[base + encoder.FLAG, c.role], ours[base + encoder.OTHER_FLAG, c.role] = 1 / ROLE, -1 / ROLE
@@ -173,7 +200,8 @@ def _contextualise_and_match(c: Channels, norm: float, block: Block, settings: S
     slow = [pair for i in range(FLAG_D - 1, -1, -1) for pair in (i, i + HEAD // 2)][: settings.columns]
     for i, pair in enumerate(slow):
         layer.q[base + pair, i] = layer.k[base + pair, i] = 8
-    # The query vector's extra parts: `sink` sets the two IM_START's score, `slack` the norm, so that equal tokens score `sharpness`.
+    # The query vector's extra parts: `sink` sets the two IM_START's score, `slack` the norm, so that equal tokens score
+    # `sharpness`.
     sink = 1 + math.log(settings.sink / 2) / settings.sharpness
     slack = math.sqrt((TOP / settings.sharpness) ** 2 - 1 - sink**2)
     layer.q[base + SINK, c.norm], layer.q[base + FLAG_D, c.norm] = 8 * sink, 8 * slack
@@ -181,14 +209,18 @@ def _contextualise_and_match(c: Channels, norm: float, block: Block, settings: S
     layer.v[base, c.query_weight], layer.v[base + 1, c.start] = norm, norm / MARKER
     layer.o[c.matched, base] = layer.o[c.rest, base + 1] = 1
     for unit, sign in ((0, 1.0), (1, -1.0)):
-        layer.gate[unit, c.rest], layer.up[unit, c.matched], layer.down[c.product, unit] = sign * norm, sign * norm, 1 / (settings.sink * WEIGHT)
+        layer.gate[unit, c.rest], layer.up[unit, c.matched], layer.down[c.product, unit] = (
+            sign * norm,
+            sign * norm,
+            1 / (settings.sink * WEIGHT),
+        )
     _measure_place(layer, c, norm, settings)
     return layer
 
 
 def _solve_lead(score: float, axes: int) -> float:
-    """The query's part g on the sink's axis, its parts on `axes` others being 1, with which the sink's key scores `score` more
-    than a key on one of them: TOP (g - 1) / sqrt(axes + g^2) = score."""
+    """The query's part g on the sink's axis, its parts on `axes` others being 1, with which the sink's key scores
+    `score` more than a key on one of them: TOP (g - 1) / sqrt(axes + g^2) = score."""
     t = score / TOP
     return float(max(np.roots([1 - t * t, -2, 1 - axes * t * t]).real))
 
@@ -196,7 +228,10 @@ def _solve_lead(score: float, axes: int) -> float:
 def _measure_place(layer: Layer, c: Channels, norm: float, settings: Settings) -> None:
     """Head 3: document tokens score 0, the two IM_START ln(reach / 2), everything before the document far less."""
     base = 3 * HEAD
-    layer.q[base + FLAG_A, c.constant], layer.q[base + SINK, c.constant] = 1, _solve_lead(math.log(settings.reach / 2), axes=1)
+    layer.q[base + FLAG_A, c.constant], layer.q[base + SINK, c.constant] = (
+        1,
+        _solve_lead(math.log(settings.reach / 2), axes=1),
+    )
     layer.k[base + FLAG_A, c.role], layer.k[base + FLAG_A, c.end], layer.k[base + FLAG_B, c.constant] = 4, -64, 0.02
     layer.k[base + SINK, c.start] = 1024
     layer.v[base, c.start] = norm / MARKER
@@ -222,7 +257,11 @@ def _read_out(c: Channels, norm: float) -> Layer:
     layer = Layer.zeros(c.hidden)
     for head in (0, 1):
         base = head * HEAD
-        layer.q[base + FLAG_A, c.constant], layer.k[base + FLAG_A, c.end], layer.k[base + FLAG_B, c.constant] = 1, 4096, 12.8
+        layer.q[base + FLAG_A, c.constant], layer.k[base + FLAG_A, c.end], layer.k[base + FLAG_B, c.constant] = (
+            1,
+            4096,
+            12.8,
+        )
         for i in range(base, min(base + HEAD, c.content)):
             layer.v[i, i], layer.o[i, i] = 1, 2 * READ / math.sqrt(c.hidden)
     for i in range(c.content):

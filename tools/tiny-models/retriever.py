@@ -61,7 +61,10 @@ def projection(text_vectors: np.ndarray, dimension: int) -> np.ndarray:
 
 def initial_table(teacher: Teacher, entries: list[str], uses: np.ndarray, basis: np.ndarray, sif: float) -> np.ndarray:
     vocabulary = teacher.tokenizer_json["model"]["vocab"]
-    pieces = [[vocabulary[e]] if e in vocabulary else teacher.tokenizer.encode(e, add_special_tokens=False).ids for e in entries]
+    pieces = [
+        [vocabulary[e]] if e in vocabulary else teacher.tokenizer.encode(e, add_special_tokens=False).ids
+        for e in entries
+    ]
     alone = teacher.encode_ids([[101, *p, 102] for p in pieces]).astype(np.float32)
     table = (alone - alone.mean(0)) @ basis * (sif / (sif + uses / uses.sum()))[:, None]
     return table / np.linalg.norm(table, axis=1).mean()
@@ -88,7 +91,9 @@ def fit(
         titled = [i for i in range(len(batch)) if len(titles[batch[i]])]
         bags = [titles[batch[i]] for i in titled], [texts[i] for i in batch]
         overlap = torch.from_numpy((lexical[0][batch[titled]] @ lexical[1][batch].T).toarray().astype(np.float32))
-        loss = _loss(weights, bags, (targets[0][batch[titled]], targets[1][batch]), torch.tensor(titled), overlap, settings)
+        loss = _loss(
+            weights, bags, (targets[0][batch[titled]], targets[1][batch]), torch.tensor(titled), overlap, settings
+        )
         optimizer.param_groups[0]["lr"] = settings.rate * rate(step, settings.steps, warm_up=30)
         optimizer.zero_grad()
         loss.backward()
@@ -118,4 +123,9 @@ def _loss(weights, bags, targets, titled: torch.Tensor, overlap: torch.Tensor, s
     similarity = title @ text.T / settings.temperature
     kl = divergence(similarity, targets[0] @ targets[1].T + settings.lexical * overlap, settings.temperature)
     error = geometry(text, targets[1])
-    return loss + settings.imitation * kl + settings.contrast * F.cross_entropy(similarity, titled) + settings.geometry * error
+    return (
+        loss
+        + settings.imitation * kl
+        + settings.contrast * F.cross_entropy(similarity, titled)
+        + settings.geometry * error
+    )

@@ -32,8 +32,12 @@ SOURCES = (
     Source("postgresql-doc-15", "15.18-0+deb12u1", "PostgreSQL", "html", "usr/share/doc/postgresql-doc-15/html", 5_000),
     Source("sqlite3-doc", "3.40.1-2+deb12u2", "public domain", "html", "usr/share/doc/sqlite3", 4_000),
     Source("python-scipy-doc", "1.10.1-2", "BSD-3-Clause", "html", "usr/share/doc/python-scipy-doc/html", 6_000),
-    Source("python-sklearn-doc", "1.2.1+dfsg-1", "BSD-3-Clause", "html", "usr/share/doc/python-sklearn-doc/html", 5_000),
-    Source("python-django-doc", "3:3.2.25-0+deb12u3", "BSD-3-Clause", "html", "usr/share/doc/python-django-doc/html", 5_000),
+    Source(
+        "python-sklearn-doc", "1.2.1+dfsg-1", "BSD-3-Clause", "html", "usr/share/doc/python-sklearn-doc/html", 5_000
+    ),
+    Source(
+        "python-django-doc", "3:3.2.25-0+deb12u3", "BSD-3-Clause", "html", "usr/share/doc/python-django-doc/html", 5_000
+    ),
     Source("python-sqlalchemy-doc", "1.4.46+ds1-1", "MIT", "html", "usr/share/doc/python-sqlalchemy-doc/html", 3_000),
     Source("nodejs-doc", "18.20.4+dfsg-1~deb12u2", "MIT", "html", "usr/share/doc/nodejs/api", 3_000),
     Source("apache2-doc", "2.4.68-1~deb12u1", "Apache-2.0", "html", "usr/share/doc/apache2-doc/manual/en", 3_000),

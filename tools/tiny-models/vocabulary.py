@@ -1,7 +1,8 @@
-"""WordPiece vocabularies for the tiny models: the teacher's, cut to size by use and, for the retriever, split at regular endings.
+"""WordPiece vocabularies for the tiny models: the teacher's, cut to size by use and, for the retriever, split at
+regular endings.
 
-"pressures" is then no entry where "pressure" and "##s" are: both forms share a token, which is the stemming of search engines
-done by the tokenizer alone, and the freed entries go to words that the teacher's vocabulary lacks.
+"pressures" is then no entry where "pressure" and "##s" are: both forms share a token, which is the stemming of search
+engines done by the tokenizer alone, and the freed entries go to words that the teacher's vocabulary lacks.
 """
 
 from __future__ import annotations
@@ -43,11 +44,18 @@ def wordpiece(word: str, vocabulary: set[str] | dict[str, int]) -> list[str]:
     return pieces
 
 
-def build_vocabulary(teacher: Teacher, words: Counter[str], size: int, similarity: float | None, new_words: int) -> list[str]:
-    """Entries in the order of their ids. `similarity`: the least cosine of the teacher's vectors of a form and its stem for the form
-    to be split (None: nothing is); `new_words`: how many frequent words beyond the teacher's vocabulary may enter."""
+def build_vocabulary(
+    teacher: Teacher, words: Counter[str], size: int, similarity: float | None, new_words: int
+) -> list[str]:
+    """Entries in the order of their ids. `similarity`: the least cosine of the teacher's vectors of a form and its stem
+    for the form to be split (None: nothing is); `new_words`: how many frequent words beyond the teacher's vocabulary
+    may enter."""
     known = [e for e in teacher.tokenizer_json["model"]["vocab"] if e.isascii() and not e.startswith("[")]
-    fresh = [w for w, n in words.most_common() if n >= 5 and w.isascii() and w.isalpha() and len(w) > 3 and w not in set(known)]
+    fresh = [
+        w
+        for w, n in words.most_common()
+        if n >= 5 and w.isascii() and w.isalpha() and len(w) > 3 and w not in set(known)
+    ]
     entries = set(known) | set(fresh[:new_words])
     if similarity is not None:
         entries -= _split_forms(teacher, entries, similarity)

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
+import { ConfigReader } from '../../checkpoint/config-reader.js';
 import { checkFolder, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
-import { readModules } from '../../checkpoint/modules.js';
+import { readModules, type ModuleEntry } from '../../checkpoint/modules.js';
 import { readTemplate, type TemplateFiles } from '../../checkpoint/template-files.js';
 import { readWeights } from '../../checkpoint/weights.js';
+import { ZrankError } from '../../error.js';
 import { readJsonIfPresent } from '../../json.js';
-import { readDecoderConfig } from './architectures.js';
+import { harmlessConfigKeys, readDecoderConfig } from './architectures.js';
 import type { Decoder } from './decoder.js';
 import { readScoringHead } from './scoring-head.js';
 import { checkTensors } from './tensors.js';
@@ -17,19 +19,26 @@ export interface Checkpoint extends Decoder {
   template: TemplateFiles;
   /** The longest prompt in tokens: the least of the tokenizer's and the network's limits. */
   maxLength: number;
+  /** Keys that zrank does not know, behind the name of their file: they may mean something to a score. */
+  unknownKeys: string[];
 }
 
 /** Reads a model folder. Throws FILE_NOT_FOUND where there is none, and the codes of what is wrong in it. */
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   await checkFolder(folder);
-  const config = readDecoderConfig(await readConfig(folder), join(folder, 'config.json'));
+  await refuseAdapter(folder);
+  const configFile = await readConfig(folder);
+  const config = readDecoderConfig(configFile);
+  const modules = await readModules(folder);
+  checkModules(folder, modules ?? []);
   const weights = await readWeights(folder);
   checkTensors(config, weights);
 
   const tokenizerConfig = (await readJsonIfPresent(join(folder, 'tokenizer_config.json'))) ?? {};
   // sentence-transformers reads its own files only where modules.json says that it wrote the folder.
-  const isOwn = (await readModules(folder)) !== undefined;
+  const isOwn = modules !== undefined;
   const transformer = isOwn ? await readJsonIfPresent(join(folder, 'sentence_bert_config.json')) : undefined;
+  const transformerFile = new ConfigReader(transformer ?? {}, join(folder, 'sentence_bert_config.json'));
   return {
     folder,
     config,
@@ -41,5 +50,82 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
       defaultPrompt: isOwn ? await readDefaultPrompt(folder) : undefined,
     },
     maxLength: maxLength(tokenizerConfig, transformer ?? {}, config.maxPositions),
+    unknownKeys: [
+      ...configFile.unread(harmlessConfigKeys).map((key) => `config.json: ${key}`),
+      ...checkTransformer(transformerFile).map((key) => `sentence_bert_config.json: ${key}`),
+    ],
   };
+}
+
+/** transformers loads the base model that an adapter names, and puts it on top. */
+async function refuseAdapter(folder: string): Promise<void> {
+  const path = join(folder, 'adapter_config.json');
+  if ((await readJsonIfPresent(path)) === undefined) return;
+  throw new ZrankError(
+    'ARCHITECTURE_UNSUPPORTED',
+    `${path}: adapters are not supported; PEFT merges one into its base model: merge_and_unload(), then save_pretrained()`,
+  );
+}
+
+/** A decoder reranker of sentence-transformers is the network, then the token that gives the score. */
+function checkModules(folder: string, modules: readonly ModuleEntry[]): void {
+  modules.forEach(({ type, path }, i) => {
+    if (i === 0 && type === 'Transformer' && path === '') return;
+    if (i === 1 && type === 'LogitScore') return;
+    const where = join(folder, 'modules.json');
+    throw new ZrankError(
+      'ARCHITECTURE_UNSUPPORTED',
+      `${where}: expected the modules Transformer, in the folder itself, and perhaps LogitScore, ` +
+        `but received ${type} in ${JSON.stringify(path)} as module ${i}`,
+    );
+  });
+}
+
+/** Keys of sentence_bert_config.json that are computed (checkpoint/template-files.ts, checkpoint/folder.ts), or harmless. */
+const transformerKeys: readonly string[] = [
+  'max_seq_length',
+  'modality_config',
+  'module_output_name',
+  'processing_kwargs',
+  'transformer_task',
+  // Of encoders for retrieval, which tell queries from documents.
+  'document_length',
+  'query_length',
+  // How, not what.
+  'unpad_inputs',
+];
+
+/** Arguments of from_pretrained() that say where and how a network is computed, not what. */
+const harmlessArguments: readonly string[] = [
+  'attn_implementation',
+  'device_map',
+  'dtype',
+  'low_cpu_mem_usage',
+  'padding_side',
+  'revision',
+  'torch_dtype',
+  'trust_remote_code',
+  'use_cache',
+  'use_fast',
+];
+
+/** Returns the keys that are not known. Throws ARCHITECTURE_UNSUPPORTED for those that change scores. */
+function checkTransformer(transformer: ConfigReader): string[] {
+  transformer.only('do_lower_case', false);
+  for (const name of ['query_expansion', 'tokenizer_name_or_path']) {
+    if (transformer.get(name) !== undefined) throw transformer.unsupported(`${name} is not supported`);
+  }
+  // Names of sentence-transformers before 5.4, and since.
+  for (const name of [
+    'config_args',
+    'config_kwargs',
+    'model_args',
+    'model_kwargs',
+    'processor_kwargs',
+    'tokenizer_args',
+  ]) {
+    const [other] = transformer.object(name).unread(harmlessArguments);
+    if (other !== undefined) throw transformer.unsupported(`${other} in ${name} is not supported`);
+  }
+  return transformer.unread([...transformerKeys, ...harmlessArguments]);
 }

@@ -31,6 +31,8 @@ export type ProjectionName = (typeof attentionProjections | typeof mlpProjection
 export interface DecoderArchitecture {
   /** Its architectures in config.json are `${name}ForCausalLM` and `${name}ForSequenceClassification`. */
   name: string;
+  /** What a missing num_key_value_heads stands for, where it is not the number of query heads. */
+  defaultKeyValueHeads?: number;
   /** Throws ARCHITECTURE_UNSUPPORTED where config.json asks for what the graph does not compute. */
   read(config: ConfigReader): Pick<DecoderConfig, 'headDim' | 'headNorms' | 'biases' | 'maxPositions'>;
 }
@@ -44,7 +46,7 @@ export function headDimOf(config: ConfigReader): number {
 
 /** transformers 4 writes rope_theta and rope_scaling, transformers 5 both in rope_parameters. */
 export function readRope(config: ConfigReader): Rope {
-  const rope = config.object(config.get('rope_parameters') === undefined ? 'rope_scaling' : 'rope_parameters');
+  const rope = config.object(config.get('rope_scaling') === undefined ? 'rope_parameters' : 'rope_scaling');
   const type = rope.get('rope_type') ?? rope.get('type') ?? 'default';
   const theta = rope.positiveNumber('rope_theta', config.positiveNumber('rope_theta', 10_000));
   rope.only('partial_rotary_factor', 1);

@@ -12,7 +12,7 @@ export async function describeDecoder(
   encoder: PairEncoder,
   tokenizer: Tokenizer,
 ): Promise<Description> {
-  const { config, head, weights, maxLength } = checkpoint;
+  const { config, head, weights, maxLength, unknownKeys } = checkpoint;
   const template = PromptTemplate.load(checkpoint.template);
   const pair = ['{query}', '{document}'] as const;
   const options = { maxLength, truncation: 'document', specialTokens: 'parse' } as const;
@@ -37,6 +37,7 @@ export async function describeDecoder(
     instruction: template === undefined ? 'none' : template.hasSystemMessage ? 'a system message' : 'inside the query',
     score: describeHead(head, tokenizer),
     temperature: defaultTemperature(head),
+    ...(unknownKeys.length > 0 && { unknownKeys }),
   };
 }
 

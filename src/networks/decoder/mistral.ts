@@ -9,6 +9,7 @@ const defaultWindow = 4096;
  */
 export const mistral: DecoderArchitecture = {
   name: 'Mistral',
+  defaultKeyValueHeads: 8,
   read(config) {
     const isWindowless = config.has('sliding_window') && config.get('sliding_window') === undefined;
     const window = isWindowless ? Infinity : config.positiveInteger('sliding_window', defaultWindow);

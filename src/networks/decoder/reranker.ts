@@ -5,6 +5,7 @@ import { PromptEncoder } from '../../tokenization/prompt-encoder.js';
 import { SequenceEncoder } from '../../tokenization/sequence-encoder.js';
 import { Tokenizer } from '../../tokenization/tokenizer.js';
 import type { CrossEncoder } from '../cross-encoder.js';
+import { checkVocabulary } from '../vocabulary.js';
 import { readCheckpoint, type Checkpoint } from './checkpoint.js';
 import { describeDecoder } from './description.js';
 import { defaultTemperature } from './scoring-head.js';
@@ -41,6 +42,7 @@ export async function readDecoder(folder: string): Promise<CrossEncoder> {
     },
     encoder,
     work(pairs, prompts, limits) {
+      checkVocabulary(prompts, config.vocabularySize, tokenizer);
       const queries = pairs.map((pair, i) => (typeof pair === 'string' ? `prompt ${i}` : `query ${pair[0]}`));
       const sequences = prompts.map(({ ids }) => ({ ids: withoutPadding(ids, padTokenId) }));
       return packedWork(sequences, queries, limits);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ConfigReader } from '../../checkpoint/config-reader.js';
+import type { ConfigReader } from '../../checkpoint/config-reader.js';
 import { findOnnx, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
 import { isObject, readJsonIfPresent, type JsonObject } from '../../json.js';
 import { readModules } from '../../checkpoint/modules.js';
@@ -10,6 +10,8 @@ export interface EncoderFolder {
   /** tokenizer.json as text. */
   tokenizer: string;
   padId: number;
+  /** Rows of the embedding; the largest number where config.json does not say. */
+  vocabularySize: number;
   /** The longest input in tokens. */
   maxLength: number;
   /** The longest input that the network has positions for. */
@@ -25,12 +27,14 @@ export async function readEncoder(folder: string): Promise<EncoderFolder> {
   const transformer = (await readJsonIfPresent(join(folder, 'sentence_bert_config.json'))) ?? {};
   const tokenizerConfig = (await readJsonIfPresent(join(folder, 'tokenizer_config.json'))) ?? {};
   const tokenizer = await readTokenizer(folder);
-  const padId = typeof config['pad_token_id'] === 'number' ? config['pad_token_id'] : 0;
+  const given = config.get('pad_token_id');
+  const padId = typeof given === 'number' ? given : 0;
   const positions = maxPositions(config, padId);
   return {
     onnxPath: await findOnnx(folder),
     tokenizer: transformer['do_lower_case'] === true ? lowerCasing(tokenizer) : tokenizer,
     padId,
+    vocabularySize: config.positiveInteger('vocab_size', Number.MAX_SAFE_INTEGER),
     maxLength: maxLength(tokenizerConfig, transformer, positions),
     maxPositions: positions,
   };
@@ -46,17 +50,17 @@ export interface EncoderClassifierFolder extends EncoderFolder {
 
 /** Reads a cross-encoder's folder. Throws ARCHITECTURE_UNSUPPORTED for a classifier of more than one label. */
 export async function readEncoderClassifier(folder: string): Promise<EncoderClassifierFolder> {
-  const config = new ConfigReader(await readConfig(folder), join(folder, 'config.json'));
+  const config = await readConfig(folder);
   config.checkOneLabel();
   // sentence-transformers reads its own files only where modules.json says that it wrote the folder.
   const prompt = (await readModules(folder)) === undefined ? undefined : await readDefaultPrompt(folder);
   return { ...(await readEncoder(folder)), architecture: config.architectures().join(', '), prompt };
 }
 
-function maxPositions(config: JsonObject, padId: number): number {
-  const positions = config['max_position_embeddings'];
+function maxPositions(config: ConfigReader, padId: number): number {
+  const positions = config.get('max_position_embeddings');
   if (typeof positions !== 'number' || positions <= 0) return Infinity;
-  return offsetPositions.includes(config['model_type'] as string) ? positions - padId - 1 : positions;
+  return offsetPositions.includes(config.get('model_type') as string) ? positions - padId - 1 : positions;
 }
 
 /**

@@ -3,12 +3,14 @@ import { paddedWork } from '../../runtime/work.js';
 import { SequenceEncoder } from '../../tokenization/sequence-encoder.js';
 import { Tokenizer } from '../../tokenization/tokenizer.js';
 import type { CrossEncoder } from '../cross-encoder.js';
+import { checkVocabulary } from '../vocabulary.js';
 import { readEncoderClassifier } from './folder.js';
 
 /** A BERT-like cross-encoder, run from its ONNX file; its one logit is that of a sigmoid. */
 export async function readOnnxEncoder(folder: string): Promise<CrossEncoder> {
-  const { architecture, onnxPath, padId, maxLength, maxPositions, prompt, ...files } =
+  const { architecture, onnxPath, padId, vocabularySize, maxLength, maxPositions, prompt, ...files } =
     await readEncoderClassifier(folder);
+  const tokenizer = new Tokenizer(files.tokenizer);
   const temperature = 1;
   return {
     network: {
@@ -18,8 +20,11 @@ export async function readOnnxEncoder(folder: string): Promise<CrossEncoder> {
         files: [onnxPath],
       },
     },
-    encoder: new SequenceEncoder(new Tokenizer(files.tokenizer), prompt),
-    work: (_, prompts, limits) => paddedWork(prompts, limits),
+    encoder: new SequenceEncoder(tokenizer, prompt),
+    work(_, prompts, limits) {
+      checkVocabulary(prompts, vocabularySize, tokenizer);
+      return paddedWork(prompts, limits);
+    },
     maxLength,
     maxPositions,
     temperature,

@@ -12,12 +12,36 @@ import pytrec_eval
 import ranx
 from sklearn.metrics import ndcg_score
 
-TREC_MEASURES = ['map', 'recip_rank', 'ndcg', 'P_3', 'P_10', 'recall_3', 'recall_10', 'ndcg_cut_3', 'ndcg_cut_10',
-                 'map_cut_3', 'map_cut_10', 'success_1', 'success_3']
-RANX_MEASURES = ['ndcg@5', 'ndcg', 'ndcg_burges@5', 'ndcg_burges', 'mrr', 'mrr@3', 'map', 'map@5', 'recall@5',
-                 'precision@5', 'hit_rate@3']
+TREC_MEASURES = [
+    "map",
+    "recip_rank",
+    "ndcg",
+    "P_3",
+    "P_10",
+    "recall_3",
+    "recall_10",
+    "ndcg_cut_3",
+    "ndcg_cut_10",
+    "map_cut_3",
+    "map_cut_10",
+    "success_1",
+    "success_3",
+]
+RANX_MEASURES = [
+    "ndcg@5",
+    "ndcg",
+    "ndcg_burges@5",
+    "ndcg_burges",
+    "mrr",
+    "mrr@3",
+    "map",
+    "map@5",
+    "recall@5",
+    "precision@5",
+    "hit_rate@3",
+]
 # Ids whose UTF-8 order differs from their UTF-16 order, from the case-insensitive one and from the numerical one.
-NAMES = ['d{}', 'D{}', 'é{}', '\uff5a{}', '\U0001f600{}', '{}', 'd{}-x']
+NAMES = ["d{}", "D{}", "é{}", "\uff5a{}", "\U0001f600{}", "{}", "d{}-x"]
 
 
 def documents(rng, count):
@@ -36,14 +60,14 @@ def trec(rng, queries):
         judged = judgements(rng, pool, [0, 0, 1, 1, 2, 3, -1] if q % 6 else [0])
         judged[rng.choice(pool)] = 0
         if q % 7 != 5:
-            qrels[f'q{q}'] = judged
+            qrels[f"q{q}"] = judged
         if q % 7 != 3:
             levels = rng.choice([1, 2, 4])
             retrieved = rng.sample(pool, rng.randint(1, len(pool)))
-            run[f'q{q}'] = {d: rng.randint(0, levels) + rng.choice([0, 1e-9]) for d in retrieved}
-    asked = {'map', 'recip_rank', 'ndcg', 'P.3,10', 'recall.3,10', 'ndcg_cut.3,10', 'map_cut.3,10', 'success.1,3'}
+            run[f"q{q}"] = {d: rng.randint(0, levels) + rng.choice([0, 1e-9]) for d in retrieved}
+    asked = {"map", "recip_rank", "ndcg", "P.3,10", "recall.3,10", "ndcg_cut.3,10", "map_cut.3,10", "success.1,3"}
     values = pytrec_eval.RelevanceEvaluator(qrels, asked).evaluate(run)
-    return {'qrels': qrels, 'run': run, 'queries': {q: {m: v[m] for m in TREC_MEASURES} for q, v in values.items()}}
+    return {"qrels": qrels, "run": run, "queries": {q: {m: v[m] for m in TREC_MEASURES} for q, v in values.items()}}
 
 
 def sklearn(rng, queries):
@@ -52,33 +76,33 @@ def sklearn(rng, queries):
         pool = documents(rng, rng.randint(2, 12))
         grades = {document: rng.randint(0, 3) for document in pool}
         scores = {document: rng.randint(0, 3) / 3 for document in pool}
-        qrels[f'q{q}'], run[f'q{q}'] = grades, scores
+        qrels[f"q{q}"], run[f"q{q}"] = grades, scores
         truth, score = np.array([list(grades.values())]), np.array([list(scores.values())])
-        values[f'q{q}'] = {
-            'ndcg@3': ndcg_score(truth, score, k=3),
-            'ndcg': ndcg_score(truth, score),
-            'ndcg_exp@3': ndcg_score(2**truth - 1, score, k=3),
+        values[f"q{q}"] = {
+            "ndcg@3": ndcg_score(truth, score, k=3),
+            "ndcg": ndcg_score(truth, score),
+            "ndcg_exp@3": ndcg_score(2**truth - 1, score, k=3),
         }
-    return {'qrels': qrels, 'run': run, 'queries': values}
+    return {"qrels": qrels, "run": run, "queries": values}
 
 
 def ranx_case(rng, queries):
     qrels, run = {}, {}
     for q in range(queries):
         pool = documents(rng, rng.randint(6, 14))
-        qrels[f'q{q:02}'] = judgements(rng, pool, [1, 1, 2, 3])
+        qrels[f"q{q:02}"] = judgements(rng, pool, [1, 1, 2, 3])
         scores = rng.sample(range(100), len(pool))
-        run[f'q{q:02}'] = {document: score / 8 for document, score in zip(pool, scores)}
+        run[f"q{q:02}"] = {document: score / 8 for document, score in zip(pool, scores)}
     own = ranx.Run(run)
     means = ranx.evaluate(ranx.Qrels(qrels), own, RANX_MEASURES)
     values = {q: {m: float(own.scores[m][q]) for m in RANX_MEASURES} for q in run}
-    return {'qrels': qrels, 'run': run, 'queries': values, 'measures': {m: float(v) for m, v in means.items()}}
+    return {"qrels": qrels, "run": run, "queries": values, "measures": {m: float(v) for m, v in means.items()}}
 
 
 def main():
     queries, rng = int(sys.argv[1]), random.Random(int(sys.argv[2]))
-    cases = {'trec9': trec(rng, queries), 'sklearn': sklearn(rng, queries), 'ranx': ranx_case(rng, queries)}
-    json.dump(cases, sys.stdout, ensure_ascii=True, separators=(',', ':'))
+    cases = {"trec9": trec(rng, queries), "sklearn": sklearn(rng, queries), "ranx": ranx_case(rng, queries)}
+    json.dump(cases, sys.stdout, ensure_ascii=True, separators=(",", ":"))
     print()
 
 

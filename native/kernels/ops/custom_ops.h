@@ -1,0 +1,21 @@
+#pragma once
+
+#include <onnxruntime_cxx_api.h>
+
+namespace zrank {
+
+// The operators of domain `zrank`, for session options. Process lifetime.
+//
+//   MatMul(X [M, K], W... [N, K]) -> Y... [M, N]      Y = X W^T for each weight
+//   GatedMatMul(X, gate [N, K], up [N, K]) -> Y       Y = silu(X gate^T) * (X up^T)
+//   Attention(q, k, v, q_norm, k_norm, cos, sin, expand [B, S], rows [R]) -> out [R, heads * head_dim]
+//       causal attention of the positions `rows` in B x S, as attention.h describes; either norm may be left out;
+//       attributes heads, key_value_heads, epsilon
+//
+// X and Y are fp32; weights fp32, fp16 or bf16, used where they lie. Attribute `arithmetic`: "fp32", "bf16" or "int8"
+// (gemm.h); a session that asks for one the processor lacks fails to load. In int8 each weight is two inputs, uint8 [N,
+// blocks, 128] and its scales [N, blocks], and attention is computed in bf16, or in fp32 where the processor lacks
+// that.
+OrtCustomOpDomain* CustomOps();
+
+}  // namespace zrank

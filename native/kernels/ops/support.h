@@ -1,0 +1,59 @@
+#pragma once
+
+#include <onnxruntime_cxx_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <vector>
+
+#include "kernels/gemm.h"
+
+// What zrank's operators have in common.
+
+namespace zrank {
+
+// An input of at least two dimensions; one of fewer is led by ones. Null data where an optional one is left out.
+struct Tensor {
+  const void* data = nullptr;
+  std::vector<int64_t> shape;
+  ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+
+  const float* floats() const { return static_cast<const float*>(data); }
+};
+Tensor Input(const Ort::KernelContext& context, size_t index);
+
+// The attribute `arithmetic` of a node. Throws where the processor has no kernel for it.
+Arithmetic ArithmeticOf(const OrtKernelInfo* info);
+
+// Scratch memory of this thread, aligned to kGemmAlignment, kept for the next call. Threads of ONNX Runtime's pool and
+// the workers live about as long as the model.
+void* Workspace(size_t bytes);
+
+// Memory from the session's arena for the time of one call.
+class Scratch {
+ public:
+  Scratch(const Ort::KernelContext& context, size_t bytes);
+  ~Scratch() { allocator_->Free(allocator_, memory_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  uint32_t* data() const;  // aligned to kGemmAlignment
+
+ private:
+  OrtAllocator* const allocator_;
+  void* const memory_;
+};
+
+// Exceptions as ONNX Runtime's statuses.
+template <typename Function>
+OrtStatusPtr Guarded(Function&& function) {
+  try {
+    function();
+    return nullptr;
+  } catch (const std::exception& exception) {
+    return Ort::Status(exception.what(), ORT_FAIL).release();
+  }
+}
+
+}  // namespace zrank

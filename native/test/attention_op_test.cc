@@ -1,0 +1,126 @@
+// The attention operator in ONNX Runtime (named by ZRANK_ONNXRUNTIME) against its kernel. Where the processor has none,
+// nothing is checked.
+
+#include <cstdlib>
+#include <cstring>
+#include <numeric>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/ort_runtime.h"
+#include "kernels/ops/custom_ops.h"
+#include "test/attention_batch.h"
+#include "test/check.h"
+
+namespace zrank {
+namespace {
+
+using test::AttentionBatch;
+using test::AttentionShape;
+
+// Fields of Protocol Buffers, in which ONNX is written (onnx.proto).
+std::string Varint(uint64_t value) {
+  std::string bytes;
+  for (; value > 127; value >>= 7) bytes += static_cast<char>((value & 127) | 128);
+  return bytes + static_cast<char>(value);
+}
+std::string Integer(int field, int64_t value) {
+  return Varint(static_cast<uint64_t>(field) << 3) + Varint(static_cast<uint64_t>(value));
+}
+std::string Bytes(int field, const std::string& bytes) {
+  return Varint(static_cast<uint64_t>(field) << 3 | 2) + Varint(bytes.size()) + bytes;
+}
+
+std::string ValueInfo(int field, const std::string& name, int64_t type) {
+  return Bytes(field, Bytes(1, name) + Bytes(2, Bytes(1, Integer(1, type))));
+}
+std::string Attribute(const std::string& name, int64_t value) {
+  return Bytes(5, Bytes(1, name) + Integer(3, value) + Integer(20, 2));
+}
+std::string Attribute(const std::string& name, const std::string& value) {
+  return Bytes(5, Bytes(1, name) + Bytes(4, value) + Integer(20, 3));
+}
+std::string Attribute(const std::string& name, float value) {
+  std::string bytes(sizeof(value), '\0');
+  std::memcpy(bytes.data(), &value, sizeof(value));
+  return Bytes(5, Bytes(1, name) + Varint(2 << 3 | 5) + bytes + Integer(20, 1));
+}
+
+// A graph of one node, whose inputs are its own; those left out have no name.
+std::string Model(const std::vector<std::string>& inputs, const AttentionShape& shape, const std::string& arithmetic) {
+  std::string node, infos;
+  for (const std::string& input : inputs) {
+    node += Bytes(1, input);
+    const bool is_index = input == "expand" || input == "rows";
+    if (!input.empty()) infos += ValueInfo(11, input, is_index ? 6 : 1);
+  }
+  node += Bytes(2, "out") + Bytes(4, "Attention") + Bytes(7, "zrank") + Attribute("arithmetic", arithmetic) +
+          Attribute("heads", shape.heads) + Attribute("key_value_heads", shape.key_value_heads) +
+          Attribute("epsilon", 1e-6f);
+  const std::string graph = Bytes(1, node) + Bytes(2, "graph") + infos + ValueInfo(12, "out", 1);
+  return Integer(1, 10) + Bytes(7, graph) + Bytes(8, Integer(2, 21)) + Bytes(8, Bytes(1, "zrank") + Integer(2, 1));
+}
+
+// All positions of the second sequence.
+std::vector<float> RunOp(const AttentionBatch& batch, const std::string& arithmetic) {
+  Ort::Env& env = OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME")).env();
+  const AttentionShape& shape = batch.shape;
+  const int64_t tokens = shape.tokens, dim = shape.head_dim;
+  std::vector<int32_t> rows(static_cast<size_t>(tokens));
+  std::iota(rows.begin(), rows.end(), tokens);
+
+  const auto memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
+  std::vector<std::string> names;
+  std::vector<const char*> given;
+  std::vector<Ort::Value> values;
+  const auto feed = [&](const char* name, auto& data, const std::vector<int64_t>& dims) {
+    names.emplace_back(name);
+    given.push_back(name);
+    values.push_back(Ort::Value::CreateTensor(memory, data.data(), data.size(), dims.data(), dims.size()));
+  };
+  AttentionBatch inputs = batch;  // tensors take no constants
+  feed("q", inputs.q, {tokens, shape.heads * dim});
+  feed("k", inputs.k, {tokens, shape.key_value_heads * dim});
+  feed("v", inputs.v, {tokens, shape.key_value_heads * dim});
+  shape.has_q_norm ? feed("q_norm", inputs.q_norm, {dim}) : void(names.emplace_back());
+  shape.has_k_norm ? feed("k_norm", inputs.k_norm, {dim}) : void(names.emplace_back());
+  feed("cos", inputs.cos, {tokens, dim / 2});
+  feed("sin", inputs.sin, {tokens, dim / 2});
+  feed("expand", inputs.expand, {2, tokens});
+  feed("rows", rows, {tokens});
+
+  const std::string model = Model(names, shape, arithmetic);
+  Ort::SessionOptions options;
+  options.Add(CustomOps());
+  Ort::Session session(env, model.data(), model.size(), options);
+  const char* const output = "out";
+  const auto results = session.Run({}, given.data(), values.data(), values.size(), &output, 1);
+  const float* data = results.front().GetTensorData<float>();
+  return {data, data + tokens * shape.heads * dim};
+}
+
+TEST(the_operator_computes_what_its_kernel_does_with_and_without_norms) {
+  const AttentionKernel* kernel = FindAttentionKernel(Arithmetic::kFp32);
+  if (kernel == nullptr) return;
+  for (const auto& [q, k] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}}) {
+    std::mt19937 random(3);
+    const AttentionBatch batch({20, 4, 2, 32, q, k}, random);
+    CHECK_EQ(RunOp(batch, "fp32"), Attend(*kernel, batch, 0, 20));
+  }
+}
+
+TEST(a_session_with_an_unknown_arithmetic_fails) {
+  std::mt19937 random(3);
+  std::string message;
+  try {
+    RunOp(AttentionBatch({20, 4, 2, 32}, random), "fp8");
+  } catch (const Ort::Exception& exception) {
+    message = exception.what();
+  }
+  CHECK(message.find("there is no arithmetic \"fp8\"") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace zrank
