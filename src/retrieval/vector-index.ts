@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isObject } from '../json.js';
 import { ZrankError } from '../error.js';
 import { aPositiveInteger, checkOptions, oneOf } from '../options.js';
 import { checkCount, checkKnownIds, checkNewIds } from './check.js';
+import type { EncoderFingerprint } from './fingerprint.js';
 import { invalidIndex, readBytes, readIndexFile, writeIndexFile } from './index-file.js';
 import type { Retrieved } from './retriever.js';
-import { ExactRows, HnswRows, type Metric, type Shape, type VectorRows } from './vector-rows.js';
+import { ExactRows, HnswRows, type Metric, metrics, type Shape, type VectorRows } from './vector-rows.js';
 
 export interface VectorIndexOptions {
   /** Length of a vector. */
@@ -31,7 +31,7 @@ type Settings = Required<VectorIndexOptions>;
 
 const rules = {
   dimensions: aPositiveInteger,
-  metric: oneOf('cosine', 'dot', 'euclidean'),
+  metric: oneOf(...metrics),
   algorithm: oneOf('exact', 'hnsw'),
   connectivity: aPositiveInteger,
   expansionAdd: aPositiveInteger,
@@ -53,6 +53,8 @@ export class VectorIndex {
   /** The digest of each row's vector; null where it was removed from an HNSW graph, or read from a file of version 1. */
   #digests: (string | null)[] = [];
   readonly #rowOfDigest = new Map<string, number>();
+  /** Whose vectors it holds, if that is known. */
+  #encoder: EncoderFingerprint | null = null;
   /** A view of a file cannot be changed. */
   #isView = false;
   /** Settles when the changes that were asked for are made. */
@@ -95,7 +97,7 @@ export class VectorIndex {
 
   static async #open(path: string, isView: boolean): Promise<VectorIndex> {
     const { description, vectorBytes } = await readIndexFile(path);
-    const { options, ids, digests } = parseDescription(path, description);
+    const { options, encoder, ids, digests } = parseDescription(path, description);
     const index = new VectorIndex(options);
     const settings = index.#settings;
     if (isView && settings.algorithm === 'exact') {
@@ -106,6 +108,7 @@ export class VectorIndex {
     }
     index.#rows =
       settings.algorithm === 'exact' ? await readExact(path, settings, vectorBytes) : openHnsw(path, settings, isView);
+    index.#encoder = encoder;
     index.#ids = ids;
     index.#digests = digests;
     index.#isView = isView;
@@ -127,6 +130,25 @@ export class VectorIndex {
 
   get algorithm(): 'exact' | 'hnsw' {
     return this.#settings.algorithm;
+  }
+
+  /**
+   * Takes vectors of this encoder alone from now on; save() writes it down. What an index holds already, whose encoder is
+   * not known, is taken as it is.
+   *
+   * @throws ZrankError INDEX_INVALID where it holds the vectors of another encoder
+   */
+  bindEncoder(encoder: EncoderFingerprint): void {
+    if (this.#encoder !== null && this.#encoder.hash !== encoder.hash) {
+      const [expected, received] = [this.#encoder, encoder].map(({ model, hash }) => `${model} (${hash})`);
+      throw new ZrankError(
+        'INDEX_INVALID',
+        `the index holds embeddings of ${expected} but received the encoder ${received}: the same model under another ` +
+          'name would do, but its files, prompts or maxLength differ; load the one it was made with, or index anew',
+        { expected: expected!, received: received! },
+      );
+    }
+    if (this.size === 0) this.#encoder = encoder;
   }
 
   /** How many ids it holds. */
@@ -200,7 +222,13 @@ export class VectorIndex {
    */
   async save(path: string): Promise<void> {
     await this.#exclusive(() => {
-      const description = { format: fileFormat, ...this.#settings, ids: this.#ids, digests: this.#digests };
+      const description: Description = {
+        format: fileFormat,
+        ...this.#settings,
+        encoder: this.#encoder,
+        ids: this.#ids,
+        digests: this.#digests,
+      };
       return writeIndexFile(path, description, (file) => this.#rows.writeTo(file));
     });
   }
@@ -277,22 +305,28 @@ export class VectorIndex {
   }
 }
 
+/** What a file says beside its vectors. */
 interface Description extends Settings {
-  format: number;
-  ids: string[][] | (string | null)[];
-  digests?: (string | null)[];
+  format: typeof fileFormat;
+  encoder: EncoderFingerprint | null;
+  ids: string[][];
+  digests: (string | null)[];
+}
+
+interface DescriptionOfVersion1 extends Settings {
+  format: 1;
+  ids: (string | null)[];
 }
 
 function parseDescription(path: string, value: unknown) {
-  const { format, ids, digests, ...options } = (isObject(value) ? value : {}) as Partial<Description>;
-  if (format === fileFormat) return { options: options as Settings, ids: ids as string[][], digests: digests! };
-  if (format !== 1) {
-    throw invalidIndex(
-      path,
-      `expected format 1 or ${fileFormat} but received ${format}; a later zrank may have written it`,
-    );
+  const description = value as Description | DescriptionOfVersion1;
+  if (description.format === 1) {
+    const { format: _, ids, ...options } = description;
+    return { options, encoder: null, ids: ids.map((id) => (id === null ? [] : [id])), digests: ids.map(() => null) };
   }
-  return { options: options as Settings, ids: ids!.map((id) => [id ?? []].flat()), digests: ids!.map(() => null) };
+  const { format, encoder, ids, digests, ...options } = description;
+  if (format === fileFormat) return { options, encoder, ids, digests };
+  throw invalidIndex(path, `expected format 1 or ${fileFormat} but received ${format}, which a later zrank may read`);
 }
 
 /** Names a vector; equal vectors alone share it. */

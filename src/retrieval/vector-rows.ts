@@ -5,13 +5,14 @@ import usearch, { type Index } from 'usearch';
 const { exactSearch, Index: UsearchIndex, MetricKind, ScalarKind } = usearch;
 
 /** What the score of two vectors a and b is: their cosine, their dot product, or -|a - b|. Higher is better. */
-export type Metric = 'cosine' | 'dot' | 'euclidean';
+export const metrics = ['cosine', 'dot', 'euclidean'] as const;
+export type Metric = (typeof metrics)[number];
 
 /** usearch's distance of each metric, and what makes a score of it. */
-const metrics = {
+const usearchMetrics = {
   cosine: { kind: MetricKind.Cos, scoreOf: (distance: number) => 1 - distance },
   dot: { kind: MetricKind.IP, scoreOf: (distance: number) => 1 - distance },
-  euclidean: { kind: MetricKind.L2sq, scoreOf: (distance: number) => -Math.sqrt(distance) },
+  euclidean: { kind: MetricKind.L2sq, scoreOf: (distance: number) => 0 - Math.sqrt(Math.max(distance, 0)) },
 };
 
 export interface Shape {
@@ -85,7 +86,7 @@ export class ExactRows implements VectorRows {
   search(vector: Float32Array, k: number): Neighbour[] {
     const { dimensions, metric } = this.#shape;
     const rows = this.#rows.subarray(0, this.#count * dimensions);
-    const { keys, distances } = exactSearch(rows, vector.slice(), dimensions, k, metrics[metric].kind);
+    const { keys, distances } = exactSearch(rows, vector.slice(), dimensions, k, usearchMetrics[metric].kind);
     return neighbours(keys, distances, metric);
   }
 
@@ -114,7 +115,7 @@ export class HnswRows implements VectorRows {
     this.#metric = shape.metric;
     this.#index = new UsearchIndex({
       dimensions: shape.dimensions,
-      metric: metrics[shape.metric].kind,
+      metric: usearchMetrics[shape.metric].kind,
       quantization: ScalarKind.F32,
       connectivity: shape.connectivity,
       expansion_add: shape.expansionAdd,
@@ -155,7 +156,8 @@ export class HnswRows implements VectorRows {
 }
 
 function neighbours(keys: BigUint64Array, distances: Float32Array, metric: Metric): Neighbour[] {
-  return Array.from(keys, (key, i) => ({ row: Number(key), score: metrics[metric].scoreOf(distances[i]!) })).sort(
-    (a, b) => b.score - a.score || a.row - b.row,
-  );
+  return Array.from(keys, (key, i) => ({
+    row: Number(key),
+    score: usearchMetrics[metric].scoreOf(distances[i]!),
+  })).sort((a, b) => b.score - a.score || a.row - b.row);
 }
