@@ -1,10 +1,17 @@
 import { resolve } from 'node:path';
-import { readSentenceTransformer, type Prompts } from '../networks/encoder/sentence-transformer.js';
+import type { EncoderFolder } from '../networks/encoder/folder.js';
+import {
+  readSentenceTransformer,
+  type SentenceTransformerFolder,
+  type Similarity,
+} from '../networks/encoder/sentence-transformer.js';
 import { ZrankError } from '../error.js';
 import { aFunction, anAbortSignal, aPositiveInteger, checkOptions, oneOf } from '../options.js';
 import { splitThreads } from '../runtime/engine.js';
 import { Lifetime } from '../runtime/lifetime.js';
+import { DenseEmbedder } from './dense-embedder.js';
 import type { Embedder } from './embedder.js';
+import { type EncoderFingerprint, fingerprintOf } from './fingerprint.js';
 import { StaticEmbedder } from './static-embedder.js';
 import { TransformerEmbedder } from './transformer-embedder.js';
 
@@ -48,39 +55,49 @@ const encodeRules = { kind: oneOf('query', 'document'), signal: anAbortSignal, o
  */
 export class BiEncoder implements AsyncDisposable {
   readonly #embedder: Embedder;
-  readonly #prompts: Prompts;
+  readonly #folder: SentenceTransformerFolder;
+  /** What an index remembers of the encoder that filled it. */
+  readonly fingerprint: EncoderFingerprint;
   readonly #lifetime: Lifetime;
 
-  private constructor(embedder: Embedder, prompts: Prompts) {
+  private constructor(embedder: Embedder, folder: SentenceTransformerFolder, fingerprint: EncoderFingerprint) {
     this.#embedder = embedder;
-    this.#prompts = prompts;
+    this.#folder = folder;
+    this.fingerprint = fingerprint;
     this.#lifetime = new Lifetime('bi-encoder', () => embedder.close());
   }
 
   /**
    * Loads a folder in the sentence-transformers layout: a Transformer with an ONNX file (onnx/model.onnx) and Pooling,
-   * or a StaticEmbedding, and perhaps Normalize. Throws a ZrankError that says what is wrong with the folder.
+   * or a StaticEmbedding, then perhaps Dense and Normalize. Throws a ZrankError that says what is wrong with the
+   * folder, and ARCHITECTURE_UNSUPPORTED for what it declares and zrank does not compute.
    */
   static async load(folder: string, options: BiEncoderOptions = {}): Promise<BiEncoder> {
     if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
     checkOptions('BiEncoder.load()', options, loadRules);
-    const { network, normalize, prompts } = await readSentenceTransformer(resolve(folder));
-    if (network.kind === 'static') return new BiEncoder(await StaticEmbedder.open(network, normalize), prompts);
-
-    const { maxLength = network.encoder.maxLength, maxBatchTokens = 512, maxQueueTokens = 2 ** 22 } = options;
-    const { maxPositions } = network.encoder;
-    if (maxLength > maxPositions)
-      throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, maxLength);
-    const split = splitThreads(options);
-    return new BiEncoder(
-      await TransformerEmbedder.open(network, { ...split, maxLength, maxBatchTokens, maxQueueTokens, normalize }),
-      prompts,
-    );
+    const path = resolve(folder);
+    const read = await readSentenceTransformer(path);
+    const { network, dense, normalize } = read;
+    const maxLength = network.kind === 'static' ? undefined : checkMaxLength(options.maxLength, network.encoder);
+    const fingerprint = await fingerprintOf(path, read, maxLength);
+    const pooled = await openPooled(read, options, maxLength);
+    const embedder = dense.length > 0 ? await DenseEmbedder.open(pooled, dense, normalize) : pooled;
+    return new BiEncoder(embedder, read, fingerprint);
   }
 
   /** How many numbers an embedding has. */
   get dimensions(): number {
-    return this.#embedder.dimensions;
+    return Math.min(this.#embedder.dimensions, this.#folder.truncateDim);
+  }
+
+  /** What its embeddings are compared by, where the folder says so. */
+  get similarity(): Similarity | undefined {
+    return this.#folder.similarity;
+  }
+
+  /** Whether embeddings have unit length, so that their dot product is their cosine. */
+  get isNormalized(): boolean {
+    return this.#folder.normalize && this.dimensions === this.#embedder.dimensions;
   }
 
   /**
@@ -104,7 +121,7 @@ export class BiEncoder implements AsyncDisposable {
 
   async #encode(texts: readonly string[], { kind, signal, onProgress }: EncodeTextsOptions): Promise<Float32Array[]> {
     const total = texts.length;
-    const prompt = this.#prompts[kind ?? 'default'];
+    const prompt = this.#folder.prompts[kind ?? 'default'];
     const embeddings = await this.#embedder.embed(
       texts.map((text) => prompt + text),
       {
@@ -113,8 +130,29 @@ export class BiEncoder implements AsyncDisposable {
       },
     );
     onProgress?.({ completed: total, total });
-    return texts.map((_, i) => embeddings.subarray(i * this.dimensions, (i + 1) * this.dimensions));
+    const { dimensions } = this;
+    const width = this.#embedder.dimensions;
+    return texts.map((_, i) => embeddings.subarray(i * width, i * width + dimensions));
   }
+}
+
+function checkMaxLength(given: number | undefined, { maxLength, maxPositions }: EncoderFolder): number {
+  if (given !== undefined && given > maxPositions)
+    throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, given);
+  return given ?? maxLength;
+}
+
+/** What makes the pooled embeddings, which pass through Dense modules before they are normalized. */
+function openPooled(
+  { network, dense, normalize }: SentenceTransformerFolder,
+  options: BiEncoderOptions,
+  maxLength = Infinity,
+): Promise<Embedder> {
+  const isLast = dense.length === 0;
+  if (network.kind === 'static') return StaticEmbedder.open(network, isLast && normalize);
+  const { maxBatchTokens = 512, maxQueueTokens = 2 ** 22 } = options;
+  const limits = { maxLength, maxBatchTokens, maxQueueTokens };
+  return TransformerEmbedder.open(network, { ...splitThreads(options), ...limits, normalize: isLast && normalize });
 }
 
 function checkTexts(texts: readonly string[]): void {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { ConfigReader } from '../../checkpoint/config-reader.js';
 import { checkFolder, maxLength, readConfig, readDefaultPrompt } from '../../checkpoint/folder.js';
+import { harmlessArguments, refuseArguments } from '../../checkpoint/loading-arguments.js';
 import { readModules, type ModuleEntry } from '../../checkpoint/modules.js';
 import { readTemplate, type TemplateFiles } from '../../checkpoint/template-files.js';
 import { readAutoTokenizer } from '../../checkpoint/tokenizer-files.js';
@@ -96,37 +97,12 @@ const transformerKeys: readonly string[] = [
   'unpad_inputs',
 ];
 
-/** Arguments of from_pretrained() that say where and how a network is computed, not what. */
-const harmlessArguments: readonly string[] = [
-  'attn_implementation',
-  'device_map',
-  'dtype',
-  'low_cpu_mem_usage',
-  'padding_side',
-  'revision',
-  'torch_dtype',
-  'trust_remote_code',
-  'use_cache',
-  'use_fast',
-];
-
 /** Returns the keys that are not known. Throws ARCHITECTURE_UNSUPPORTED for those that change scores. */
 function checkTransformer(transformer: ConfigReader): string[] {
   transformer.only('do_lower_case', false);
   for (const name of ['query_expansion', 'tokenizer_name_or_path']) {
     if (transformer.get(name) !== undefined) throw transformer.unsupported(`${name} is not supported`);
   }
-  // Names of sentence-transformers before 5.4, and since.
-  for (const name of [
-    'config_args',
-    'config_kwargs',
-    'model_args',
-    'model_kwargs',
-    'processor_kwargs',
-    'tokenizer_args',
-  ]) {
-    const [other] = transformer.object(name).unread(harmlessArguments);
-    if (other !== undefined) throw transformer.unsupported(`${other} in ${name} is not supported`);
-  }
+  refuseArguments(transformer);
   return transformer.unread([...transformerKeys, ...harmlessArguments]);
 }
