@@ -1,8 +1,16 @@
 import { open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import usearch, { type Index } from 'usearch';
+import type usearchModule from 'usearch';
+import type { Index } from 'usearch';
 
-const { exactSearch, Index: UsearchIndex, MetricKind, ScalarKind } = usearch;
+let loaded: typeof usearchModule | undefined;
+
+/** Loaded when it is first needed: from a script on standard input, or of `node -e`, it cannot find its addon. */
+function usearch(): typeof usearchModule {
+  loaded ??= createRequire(import.meta.url)('usearch') as typeof usearchModule;
+  return loaded;
+}
 
 /** What the score of two vectors a and b is: their cosine, their dot product, or -|a - b|. Higher is better. */
 export const metrics = ['cosine', 'dot', 'euclidean'] as const;
@@ -10,10 +18,10 @@ export type Metric = (typeof metrics)[number];
 
 /** usearch's distance of each metric, and what makes a score of it. */
 const usearchMetrics = {
-  cosine: { kind: MetricKind.Cos, scoreOf: (distance: number) => 1 - distance },
-  dot: { kind: MetricKind.IP, scoreOf: (distance: number) => 1 - distance },
-  euclidean: { kind: MetricKind.L2sq, scoreOf: (distance: number) => 0 - Math.sqrt(Math.max(distance, 0)) },
-};
+  cosine: { kind: 'Cos', scoreOf: (distance: number) => 1 - distance },
+  dot: { kind: 'IP', scoreOf: (distance: number) => 1 - distance },
+  euclidean: { kind: 'L2sq', scoreOf: (distance: number) => 0 - Math.sqrt(Math.max(distance, 0)) },
+} as const;
 
 export interface Shape {
   /** Length of a vector. */
@@ -86,7 +94,9 @@ export class ExactRows implements VectorRows {
   search(vector: Float32Array, k: number): Neighbour[] {
     const { dimensions, metric } = this.#shape;
     const rows = this.#rows.subarray(0, this.#count * dimensions);
-    const { keys, distances } = exactSearch(rows, vector.slice(), dimensions, k, usearchMetrics[metric].kind);
+    const { exactSearch, MetricKind } = usearch();
+    const kind = MetricKind[usearchMetrics[metric].kind];
+    const { keys, distances } = exactSearch(rows, vector.slice(), dimensions, k, kind);
     return neighbours(keys, distances, metric);
   }
 
@@ -113,9 +123,10 @@ export class HnswRows implements VectorRows {
   /** @param from a file of writeTo() to load, or to map; a mapped index cannot be changed */
   constructor(shape: Shape, from?: { path: string; mapped: boolean }) {
     this.#metric = shape.metric;
+    const { Index: UsearchIndex, MetricKind, ScalarKind } = usearch();
     this.#index = new UsearchIndex({
       dimensions: shape.dimensions,
-      metric: usearchMetrics[shape.metric].kind,
+      metric: MetricKind[usearchMetrics[shape.metric].kind],
       quantization: ScalarKind.F32,
       connectivity: shape.connectivity,
       expansion_add: shape.expansionAdd,
