@@ -1,7 +1,7 @@
 // Real: the addon, ONNX Runtime, and a BERT classifier of 2 layers of 32 with random weights; expected.json is what
 // sentence-transformers' CrossEncoder computes with it.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Reranker } from '../dist/index.js';
+import { Reranker } from 'zrank';
 import { changed, expectedOf, expectRows, fixture, tinyGraph } from './encoder-folders.js';
 
 interface Expected {

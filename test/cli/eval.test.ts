@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { evaluate, readQrels, readRun } from '../../dist/index.js';
+import { evaluate, readQrels, readRun } from 'zrank';
 import { root, temporaryFolder, zrank } from '../support.js';
 
 const corpus = [

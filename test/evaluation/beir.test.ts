@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type BeirDataset, openBeir } from '../../dist/evaluation/beir.js';
+import { type BeirDataset, openBeir } from 'zrank';
 import { toTable } from './tables.js';
 
 let folder: string;

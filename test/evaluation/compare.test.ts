@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compare } from '../../dist/evaluation/compare.js';
-import type { Evaluation } from '../../dist/evaluation/evaluate.js';
+import { compare, type Evaluation } from 'zrank';
 import { seededRandom } from '../../dist/random.js';
 
 function evaluationOf(values: readonly number[], from = 0): Evaluation {

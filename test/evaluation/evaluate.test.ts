@@ -2,10 +2,7 @@
 // random data with many ties.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type Convention, conventions } from '../../dist/evaluation/conventions.js';
-import { evaluate } from '../../dist/evaluation/evaluate.js';
-import { readQrels } from '../../dist/evaluation/qrels.js';
-import { readRun } from '../../dist/evaluation/run.js';
+import { type Convention, conventions, evaluate, readQrels, readRun } from 'zrank';
 import { type PlainTable, toTable } from './tables.js';
 
 const here = (name: string): string => `${import.meta.dirname}/${name}`;

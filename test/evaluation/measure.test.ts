@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { main } from '../../dist/cli/main.js';
-import { defaultMeasures } from '../../dist/evaluation/measures.js';
+import { defaultMeasures } from 'zrank';
 
 let folder: string;
 let files: [string, string];

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { benchmark, Bm25, evaluate, openBeir } from '../../dist/index.js';
+import { benchmark, Bm25, evaluate, openBeir } from 'zrank';
 import { shortestFirst } from './doubles.js';
 
 const domain = (name: string) => fileURLToPath(new URL(`../../data/domains/${name}`, import.meta.url));

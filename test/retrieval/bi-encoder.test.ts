@@ -2,7 +2,7 @@
 // with it lies in its expected.json. Graphs of a few nodes stand in for what such a model would not do.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BiEncoder } from '../../dist/index.js';
+import { BiEncoder } from 'zrank';
 import { changed, expectedOf, expectRows, fixture, modules, tinyGraph } from '../encoder-folders.js';
 
 type Rows = number[][];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Bm25, ZrankError } from '../../dist/index.js';
+import { Bm25, ZrankError } from 'zrank';
 import { pets } from './doubles.js';
 
 const ids = async (index: Bm25, query: string) => (await index.search(query, 10)).map(({ id }) => id);

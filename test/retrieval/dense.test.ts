@@ -3,7 +3,7 @@ import { appendFile, cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { BiEncoder, DenseRetriever, type Encoder, VectorIndex } from '../../dist/index.js';
+import { BiEncoder, DenseRetriever, type Encoder, VectorIndex } from 'zrank';
 import { changed, expectedOf, fixture } from '../encoder-folders.js';
 import { temporaryFolder } from '../support.js';
 import { pets, WordCounter } from './doubles.js';

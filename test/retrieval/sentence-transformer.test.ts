@@ -2,7 +2,7 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { BiEncoder } from '../../dist/index.js';
+import { BiEncoder } from 'zrank';
 import { readSentenceTransformer } from '../../dist/networks/encoder/sentence-transformer.js';
 import { changed, expectedOf, expectRows, fixture, modules, safetensors } from '../encoder-folders.js';
 

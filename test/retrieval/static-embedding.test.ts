@@ -1,7 +1,7 @@
 // Real: the tokenizer and a table of random fp16 embeddings; expected.json is what sentence-transformers makes of it.
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { BiEncoder } from '../../dist/index.js';
+import { BiEncoder } from 'zrank';
 import { changed, expectedOf, expectRows, fixture, modules, safetensors } from '../encoder-folders.js';
 
 interface Expected {

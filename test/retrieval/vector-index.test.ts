@@ -3,7 +3,7 @@ import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VectorIndex, type VectorIndexOptions } from '../../dist/index.js';
+import { VectorIndex, type VectorIndexOptions } from 'zrank';
 import { readIndexFile, writeIndexFile } from '../../dist/retrieval/index-file.js';
 import { turnsDuring } from '../support.js';
 import { seededRandom } from '../../dist/random.js';
