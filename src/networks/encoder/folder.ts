@@ -1,10 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Pooling } from '../../addon.js';
 import type { ConfigReader } from '../../checkpoint/config-reader.js';
 import { findOnnx, maxLength, readConfig, readDefaultPrompt } from '../../checkpoint/folder.js';
 import { readAutoTokenizer } from '../../checkpoint/tokenizer-files.js';
 import { isObject, readJsonIfPresent, type JsonObject } from '../../json.js';
 import { readModules } from '../../checkpoint/modules.js';
+import type { EngineModel } from '../../runtime/engine.js';
 
 /** A BERT-like encoder as its folder describes it, with the ONNX file that computes it. */
 export interface EncoderFolder {
@@ -18,6 +20,15 @@ export interface EncoderFolder {
   maxLength: number;
   /** The longest input that the network has positions for. */
   maxPositions: number;
+}
+
+/** What the engine runs: rows of pooled embeddings, or of logits where nothing is pooled. */
+export function encoderModel(
+  { onnxPath, padId }: EncoderFolder,
+  { pooling, normalize }: { pooling: readonly Pooling[]; normalize: boolean } = { pooling: [], normalize: false },
+): EngineModel {
+  const replica = { kind: 'padded-encoder', graphPath: onnxPath, pooling, normalize, padId } as const;
+  return { replicas: [replica], files: [onnxPath] };
 }
 
 /** Networks whose first positions are taken: transformers numbers their tokens from pad_token_id + 1. */
