@@ -202,6 +202,20 @@ describe('zrank inspect', () => {
     expect(text.stdout).toMatch(/^prompt +".*\{query\}.*\{document\}/m);
   });
 
+  test.each([
+    [
+      'cross-encoder',
+      { architecture: expect.stringContaining('ForSequenceClassification'), score: expect.any(String) },
+    ],
+    ['bi-encoder', { embedding: 'mean pooling, unit length', similarity: 'cosine', prompts: expect.any(Object) }],
+    ['dense', { embedding: expect.stringContaining('a dense layer'), similarity: expect.any(String) }],
+    ['static', { architecture: 'StaticEmbedding', weightBytes: expect.any(Number), similarity: expect.any(String) }],
+  ])('tells what an encoder holds: %s', async (name, expected) => {
+    const result = await zrank(['inspect', join(root, 'test/fixtures/encoders', name), '--json']);
+    expect(result.code, result.stderr).toBe(0);
+    expect(JSON.parse(result.stdout)).toMatchObject({ ...expected, runs: expect.stringContaining('fp32') as string });
+  });
+
   test('fails on a folder that is no model', async () => {
     expect((await zrank(['inspect', root])).code).toBe(1);
     expect((await zrank(['inspect'])).code).toBe(2);
