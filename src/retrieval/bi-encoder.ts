@@ -49,20 +49,23 @@ const loadRules = {
 };
 const encodeRules = { kind: oneOf('query', 'document'), signal: anAbortSignal, onProgress: aFunction };
 
+/** What its folder says of every embedding, whatever computes it. */
+type Declared = Omit<SentenceTransformerFolder, 'network' | 'dense'>;
+
 /**
  * A model that turns texts into embeddings, so that near ones are about the same. Use from one thread; other threads
  * load their own, which shares the weights with this one.
  */
 export class BiEncoder implements AsyncDisposable {
   readonly #embedder: Embedder;
-  readonly #folder: SentenceTransformerFolder;
+  readonly #declared: Declared;
   /** What an index remembers of the encoder that filled it. */
   readonly fingerprint: EncoderFingerprint;
   readonly #lifetime: Lifetime;
 
-  private constructor(embedder: Embedder, folder: SentenceTransformerFolder, fingerprint: EncoderFingerprint) {
+  private constructor(embedder: Embedder, declared: Declared, fingerprint: EncoderFingerprint) {
     this.#embedder = embedder;
-    this.#folder = folder;
+    this.#declared = declared;
     this.fingerprint = fingerprint;
     this.#lifetime = new Lifetime('bi-encoder', () => embedder.close());
   }
@@ -77,27 +80,27 @@ export class BiEncoder implements AsyncDisposable {
     checkOptions('BiEncoder.load()', options, loadRules);
     const path = resolve(folder);
     const read = await readSentenceTransformer(path);
-    const { network, dense, normalize } = read;
+    const { network, dense, ...declared } = read;
     const maxLength = network.kind === 'static' ? undefined : checkMaxLength(options.maxLength, network.encoder);
     const fingerprint = await fingerprintOf(path, read, maxLength);
     const pooled = await openPooled(read, options, maxLength);
-    const embedder = dense.length > 0 ? await DenseEmbedder.open(pooled, dense, normalize) : pooled;
-    return new BiEncoder(embedder, read, fingerprint);
+    const embedder = dense.length > 0 ? await DenseEmbedder.open(pooled, dense, declared.normalize) : pooled;
+    return new BiEncoder(embedder, declared, fingerprint);
   }
 
   /** How many numbers an embedding has. */
   get dimensions(): number {
-    return Math.min(this.#embedder.dimensions, this.#folder.truncateDim);
+    return Math.min(this.#embedder.dimensions, this.#declared.truncateDim);
   }
 
   /** What its embeddings are compared by, where the folder says so. */
   get similarity(): Similarity | undefined {
-    return this.#folder.similarity;
+    return this.#declared.similarity;
   }
 
   /** Whether embeddings have unit length, so that their dot product is their cosine. */
   get isNormalized(): boolean {
-    return this.#folder.normalize && this.dimensions === this.#embedder.dimensions;
+    return this.#declared.normalize && this.dimensions === this.#embedder.dimensions;
   }
 
   /**
@@ -121,7 +124,7 @@ export class BiEncoder implements AsyncDisposable {
 
   async #encode(texts: readonly string[], { kind, signal, onProgress }: EncodeTextsOptions): Promise<Float32Array[]> {
     const total = texts.length;
-    const prompt = this.#folder.prompts[kind ?? 'default'];
+    const prompt = this.#declared.prompts[kind ?? 'default'];
     const embeddings = await this.#embedder.embed(
       texts.map((text) => prompt + text),
       {

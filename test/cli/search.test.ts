@@ -51,6 +51,15 @@ describe('zrank search', () => {
     );
   });
 
+  test('finds words by their stems where --retriever names a language', async () => {
+    const search = (name: string) => zrank(['search', documents, 'bicycles', '--no-rerank', '--retriever', name]);
+    expect((await search('bm25')).stdout).toBe('nothing found\n');
+    expect((await search('bm25:english')).stdout).toContain('bicycle-chain');
+    const { code, stderr } = await search('bm25:klingon');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/"english".*but received "klingon" \[INVALID_ARGUMENT\]/);
+  });
+
   test('tells where a hit was before', async () => {
     const { stdout } = await zrank(['search', documents, query, '--retriever', 'bm25', '--top', '2']);
     expect(stdout).toMatch(/^ {2}1\. {2}0\.\d{4} {2}bread-storage {2}\(retrieved as \d+\)\n {6}To keep bread/);
