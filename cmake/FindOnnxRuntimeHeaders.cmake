@@ -78,7 +78,8 @@ if(NOT _version OR _version LESS ORT_MIN_API_VERSION)
   set(_place "${ONNXRUNTIME_INCLUDE_DIR}")
   unset(ONNXRUNTIME_INCLUDE_DIR CACHE)
   message(FATAL_ERROR
-    "zrank: the ONNX Runtime headers in ${_place} (from ${ONNXRUNTIME_HEADERS_SOURCE}) have the API version '${_version}', "
+    "zrank: the ONNX Runtime headers in ${_place} (from ${ONNXRUNTIME_HEADERS_SOURCE}) "
+    "have the API version '${_version}', "
     "expected ${ORT_MIN_API_VERSION} or later.\n"
     "Point ORT_ROOT at an unpacked ONNX Runtime release, 1.${ORT_MIN_API_VERSION} or later, and run npm ci again.")
 endif()

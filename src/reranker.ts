@@ -48,8 +48,9 @@ export interface CallOptions {
    */
   specialTokens?: 'parse' | 'text';
   /**
-   * Calls that wait at once share the tokens that are computed, whatever their size: a call of few documents does not wait
-   * for all of one of many. One of `high` priority gets four times the share of a `normal` one, one of `low` a quarter.
+   * Calls that wait at once share the tokens that are computed, whatever their size: a call of few documents does not
+   * wait for all of one of many. One of `high` priority gets four times the share of a `normal` one, one of `low` a
+   * quarter.
    * @default 'normal'
    */
   priority?: Priority;

@@ -25,9 +25,9 @@ interface AddedToken {
 }
 
 /**
- * The text of tokenizer.json as transformers 5 completes it (AutoTokenizer.from_pretrained): with the special tokens that
- * the other files name, and with the pipeline that its class of tokenizers brings. Throws TOKENIZER_INVALID for what zrank
- * cannot do. add_bos_token and add_eos_token are without effect beside a tokenizer.json.
+ * The text of tokenizer.json as transformers 5 completes it (AutoTokenizer.from_pretrained): with the special tokens
+ * that the other files name, and with the pipeline that its class of tokenizers brings. Throws TOKENIZER_INVALID for
+ * what zrank cannot do. add_bos_token and add_eos_token are without effect beside a tokenizer.json.
  */
 export async function readAutoTokenizer(folder: string): Promise<string> {
   const read = async (name: string) => (await readJsonIfPresent(join(folder, name))) ?? {};

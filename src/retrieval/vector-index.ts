@@ -148,8 +148,8 @@ export class VectorIndex {
       const [expected, received] = [this.#encoder, encoder].map(({ model, hash }) => `${model} (${hash})`);
       throw new ZrankError(
         'INDEX_INVALID',
-        `the index holds embeddings of ${expected} but received the encoder ${received}: the same model under another ` +
-          'name would do, but its files, prompts or maxLength differ; load the one it was made with, or index anew',
+        `the index holds embeddings of ${expected} but received the encoder ${received}: ` +
+          'the same model under another name would do, but its files, prompts or maxLength differ; load the one it was made with, or index anew',
         { expected: expected!, received: received! },
       );
     }

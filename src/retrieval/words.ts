@@ -7,8 +7,8 @@
  * - `C++`, `C#` and `.NET` are words; so are a letter or digit that stands alone, and a pictograph.
  * - What is written without spaces, and Korean, whose particles follow without one, stands in pairs of neighbouring
  *   characters, as in Lucene's CJKBigramFilter: what a query holds is found, wherever a dictionary would cut the text.
- *   With them stand the single characters of Chinese, Japanese and Korean, and the words that the dictionaries of ICU find
- *   in Thai, Lao, Khmer and Burmese (Unicode Standard Annex 29).
+ *   With them stand the single characters of Chinese, Japanese and Korean, and the words that the dictionaries of ICU
+ *   find in Thai, Lao, Khmer and Burmese (Unicode Standard Annex 29).
  */
 export function words(text: string): string[] {
   const found: string[] = [];

@@ -1,3 +1,5 @@
+import { ZrankError } from '../error.js';
+
 /** A query and a document, or a prompt that is complete already. */
 export type Pair = readonly [query: string, document: string] | string;
 
@@ -44,4 +46,12 @@ export function* chunksOf<P extends Pair>(pairs: readonly P[], characters: numbe
     }
   }
   if (chunk.length) yield chunk;
+}
+
+/** What truncation 'error' throws at a prompt of so many tokens. */
+export function promptTooLong(tokens: number, maxLength: number): ZrankError {
+  return new ZrankError('PROMPT_TOO_LONG', `a prompt has ${tokens} tokens, the limit is maxLength = ${maxLength}`, {
+    expected: `at most ${maxLength} tokens`,
+    received: `${tokens} tokens`,
+  });
 }

@@ -1,5 +1,5 @@
 import { ZrankError } from '../error.js';
-import type { EncodedPrompt, EncodeOptions, Pair, PairEncoder } from './pair-encoder.js';
+import { type EncodedPrompt, type EncodeOptions, type Pair, type PairEncoder, promptTooLong } from './pair-encoder.js';
 import type { Encoding, Tokenizer } from './tokenizer.js';
 
 /**
@@ -41,16 +41,7 @@ export class SequenceEncoder implements PairEncoder {
  */
 function cut(encoding: Encoding, pair: Pair, { maxLength, truncation }: EncodeOptions): EncodedPrompt {
   const excess = encoding.getLength() - maxLength;
-  if (truncation === 'error') {
-    throw new ZrankError(
-      'PROMPT_TOO_LONG',
-      `a prompt has ${encoding.getLength()} tokens, the limit is maxLength = ${maxLength}`,
-      {
-        expected: `at most ${maxLength} tokens`,
-        received: `${encoding.getLength()} tokens`,
-      },
-    );
-  }
+  if (truncation === 'error') throw promptTooLong(encoding.getLength(), maxLength);
   const sequence = typeof pair === 'string' ? 0 : 1;
   const sequences = encoding.getSequenceIds();
   const start = sequences.indexOf(sequence);

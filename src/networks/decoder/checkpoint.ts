@@ -83,7 +83,10 @@ function checkModules(folder: string, modules: readonly ModuleEntry[]): void {
   });
 }
 
-/** Keys of sentence_bert_config.json that are computed (checkpoint/template-files.ts, checkpoint/folder.ts), or harmless. */
+/**
+ * Keys of sentence_bert_config.json that are computed (checkpoint/template-files.ts, checkpoint/folder.ts), or
+ * harmless.
+ */
 const transformerKeys: readonly string[] = [
   'max_seq_length',
   'modality_config',

@@ -22,7 +22,9 @@ export interface DenseModule {
   activation: Activation;
 }
 
-/** Reads a Dense module's folder. Throws ARCHITECTURE_UNSUPPORTED for another activation, and the codes of its weights. */
+/**
+ * Reads a Dense module's folder. Throws ARCHITECTURE_UNSUPPORTED for another activation, and the codes of its weights.
+ */
 export async function readDense(folder: string, config: ConfigReader): Promise<DenseModule> {
   const weights = await readWeights(folder);
   const weight = weights.get('linear.weight');

@@ -34,7 +34,10 @@ export function encoderModel(
 /** Networks whose first positions are taken: transformers numbers their tokens from pad_token_id + 1. */
 const offsetPositions = ['camembert', 'mpnet', 'roberta', 'xlm-roberta', 'xlm-roberta-xl'];
 
-/** Names of the file of a Transformer module: the first that is there (sentence_transformers/base/modules/transformer.py). */
+/**
+ * Names of the file of a Transformer module: the first that is there
+ * (sentence_transformers/base/modules/transformer.py).
+ */
 const transformerFiles = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet'].map(
   (network) => `sentence_${network}_config.json`,
 );

@@ -74,8 +74,8 @@ export const keysOf = {
 } satisfies Record<string, Record<string, Meaning>>;
 
 /**
- * Returns the keys that the table does not have: they may mean something to an embedding. Throws ARCHITECTURE_UNSUPPORTED
- * for a value that is not computed.
+ * Returns the keys that the table does not have: they may mean something to an embedding. Throws
+ * ARCHITECTURE_UNSUPPORTED for a value that is not computed.
  */
 export function checkKeys(file: keyof typeof keysOf, config: ConfigReader): string[] {
   const table: Record<string, Meaning> = keysOf[file];

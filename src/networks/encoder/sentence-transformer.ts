@@ -68,8 +68,8 @@ const plainModules: ModuleEntry[] = ['Transformer', 'Pooling'].map((type) => ({
 const layouts = /^(StaticEmbedding|Transformer, Pooling)(, Dense|, Dropout)*(, Normalize)?$/;
 
 /**
- * Reads a bi-encoder's folder. Throws ARCHITECTURE_UNSUPPORTED for what it declares and zrank does not compute: modules,
- * and keys of their files (keys.ts).
+ * Reads a bi-encoder's folder. Throws ARCHITECTURE_UNSUPPORTED for what it declares and zrank does not compute:
+ * modules, and keys of their files (keys.ts).
  */
 export async function readSentenceTransformer(folder: string): Promise<SentenceTransformerFolder> {
   await checkFolder(folder);

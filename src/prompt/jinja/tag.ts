@@ -61,7 +61,9 @@ function isKeyword({ type, value }: Token): boolean {
   return type === 'Identifier' && keywords.includes(value);
 }
 
-/** A comparison of a comparison is a chain to Jinja2; a choice it takes in brackets where a tag has an `if` of its own. */
+/**
+ * A comparison of a comparison is a chain to Jinja2; a choice it takes in brackets where a tag has an `if` of its own.
+ */
 function checkPrecedence(tokens: readonly Token[], statement: string | undefined): void {
   const start = { compares: false, adds: false };
   /** What stands before in the same expression, for each open bracket. */
