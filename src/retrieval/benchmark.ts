@@ -1,7 +1,12 @@
-import { aFunction, anAbortSignal, aPositiveInteger, aString, checkOptions } from '../options.js';
+import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, aString, checkOptions } from '../options.js';
 import type { BeirDataset, BeirDocument } from '../evaluation/beir.js';
 import type { Run } from '../evaluation/run.js';
-import { RetrieveAndRerank, type RerankedDocument, type RetrieveAndRerankOptions } from './pipeline.js';
+import {
+  defaultCandidates,
+  RetrieveAndRerank,
+  type RerankedDocument,
+  type RetrieveAndRerankOptions,
+} from './pipeline.js';
 
 export type BenchmarkStage = 'index' | 'retrieve' | 'rerank';
 
@@ -14,6 +19,8 @@ export interface BenchmarkOptions {
   concurrency?: number;
   /** What makes a document relevant, in words, as Reranker.rank() takes it. */
   instruction?: string;
+  /** Takes the document whose id is the query's for no candidate, as BEIR does. @default false */
+  ignoreIdenticalIds?: boolean;
 }
 
 export interface Benchmark {
@@ -35,6 +42,7 @@ export const benchmarkRules = {
   onProgress: aFunction,
   concurrency: aPositiveInteger,
   instruction: aString,
+  ignoreIdenticalIds: aBoolean,
 };
 
 /**
@@ -50,7 +58,8 @@ export async function benchmark(
   options: BenchmarkOptions = {},
 ): Promise<Benchmark> {
   checkOptions('benchmark()', options, benchmarkRules);
-  const { signal, onProgress, concurrency = 8, instruction } = options;
+  const { signal, onProgress, concurrency = 8, instruction, ignoreIdenticalIds = false } = options;
+  const { candidates = defaultCandidates } = pipeline;
   const search = new RetrieveAndRerank<BeirDocument>(pipeline);
   const total = dataset.queries.size;
   const seconds = stopwatch();
@@ -86,7 +95,11 @@ export async function benchmark(
     }
     return new Map([...dataset.queries.keys()].map((id) => [id, results.get(id)!]));
   };
-  const retrieved = await eachQuery('retrieve', (text, _, signal) => search.retrieve(text, { signal }));
+  const retrieved = await eachQuery('retrieve', async (text, query, signal) => {
+    if (!ignoreIdenticalIds) return search.retrieve(text, { signal });
+    const found = await search.retrieve(text, { candidates: candidates + 1, signal });
+    return found.filter(({ id }) => id !== query).slice(0, candidates);
+  });
   const retrieve = seconds();
   const hits = await eachQuery('rerank', (text, id, signal) =>
     search.rerank(text, retrieved.get(id)!, { signal, ...(instruction !== undefined && { instruction }) }),

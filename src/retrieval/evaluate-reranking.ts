@@ -25,7 +25,9 @@ export async function evaluateReranking(
   options: EvaluateRerankingOptions = {},
 ): Promise<RerankingEvaluation> {
   checkOptions('evaluateReranking()', options, { ...benchmarkRules, ...compareRunsRules });
-  const { measures, convention, samples, seed, confidence, ...benchmarkOptions } = options;
+  const { signal, onProgress, concurrency, instruction, ...compareOptions } = options;
+  const { ignoreIdenticalIds } = compareOptions;
+  const benchmarkOptions = { signal, onProgress, concurrency, instruction, ignoreIdenticalIds };
   const runs = { qrels: dataset.qrels, ...(await benchmark(dataset, pipeline, benchmarkOptions)) };
-  return { ...runs, comparisons: compareRuns(runs, { measures, convention, samples, seed, confidence }) };
+  return { ...runs, comparisons: compareRuns(runs, compareOptions) };
 }

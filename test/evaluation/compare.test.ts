@@ -6,6 +6,10 @@ function evaluationOf(values: readonly number[], from = 0): Evaluation {
   return {
     convention: 'trec',
     complete: true,
+    relevanceLevel: 1,
+    judgedOnly: false,
+    maxRetrieved: Infinity,
+    ignoreIdenticalIds: false,
     measures: { map: values.reduce((sum, value) => sum + value, 0) / values.length },
     queries: new Map(values.map((map, index) => [`q${from + index}`, { map }])),
     missing: [],

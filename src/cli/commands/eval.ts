@@ -5,13 +5,13 @@ import { comparedMeasures } from '../../evaluation/compare-runs.js';
 import { conventions } from '../../evaluation/conventions.js';
 import { findDatasets } from '../../evaluation/datasets.js';
 import { fileError } from '../../evaluation/lines.js';
-import { parseMeasure } from '../../evaluation/measures.js';
 import { writeRun } from '../../evaluation/run.js';
 import { packageFolder } from '../../package.js';
 import type { BenchmarkOptions } from '../../retrieval/benchmark.js';
 import { evaluateReranking } from '../../retrieval/evaluate-reranking.js';
 import { defineCommand, positiveInteger } from '../command.js';
 import { type DatasetResult, type Setting, summarize, summaryJson, summaryTable } from '../eval-summary.js';
+import { measuresOption } from '../measures-option.js';
 import { instructionOption, loadReranker, modelFolder, modelOption, rerankerOptions } from '../model-options.js';
 import { print, writeReport } from '../output.js';
 import { ProgressBar } from '../progress.js';
@@ -36,15 +36,10 @@ export const command = defineCommand({
       parse: positiveInteger,
       default: 50,
     },
-    measures: {
-      value: 'list',
-      description: 'as for zrank measure',
-      list: true,
-      parse: (name) => parseMeasure(name).name,
-      default: comparedMeasures,
-    },
+    measures: { ...measuresOption, description: 'as for zrank measure', default: comparedMeasures },
     convention: { value: 'name', description: 'whose rules to follow', choices: conventions, default: 'trec' },
     split: { value: 'name', description: 'the file of qrels/', default: 'test' },
+    ignoreIdenticalIds: { description: "leave out documents whose id is the query's, as BEIR does" },
     keepUnknown: { description: 'let the qrels name documents that the corpus lacks' },
     json: { description: 'print the figures as JSON' },
     report: { value: 'file', description: 'write a page of plots (HTML, complete in itself)' },
@@ -55,6 +50,7 @@ export const command = defineCommand({
   },
   async run({ dataset: folder = join(packageFolder, 'data/domains'), reranker: model, ...values }) {
     const { retriever, candidates, measures, convention, split, keepUnknown, json, report, runOut } = values;
+    const { instruction, ignoreIdenticalIds } = values;
     const found = await findDatasets(folder);
     // Opened first, so that a dataset that is wrong is known before the work begins.
     const opened = await Promise.all(
@@ -81,7 +77,7 @@ export const command = defineCommand({
         const result = await evaluateReranking(
           dataset,
           { retriever: source.create(), reranker, candidates },
-          { measures, convention, onProgress: progress.update, instruction: values.instruction },
+          { measures, convention, onProgress: progress.update, instruction, ignoreIdenticalIds },
         );
         progress.done();
         results.push({ ...result, name, queries: dataset.queries });
