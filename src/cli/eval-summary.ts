@@ -11,6 +11,8 @@ export interface Setting {
   candidates: number;
   split: string;
   convention: Convention;
+  /** Whether documents whose id is the query's were left out. */
+  ignoreIdenticalIds: boolean;
   measures: readonly string[];
 }
 

@@ -125,18 +125,18 @@ const nicknames = new Map([
  *
  * @throws ZrankError INVALID_ARGUMENT
  */
-export function parseMeasures(text: string): Measure[] {
-  const nickname = nicknames.get(String(text).toLowerCase());
+export function parseMeasures(name: string): Measure[] {
+  const nickname = nicknames.get(String(name).toLowerCase());
   if (nickname !== undefined) return nickname.split(/\s+/).flatMap(parseMeasures);
 
   const [, word = '', separator = '_', list] =
-    /^(11pt_avg|[a-z_]+?)(?:([@_.])([\d.]+(?:,\s*[\d.]+)*))?$/i.exec(text) ?? [];
+    /^(11pt_avg|[a-z_]+?)(?:([@_.])([\d.]+(?:,\s*[\d.]+)*))?$/i.exec(name) ?? [];
   const base = word.toLowerCase().replace(/_cut$/, '');
   const family = families.get(otherNames.get(base) ?? base);
   const isCut = base.length < word.length;
-  const parameters = list?.split(',').map(Number) ?? family?.defaults ?? (isCut ? cutoffs : undefined);
-  if (!family || (parameters && !parameters.every((parameter) => isFit(family, parameter)))) {
-    throw ZrankError.argument('measure', `one of ${spellings()}`, text);
+  const texts = list?.split(/,\s*/) ?? (family?.defaults ?? (isCut ? cutoffs : undefined))?.map(String);
+  if (!family || !(texts ?? []).every((text) => isFit(family, Number(text)))) {
+    throw ZrankError.argument('measure', `one of ${spellings()}`, name);
   }
   const measure = (name: string, parameter: number): Measure => ({
     name,
@@ -144,10 +144,10 @@ export function parseMeasures(text: string): Measure[] {
     summary: family.summary ?? 'mean',
     summaryOnly: family.summaryOnly ?? false,
   });
-  if (!parameters) return [measure(word, family.alone ?? Infinity)];
-  return [...parameters]
-    .sort((a, b) => a - b)
-    .map((parameter) => measure(`${word}${separator.replace('.', '_')}${spell(family, parameter)}`, parameter));
+  if (!texts) return [measure(word, family.alone ?? Infinity)];
+  return texts
+    .sort((a, b) => Number(a) - Number(b))
+    .map((text) => measure(`${word}${separator.replace('.', '_')}${spell(family, text)}`, Number(text)));
 }
 
 function isFit({ takes }: Family, parameter: number): boolean {
@@ -155,10 +155,14 @@ function isFit({ takes }: Family, parameter: number): boolean {
   return takes !== undefined && parameter >= 0;
 }
 
-/** A share has two digits after the point, as in trec_eval, and more where they tell it from another. */
-function spell({ takes }: Family, parameter: number): string {
-  const text = String(parameter);
-  return takes === 'share' && text.length < '0.00'.length ? parameter.toFixed(2) : text;
+/**
+ * As trec_eval has it: a weight as it was written, a share with two digits after the point, and more where they tell
+ * it from another.
+ */
+function spell({ takes }: Family, text: string): string {
+  const number = String(Number(text));
+  if (takes === 'weight') return text;
+  return takes === 'share' && number.length < '0.00'.length ? Number(text).toFixed(2) : number;
 }
 
 function spellings(): string {

@@ -122,6 +122,15 @@ test.each([
   expect(stderr).toContain(`[${errorCode}]`);
 });
 
+test("--ignore-identical-ids leaves out the query's own document", async () => {
+  const docs = [...corpus, { _id: 'q1', text: 'how to keep bread fresh' }];
+  const args = ['eval', await dataset({ docs }), '--retriever', 'bm25', '--measures', 'mrr'];
+  expect((await zrank(args)).stdout).toMatch(/tiny +2 {2}0\.7500/);
+  const { stdout, stderr } = await zrank([...args, '--ignore-identical-ids']);
+  expect(stdout).toMatch(/tiny +2 {2}1\.0000/);
+  expect(stderr).toContain("documents whose id is the query's are left out");
+});
+
 test('--keep-unknown counts documents that the corpus lacks as not found', async () => {
   const folder = await dataset({ qrels: 'q1\td1\t1\nq1\tnone\t1\n' });
   const { stdout } = await zrank(['eval', folder, '--retriever', 'bm25', '--keep-unknown', '--measures', 'recall@10']);

@@ -31,6 +31,26 @@ test('runs a dataset: the same candidates before and after, and where the time w
   expect(Object.keys(result.seconds)).toEqual(['index', 'retrieve', 'rerank']);
 });
 
+test("ignoreIdenticalIds takes the next best document for the query's own", async () => {
+  const documents = ['q', 'a', 'b', 'c'].map((id) => ({ id, text: 'bread', title: '' }));
+  const dataset = {
+    folder: '',
+    split: '',
+    queries: new Map([['q', 'bread']]),
+    qrels: new Map([['q', new Map([['a', 1]])]]),
+    async *documents() {
+      yield* documents;
+    },
+  };
+  const candidates = async (ignoreIdenticalIds: boolean) => {
+    const pipeline = { retriever: new Bm25(), reranker: shortestFirst, candidates: 2 };
+    const { before } = await benchmark(dataset, pipeline, { ignoreIdenticalIds });
+    return [...before.get('q')!.keys()].sort();
+  };
+  expect(await candidates(false)).toEqual(['a', 'q']);
+  expect(await candidates(true)).toEqual(['a', 'b']);
+});
+
 test('a reranker that fails ends it, with its own error', async () => {
   let calls = 0;
   const rank = async () => {

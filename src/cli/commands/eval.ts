@@ -50,7 +50,7 @@ export const command = defineCommand({
   },
   async run({ dataset: folder = join(packageFolder, 'data/domains'), reranker: model, ...values }) {
     const { retriever, candidates, measures, convention, split, keepUnknown, json, report, runOut } = values;
-    const { instruction, ignoreIdenticalIds } = values;
+    const { instruction, ignoreIdenticalIds = false } = values;
     const found = await findDatasets(folder);
     // Opened first, so that a dataset that is wrong is known before the work begins.
     const opened = await Promise.all(
@@ -67,6 +67,7 @@ export const command = defineCommand({
       candidates,
       split,
       convention,
+      ignoreIdenticalIds,
       measures,
     };
     try {
@@ -94,12 +95,13 @@ export const command = defineCommand({
 });
 
 /** What was done, and what the figures mean. */
-function scope({ retriever, reranker, candidates, convention }: Setting, results: readonly DatasetResult[]): string {
+function scope(setting: Setting, results: readonly DatasetResult[]): string {
+  const { retriever, reranker, candidates, convention, ignoreIdenticalIds } = setting;
   const pairs = results.reduce((sum, result) => sum + result.pairs, 0);
   const seconds = results.reduce((sum, result) => sum + result.seconds.rerank, 0);
   return (
     `before: ${retriever}, the best ${candidates}; after: the same documents by ${reranker}; ` +
-    `convention ${convention}\n` +
+    `convention ${convention}${ignoreIdenticalIds ? "; documents whose id is the query's are left out" : ''}\n` +
     `${pairs} pairs scored in ${seconds.toFixed(1)} s (${(pairs / seconds).toFixed(1)} pairs/s); ` +
     'documents without a judgement count as irrelevant\n'
   );
