@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { ZrankError } from './error.js';
+import jsonc from 'jsonc-parser';
+import { decodeText } from './encoding.js';
+import { excerpt, ZrankError } from './error.js';
 
 /** What a clone without Git LFS holds in place of a large file (https://git-lfs.com, "Pointer files"). */
 const lfsPointer = 'version https://git-lfs.github.com/spec/';
@@ -15,10 +17,10 @@ export function refuseLfsPointer(path: string, start: string): void {
 
 export type JsonObject = Record<string, unknown>;
 
-/** The file's text, or undefined where there is no such file. */
+/** The file's text without a byte order mark, or undefined where there is no such file. */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
   try {
-    const text = await readFile(path, 'utf8');
+    const text = decodeText(await readFile(path), path);
     refuseLfsPointer(path, text);
     return text;
   } catch (cause) {
@@ -36,14 +38,41 @@ export async function readJsonIfPresent(path: string): Promise<JsonObject | unde
 }
 
 export function parseJsonObject(text: string, path: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new ZrankError('JSON_INVALID', `${path} is not JSON: ${(cause as Error).message}`, { cause });
-  }
+  const value = parseJson(text, path);
   if (!isObject(value)) throw new ZrankError('JSON_INVALID', `${path} does not hold a JSON object`);
   return value;
+}
+
+/**
+ * @param firstLine the number of the text's first line in the file
+ * @throws ZrankError JSON_INVALID with file, line and column
+ */
+export function parseJson(text: string, path: string, firstLine = 1): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const [line, column, problem] = firstProblem(text) ?? [1, 1, (cause as Error).message];
+    throw new ZrankError('JSON_INVALID', `${path}:${firstLine + line - 1}: not JSON: column ${column}: ${problem}`, {
+      cause,
+    });
+  }
+}
+
+/** V8 does not always tell where it is. */
+function firstProblem(text: string): [line: number, column: number, problem: string] | undefined {
+  let first: [number, number, string] | undefined;
+  jsonc.visit(
+    text,
+    {
+      onError: (code, offset, length, line, column) => {
+        const expected = jsonc.printParseErrorCode(code).replace(/\B[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+        const found = length > 0 ? `, found ${excerpt(text.slice(offset, offset + length))}` : '';
+        first ??= [line + 1, column + 1, `${expected}${found}`];
+      },
+    },
+    { disallowComments: true },
+  );
+  return first;
 }
 
 export function isObject(value: unknown): value is JsonObject {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
-import { isObject, readTextIfPresent } from '../json.js';
+import { isObject, parseJson, readTextIfPresent } from '../json.js';
 
 /** An entry of modules.json. */
 export interface ModuleEntry {
@@ -22,12 +22,7 @@ export async function readModules(folder: string): Promise<ModuleEntry[] | undef
   const path = join(folder, 'modules.json');
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  let modules: unknown;
-  try {
-    modules = JSON.parse(text);
-  } catch (cause) {
-    throw new ZrankError('JSON_INVALID', `${path} is not JSON: ${(cause as Error).message}`, { cause });
-  }
+  const modules = parseJson(text, path);
   if (!Array.isArray(modules)) throw new ZrankError('CONFIG_INVALID', `${path} does not hold a list of modules`);
   return modules.map((entry: unknown, i) => {
     if (isObject(entry) && typeof entry['type'] === 'string' && typeof entry['path'] === 'string') {

@@ -1,6 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
+import jsonc from 'jsonc-parser';
 import { ZrankError } from '../error.js';
-import { fileError, type Line, lineError } from './lines.js';
+import { extensionOf, nameOf } from '../files/bytes.js';
+import { joinLines, type Line, lineError, lineMismatch, peekLine, readLines } from '../files/lines.js';
+import { replaceFile } from '../files/replace-file.js';
+import { parseJson } from '../json.js';
 
 /** A number for each document of each query: grades in qrels, scores in a run. */
 export type ScoreTable = ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -27,51 +31,83 @@ export function splitFields(text: string): string[] {
   return text.split(/[ \t\v\f\r]+/).filter((field) => field !== '');
 }
 
-/** @throws ZrankError DATA_INVALID where the file held nothing */
-export function refuseEmpty<Table extends ScoreTable>(table: Table, path: string, content: string): Table {
-  if (table.size === 0) throw new ZrankError('DATA_INVALID', `${path} holds no ${content}`);
-  return table;
+/** The columns of a line: parted by tabs where these part it into so many, so that ids may hold spaces. */
+export function splitColumns(text: string, count: number): string[] {
+  const columns = text.split('\t').map((column) => column.trim());
+  return columns.length === count && columns.every((column) => column !== '') ? columns : splitFields(text);
+}
+
+/** How a table of one kind is read. */
+export interface TableFormat {
+  /** What the table holds, for the error where it holds nothing. */
+  content: string;
+  /** What a value of the JSON form is. */
+  expected: string;
+  isFit: (value: number) => boolean;
+  /** Adds the entry of a line; made for a file by its first line that is not blank. */
+  lineReader: (table: GrowingTable, first: Line) => (line: Line) => void;
 }
 
 /**
- * Reads `{ query: { document: number } }`, the JSON form of pytrec_eval and ranx. Of a repeated key JSON keeps the
- * last.
+ * Reads a table: JSON where the name ends in `.json` or the text begins with a brace, else lines.
  *
- * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID; DATA_INVALID where a value is not fit
+ * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DATA_INVALID, DUPLICATE_ID, with file and line
  */
-export async function readJsonTable(
-  path: string,
-  expected: string,
-  isFit: (value: number) => boolean,
-): Promise<ScoreTable> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw fileError(path, 'read', cause);
-  });
+export async function readTable(path: string, format: TableFormat): Promise<ScoreTable> {
   const table: GrowingTable = new Map();
-  for (const [query, documents] of objectEntries(parseJson(path, text), path, 'an object of queries')) {
-    const scores = new Map<string, number>();
-    for (const [document, value] of objectEntries(documents, `${path}: query ${query}`, 'an object of documents')) {
-      if (typeof value !== 'number' || !isFit(value)) {
-        throw unfitValue(`${path}: query ${query}, document ${document}`, expected, value);
-      }
-      scores.set(document, value);
-    }
-    table.set(query, scores);
+  const { first, all } = await peekLine(readLines(path));
+  if (first && (extensionOf(path) === 'json' || /^\s*\{\s*("|\}|$)/.test(first.text))) {
+    addJson(table, await joinLines(all), nameOf(path), format);
+  } else if (first) {
+    const add = format.lineReader(table, first);
+    for await (const line of all) if (line.text.trim() !== '') add(line);
   }
+  if (table.size === 0) throw new ZrankError('DATA_INVALID', `${nameOf(path)} holds no ${format.content}`);
   return table;
 }
 
 /**
- * Writes a file of lines, one piece of text at a time.
- *
- * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNREADABLE where the file cannot be written
+ * Adds `{ query: { document: number } }`, the JSON form of pytrec_eval and ranx. JSON.parse() checks it, but would put
+ * ids that look like numbers first and keep the last of an id that comes twice.
  */
-export async function writePieces(path: string, pieces: Iterable<string>): Promise<void> {
-  try {
-    await writeFile(path, pieces);
-  } catch (cause) {
-    throw fileError(path, 'write', cause);
-  }
+function addJson(table: GrowingTable, text: string, path: string, { expected, isFit }: TableFormat): void {
+  parseJson(text, path);
+  const lineOf = (offset: number, length: number, index: number): Line => ({
+    path,
+    number: index + 1,
+    text: text.slice(offset, offset + length),
+  });
+  const refuse = (line: Line, depth: number): never => {
+    throw lineMismatch(line, ['an object of queries', 'an object of documents', expected][depth]!, line.text);
+  };
+  jsonc.visit(text, {
+    onArrayBegin: (offset, length, index, _, keys) => refuse(lineOf(offset, length, index), keys().length),
+    onObjectBegin(offset, length, index, _, keys) {
+      if (keys().length > 1) refuse(lineOf(offset, length, index), 2);
+    },
+    onObjectProperty(name, offset, length, index, _, keys) {
+      if (keys().length > 0) return;
+      if (table.has(name))
+        throw lineError(lineOf(offset, length, index), 'DUPLICATE_ID', `query ${name} is listed twice`);
+      table.set(name, new Map());
+    },
+    onLiteralValue(value: unknown, offset, length, index, _, keys) {
+      const line = lineOf(offset, length, index);
+      const [query, document] = keys() as string[];
+      if (query === undefined || document === undefined) return refuse(line, keys().length);
+      if (typeof value !== 'number' || !isFit(value)) return refuse(line, 2);
+      addEntry(table, line, query, document, value);
+    },
+  });
+}
+
+/**
+ * Writes a file of lines, one piece of text at a time. It takes its name when it is complete.
+ *
+ * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNWRITABLE
+ */
+export function writePieces(path: string, pieces: Iterable<string>): Promise<void> {
+  return replaceFile(path, (unfinished) => writeFile(unfinished, pieces));
 }
 
 /**
@@ -105,19 +141,4 @@ function unfitValue(where: string, expected: string, value: unknown): ZrankError
     expected,
     received,
   });
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ZrankError('JSON_INVALID', `${path}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-function objectEntries(value: unknown, where: string, expected: string): [string, unknown][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ZrankError('DATA_INVALID', `${where}: expected ${expected}`, { expected });
-  }
-  return Object.entries(value);
 }

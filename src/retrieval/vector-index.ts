@@ -223,7 +223,7 @@ export class VectorIndex {
   /**
    * Writes the index to one file, which takes its name when it is complete: a failure leaves what was there before.
    *
-   * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNREADABLE where the file cannot be written
+   * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNWRITABLE
    */
   async save(path: string): Promise<void> {
     await this.#exclusive(() => {

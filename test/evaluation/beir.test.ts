@@ -91,8 +91,15 @@ describe('openBeir', () => {
   test.each([
     ['', 'DATA_INVALID', 'holds no documents'],
     ['{"_id": "d1", "text": ""}\n\n{"_id": "d1", "text": ""}\n', 'DUPLICATE_ID', 'corpus.jsonl:3: _id d1'],
-    ['{"_id": 1, "text": ""}\n', 'DATA_INVALID', ':1: expected a string for _id but received "1"'],
-    ['{"_id": "d1"}\n', 'DATA_INVALID', ':1: expected a string for text but received "none"'],
+    ['{"_id": [1], "text": ""}\n', 'DATA_INVALID', ':1: expected a string, or a whole number below 2^53, for _id'],
+    ['{"_id": 12345678901234567890, "text": ""}\n', 'DATA_INVALID', 'for _id but received "12345678901234567000"'],
+    ['{"_id": null, "text": ""}\n', 'DATA_INVALID', ':1: expected an object with an "_id"'],
+    [
+      '{"_id": "d1", "body": ""}\n',
+      'DATA_INVALID',
+      ':1: expected an object with the string "text" but received one with "_id", "body"',
+    ],
+    ['{"_id": "d1", "text": null}\n', 'DATA_INVALID', ':1: expected a string for text but received "null"'],
     ['{"_id": "d1", "text": "", "title": 1}\n', 'DATA_INVALID', ':1: expected a string for title'],
     ['["d1"]\n', 'DATA_INVALID', ':1: expected a JSON object'],
     ['{"_id": "d2", "text": ""}\n', 'UNKNOWN_ID', 'test.tsv judges 1 documents that corpus.jsonl does not have: d1'],

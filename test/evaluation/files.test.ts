@@ -2,9 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readLines } from '../../dist/evaluation/lines.js';
-import { readQrels, writeQrels, readRun, writeRun } from 'zrank';
+import { readLines } from '../../dist/files/lines.js';
+import { readQrels, writeQrels } from '../../dist/evaluation/qrels.js';
 import { compareUtf8, rankDocuments } from '../../dist/evaluation/rank.js';
+import { readRun, writeRun } from '../../dist/evaluation/run.js';
 import { toTable } from './tables.js';
 
 let folder: string;

@@ -197,7 +197,7 @@ describe.each(['exact', 'hnsw'] as const)('%s', (algorithm) => {
     await expect(index.save(join(folder, 'no such folder', 'x.index'))).rejects.toMatchObject({
       code: 'FILE_NOT_FOUND',
     });
-    await expect(index.save(folder)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+    await expect(index.save(folder)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
     expect(
       (await readdir(tmpdir())).filter((name) => name.startsWith('zrank-index-') && name.endsWith('.tmp')),
     ).toEqual([]);

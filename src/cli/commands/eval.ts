@@ -1,11 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { openBeir } from '../../evaluation/beir.js';
+import { type BeirDataset, openBeir } from '../../evaluation/beir.js';
 import { comparedMeasures } from '../../evaluation/compare-runs.js';
 import { conventions } from '../../evaluation/conventions.js';
 import { findDatasets } from '../../evaluation/datasets.js';
-import { fileError } from '../../evaluation/lines.js';
 import { writeRun } from '../../evaluation/run.js';
+import { checkTrecWord } from '../../evaluation/score-table.js';
+import { fileError } from '../../files/file-error.js';
 import { packageFolder } from '../../package.js';
 import type { BenchmarkOptions } from '../../retrieval/benchmark.js';
 import { evaluateReranking } from '../../retrieval/evaluate-reranking.js';
@@ -13,7 +14,7 @@ import { defineCommand, positiveInteger } from '../command.js';
 import { type DatasetResult, type Setting, summarize, summaryJson, summaryTable } from '../eval-summary.js';
 import { measuresOption } from '../measures-option.js';
 import { instructionOption, loadReranker, modelFolder, modelOption, rerankerOptions } from '../model-options.js';
-import { print, writeReport } from '../output.js';
+import { log, print, remark, writeReport } from '../output.js';
 import { ProgressBar } from '../progress.js';
 import { reportPage } from '../report/page.js';
 import { openRetriever, retrieverOption } from '../retriever.js';
@@ -59,6 +60,7 @@ export const command = defineCommand({
         dataset: await openBeir(folder, { split, unknownIds: keepUnknown ? 'keep' : 'error' }),
       })),
     );
+    if (runOut !== undefined) await makeFolder(runOut);
     const rerankerFolder = modelFolder(model, '--reranker');
     const source = await openRetriever(retriever);
     const setting: Setting = {
@@ -76,18 +78,20 @@ export const command = defineCommand({
       for (const { name, dataset } of opened) {
         const progress = new Progress(name);
         const result = await evaluateReranking(
-          dataset,
+          runOut === undefined ? dataset : withTrecIds(dataset),
           { retriever: source.create(), reranker, candidates },
           { measures, convention, onProgress: progress.update, instruction, ignoreIdenticalIds },
         );
         progress.done();
+        logFailures(name, result.failed);
         results.push({ ...result, name, queries: dataset.queries });
       }
       const summary = summarize(setting, results);
-      print(json ? summaryJson(summary) : summaryTable(summary));
-      process.stderr.write(scope(setting, results));
+      // Before anything is printed: a reader who has seen enough ends the process.
       if (runOut !== undefined) await writeRuns(runOut, results);
       if (report !== undefined) await writeReport(report, reportPage(summary));
+      print(json ? summaryJson(summary) : summaryTable(summary));
+      remark(scope(setting, results));
     } finally {
       await source.close();
     }
@@ -107,10 +111,35 @@ function scope(setting: Setting, results: readonly DatasetResult[]): string {
   );
 }
 
-async function writeRuns(folder: string, results: readonly DatasetResult[]): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw fileError(folder, 'write', cause);
+/** Names the first queries that failed; --json names all. */
+function logFailures(dataset: string, failed: DatasetResult['failed']): void {
+  const named = 5;
+  for (const [query, { message, code }] of [...failed].slice(0, named))
+    log(`${dataset}: query ${query} failed and counts in neither order: ${message} [${code}]`);
+  if (failed.size > named) log(`${dataset}: ${failed.size - named} more queries failed`);
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
+    throw fileError(path, 'write', cause);
   });
+}
+
+/** A dataset that fails as soon as one of its ids turns out to be none that --run-out can write. */
+function withTrecIds(dataset: BeirDataset): BeirDataset {
+  return {
+    ...dataset,
+    async *documents() {
+      for (const query of dataset.queries.keys()) checkTrecWord('query id', query);
+      for await (const document of dataset.documents()) {
+        checkTrecWord('document id', document.id);
+        yield document;
+      }
+    },
+  };
+}
+
+async function writeRuns(folder: string, results: readonly DatasetResult[]): Promise<void> {
   for (const result of results) {
     for (const stage of ['before', 'after'] as const) {
       await writeRun(join(folder, `${result.name}.${stage}.trec`), result[stage], { tag: `zrank-${stage}` });
@@ -138,7 +167,7 @@ class Progress {
     this.#bar!.update({ completed, total });
     if (process.stderr.isTTY || performance.now() - this.#said < reportIntervalMs) return;
     this.#said = performance.now();
-    process.stderr.write(`${this.#name}: ${stage} ${completed}${total === undefined ? '' : `/${total}`}\n`);
+    remark(`${this.#name}: ${stage} ${completed}${total === undefined ? '' : `/${total}`}\n`);
   };
 
   done(): void {
