@@ -45,7 +45,10 @@ export function compareRuns({ qrels, before, after }: JudgedRuns, options: Compa
   return Object.keys(old!.measures).map((measure) => compare(old!, now!, measure, { samples, seed, confidence }));
 }
 
-/** The runs of several datasets as one, to compare them over all queries; the ids of queries become `DATASET/ID`. */
+/**
+ * The runs of several datasets as one, to compare them over all queries; the ids of queries become `DATASET/ID`, so
+ * `ignoreIdenticalIds` finds none any more.
+ */
 export function poolRuns(datasets: Iterable<readonly [name: string, runs: JudgedRuns]>): JudgedRuns {
   const all = [...datasets];
   const pool = (table: (runs: JudgedRuns) => ScoreTable): ScoreTable =>

@@ -29,7 +29,8 @@ export function ndcg({ grades, tiedBy, ideal }: JudgedRanking, k = Infinity, gai
  */
 export function ndcgAtRelevant(ranking: JudgedRanking): number {
   const { grades, ideal } = ranking;
-  const values = ideal.map(() => ndcg(ranking));
+  const whole = ndcg(ranking);
+  const values = ideal.map(() => whole);
   let found = 0;
   grades.forEach((grade, i) => {
     if (grade > 0) values[found++] = ndcg(ranking, i + 1);
