@@ -14,7 +14,14 @@ import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './addon.js';
 import type { CrossEncoder } from './networks/cross-encoder.js';
 import { readCrossEncoder } from './networks/network.js';
-import type { Device, GpuAttention, Placed, Placement, Precision } from './devices/device.js';
+import {
+  defaultBatchTokens,
+  type Device,
+  type GpuAttention,
+  type Placed,
+  type Placement,
+  type Precision,
+} from './devices/device.js';
 import { deviceNames, isDevice, place } from './devices/placement.js';
 import { Engine, splitThreads } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
@@ -172,13 +179,14 @@ export class Reranker implements AsyncDisposable {
     this.#crossEncoder = crossEncoder;
     this.#placement = placed.placement;
     this.#engine = engine;
-    this.#lifetime = new Lifetime('reranker', () => engine.close());
+    const memory = placed.shareMemory?.(options.maxBatchTokens);
+    this.#lifetime = new Lifetime('reranker', () => engine.close().finally(() => memory?.release()));
     this.#defaults = {
       maxLength: options.maxLength ?? crossEncoder.maxLength,
       truncation: options.truncation ?? 'document',
       specialTokens: options.specialTokens ?? 'parse',
       temperature: options.temperature ?? crossEncoder.temperature,
-      maxBatchTokens: options.maxBatchTokens ?? placed.batchTokens(),
+      maxBatchTokens: options.maxBatchTokens ?? memory?.batchTokens ?? defaultBatchTokens,
       maxQueueTokens: options.maxQueueTokens ?? 2 ** 22,
     };
   }
