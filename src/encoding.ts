@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { ZrankError } from './error.js';
 
 type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be';
@@ -16,8 +15,8 @@ export const marks: readonly { encoding: Encoding | 'utf-32'; bytes: Buffer }[] 
 const sampleBytes = 4096;
 
 /**
- * The encoding of a text that begins so: as its mark says, else UTF-16 where letters, spaces and line ends stand in it
- * as UTF-16 has them, with a zero byte each.
+ * The encoding of a text that begins so: as its mark says, else UTF-16 where most letters stand in it as UTF-16 has
+ * those of English, with a zero byte each. Other scripts need a mark.
  *
  * @param name the file, for the error
  * @throws ZrankError DATA_INVALID for UTF-32
@@ -40,21 +39,18 @@ export function decodeText(bytes: Buffer, name: string): string {
 }
 
 function unmarkedEncoding(sample: Buffer): Encoding {
-  const zeros = sample.reduce((count, byte) => count + Number(byte === 0), 0);
-  // A stray zero byte makes no UTF-16 of UTF-8.
-  if (zeros === 0 || (zeros * 4 < sample.length && isUtf8(sample))) return 'utf-8';
-  const [little, big] = [latinUnits(sample, 0), latinUnits(sample, 1)];
-  return little === big || Math.max(little, big) === 0 ? 'utf-8' : little > big ? 'utf-16le' : 'utf-16be';
+  if (hasLatinUnits(sample, 0)) return 'utf-16le';
+  return hasLatinUnits(sample, 1) ? 'utf-16be' : 'utf-8';
 }
 
-/** How many units of UTF-16 have a high byte of zero; -1 where one is a control character, which no text has. */
-function latinUnits(sample: Buffer, lowByte: 0 | 1): number {
-  let count = 0;
+/** Whether most units of UTF-16 have a high byte of zero, and none of these is a control character, as in no text. */
+function hasLatinUnits(sample: Buffer, lowByte: 0 | 1): boolean {
+  let latin = 0;
   for (let i = 0; i + 1 < sample.length; i += 2) {
     if (sample[i + 1 - lowByte] !== 0) continue;
     const low = sample[i + lowByte]!;
-    if (low < 0x20 && (low < 0x09 || low > 0x0d)) return -1;
-    count++;
+    if (low < 0x20 && (low < 0x09 || low > 0x0d)) return false;
+    latin++;
   }
-  return count;
+  return latin > sample.length / 4;
 }

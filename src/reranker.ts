@@ -45,8 +45,9 @@ export interface CallOptions {
   /** Longest prompt in tokens. @default the least of the tokenizer's model_max_length and max_position_embeddings */
   maxLength?: number;
   /**
-   * A longer prompt has its document cut, the template's end kept; or the call fails with PROMPT_TOO_LONG. @default
-   * 'document'
+   * A longer prompt has its document cut, the template's end kept, and fails with QUERY_TOO_LONG where the query leaves
+   * no room; BERT-like cross-encoders cut the longer of the two, as in sentence-transformers. `error`: the call fails
+   * with PROMPT_TOO_LONG. @default 'document'
    */
   truncation?: 'document' | 'error';
   /**
@@ -127,7 +128,7 @@ export interface Hit<D extends Document = Document> {
   logit: number;
   /** Tokens of the complete prompt, as scored. */
   tokens: number;
-  /** Whether the document was cut to maxLength. */
+  /** Whether the document, or a BERT-like cross-encoder's query, was cut to maxLength. */
   truncated: boolean;
   document?: D;
 }

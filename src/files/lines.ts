@@ -116,7 +116,8 @@ function lineEnd(start: Buffer): number {
 }
 
 function decodeLine(bytes: Buffer, line: Line): string {
-  if (bytes.includes(0)) throw lineError(line, 'DATA_INVALID', 'a zero byte: not a text');
+  if (bytes.includes(0))
+    throw lineError(line, 'DATA_INVALID', 'a zero byte: no text, or UTF-16 without a byte order mark');
   if (!isUtf8(bytes)) {
     throw lineError(
       line,
@@ -137,22 +138,22 @@ function decodeLine(bytes: Buffer, line: Line): string {
   }
 }
 
-/** Counted from 1. */
+/** Where the first character begins that is none, counted from 1. */
 function firstBadByte(bytes: Buffer): number {
   let [good, bad] = [0, bytes.length];
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
-    if (isPrefixOfUtf8(bytes.subarray(0, middle))) good = middle;
+    if (decodeStart(bytes.subarray(0, middle)) !== undefined) good = middle;
     else bad = middle;
   }
-  return bad;
+  return Buffer.byteLength(decodeStart(bytes.subarray(0, good))!) + 1;
 }
 
-function isPrefixOfUtf8(bytes: Buffer): boolean {
+/** The whole characters of bytes after which more may come; undefined where these are not UTF-8. */
+function decodeStart(bytes: Buffer): string | undefined {
   try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
-    return true;
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: true });
   } catch {
-    return false;
+    return undefined;
   }
 }

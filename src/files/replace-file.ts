@@ -20,7 +20,8 @@ export async function replaceFile(path: string, write: (path: string) => Promise
     await write(unfinished);
     await rename(unfinished, target);
   } catch (cause) {
-    if (unfinished !== undefined) await rm(unfinished, { force: true });
+    // The first error is the one to tell.
+    if (unfinished !== undefined) await rm(unfinished, { force: true }).catch(() => {});
     throw cause instanceof ZrankError ? cause : fileError(path, 'write', cause);
   }
 }

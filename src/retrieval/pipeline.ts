@@ -36,7 +36,7 @@ export interface RerankedDocument<D extends CorpusDocument = CorpusDocument> ext
   score: number;
   /** The reranker's raw score. */
   logit: number;
-  /** Whether the reranker saw only the document's beginning. */
+  /** Whether the reranker saw only a beginning of the document, or of the query. */
   truncated: boolean;
 }
 

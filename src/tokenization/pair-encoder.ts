@@ -7,7 +7,7 @@ export interface EncodeOptions {
   instruction?: string | undefined;
   /** Longest prompt in tokens. */
   maxLength: number;
-  /** What happens to a longer prompt: its document is cut, or PROMPT_TOO_LONG. */
+  /** What happens to a longer prompt: its document is cut (by encoders, the longer text), or PROMPT_TOO_LONG. */
   truncation: 'document' | 'error';
   /** Whether strings of special tokens in queries and documents become those tokens, or stay text. */
   specialTokens: 'parse' | 'text';
@@ -17,7 +17,7 @@ export interface EncodedPrompt {
   ids: number[];
   /** The segment of each token, for models that have segments. */
   typeIds?: number[];
-  /** Whether tokens of the document were cut. */
+  /** Whether tokens were cut. */
   truncated: boolean;
 }
 

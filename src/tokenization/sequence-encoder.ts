@@ -36,8 +36,8 @@ export class SequenceEncoder implements PairEncoder {
 
 /**
  * Drops the last tokens of the text, or of the longer one of a pair, so that what stands behind them stays: as
- * tokenizers' `longest_first`, with which sentence-transformers cuts. A query is cut only where it is longer than the
- * document, or takes more than half of the room.
+ * tokenizers' `longest_first`, with which sentence-transformers cuts. Of a query that takes no more than half of the
+ * room nothing is cut.
  */
 function cut(encoding: Encoding, { maxLength, truncation }: EncodeOptions): EncodedPrompt {
   if (truncation === 'error') throw promptTooLong(encoding.getLength(), maxLength);
@@ -49,14 +49,17 @@ function cut(encoding: Encoding, { maxLength, truncation }: EncodeOptions): Enco
       'QUERY_TOO_LONG',
       `the special tokens take ${special} tokens, more than maxLength = ${maxLength}`,
     );
-  const room = longestFirst(first!, second!, maxLength - special);
+  const room = longestFirst(Math.min(first!, maxLength), Math.min(second!, maxLength), maxLength - special);
   const kept = sequences.map((id) => id === undefined || id === null || room[id]!-- > 0);
   const keep = (values: number[]) => values.filter((_, i) => kept[i]);
   return { ids: keep(encoding.getIds()), typeIds: keep(encoding.getTypeIds()), truncated: true };
 }
 
-/** How many tokens of two texts stay in `room`, which they exceed (tokenizers/src/utils/truncation.rs). */
-export function longestFirst(first: number, second: number, room: number): [first: number, second: number] {
+/**
+ * How many tokens of two texts stay in `room`, which they exceed (tokenizers/src/utils/truncation.rs; the library has
+ * cut each to maxLength before).
+ */
+function longestFirst(first: number, second: number, room: number): [first: number, second: number] {
   const shorter = Math.min(first, second);
   const isFirstLonger = first > second;
   const half = Math.floor(room / 2);

@@ -108,6 +108,28 @@ test('the embedded datasets: a row each, and one over all', { timeout: 180_000 }
   ]);
 });
 
+test('a query that is too long is named and counts in neither order', async () => {
+  const folder = await dataset();
+  const long = { _id: 'q2', text: 'bread '.repeat(9000) };
+  await writeFile(join(folder, 'queries.jsonl'), [queries[0]!, long].map((query) => JSON.stringify(query)).join('\n'));
+  const { code, stdout, stderr } = await zrank(['eval', folder, '--retriever', 'bm25', '--json']);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    datasets: [{ queries: 2, failed: [{ query: 'q2', code: 'QUERY_TOO_LONG' }] }],
+    overall: { queries: 1 },
+  });
+  expect(stderr).toMatch(/^zrank: tiny: query q2 failed and counts in neither order: .* \[QUERY_TOO_LONG\]$/m);
+});
+
+test('--run-out refuses an id that a run cannot carry, before anything is scored', async () => {
+  const folder = await dataset({ docs: [...corpus, { _id: 'New York', text: 'x' }] });
+  const out = join(await temporaryFolder(), 'runs');
+  const refused = await zrank(['eval', folder, '--retriever', 'bm25', '--run-out', out]);
+  expect([refused.code, refused.stdout]).toEqual([1, '']);
+  expect(refused.stderr).toMatch(/document id "New York" \[DATA_INVALID\]/);
+  expect((await zrank(['eval', folder, '--retriever', 'bm25'])).code).toBe(0);
+});
+
 test.each([
   ['no such folder', async () => '/no/such/folder', 'FILE_NOT_FOUND'],
   ['a folder without datasets', async () => join(root, 'docs'), 'FILE_NOT_FOUND'],

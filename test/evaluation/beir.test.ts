@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type BeirDataset, openBeir } from 'zrank';
 import { toTable } from './tables.js';
@@ -39,6 +40,20 @@ describe('openBeir', () => {
     ];
     expect(await read(dataset)).toEqual(documents);
     expect(await read(dataset)).toEqual(documents);
+  });
+
+  test('reads compressed files, ids that are numbers and ids called id', async () => {
+    for (const name of Object.keys(good)) await rm(join(folder, name));
+    const write = (name: string, content: string) => writeFile(join(folder, name), gzipSync(content));
+    await write('corpus.jsonl.gz', '{"_id": 7, "id": 1, "text": "a", "title": null}\n{"id": "d2", "text": "b"}\n');
+    await write('queries.jsonl.gz', '\ufeff{"_id": 10, "text": "what?"}\r\n');
+    await write('qrels/test.tsv.gz', '10\t7\t1\n');
+    const dataset = await openBeir(folder);
+    expect(dataset.queries).toEqual(new Map([['10', 'what?']]));
+    expect((await read(dataset)).map(({ id }) => id)).toEqual(['7', 'd2']);
+    await expect(openBeir(folder, { split: 'dev' })).rejects.toMatchObject({
+      message: expect.stringMatching(/splits in the folder: test$/),
+    });
   });
 
   test('reads another split', async () => {

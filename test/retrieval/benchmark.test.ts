@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { benchmark, Bm25, evaluate, openBeir } from 'zrank';
+import { benchmark, Bm25, type CandidateRanker, evaluate, openBeir, ZrankError } from 'zrank';
 import { shortestFirst } from './doubles.js';
 
 const domain = (name: string) => fileURLToPath(new URL(`../../data/domains/${name}`, import.meta.url));
@@ -72,3 +72,33 @@ test('an abort ends it', async () => {
   });
   await expect(benchmark(dataset, pipeline, { concurrency: 0 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
 });
+
+test('a query that fails is named, and the others are answered', async () => {
+  const dataset = await openBeir(domain('legal'));
+  const [first, second] = [...dataset.queries];
+  const reranker: CandidateRanker = {
+    async rank(query, ...rest) {
+      if (query === second![1]) throw new ZrankError('QUERY_TOO_LONG', 'too long');
+      return shortestFirst.rank(query, ...rest);
+    },
+  };
+  const stages: string[] = [];
+  const result = await benchmark(
+    dataset,
+    { retriever: new Bm25(), reranker },
+    { onProgress: ({ stage, completed, total }) => completed === total && stages.push(stage) },
+  );
+  expect([...result.failed]).toEqual([[second![0], expect.objectContaining({ code: 'QUERY_TOO_LONG' })]]);
+  expect([...result.hits.keys()]).toEqual([...dataset.queries.keys()].filter((id) => id !== second![0]));
+  expect([result.before.has(second![0]), result.after.has(first![0])]).toEqual([false, true]);
+  expect(stages).toEqual(['retrieve', 'rerank']);
+});
+
+test.each(['QUERY_TOO_LONG', 'CLOSED'] as const)(
+  'where no query can be answered it ends with why: %s',
+  async (code) => {
+    const reranker: CandidateRanker = { rank: () => Promise.reject(new ZrankError(code, 'no')) };
+    const work = benchmark(await openBeir(domain('legal')), { retriever: new Bm25(), reranker });
+    await expect(work).rejects.toMatchObject({ code });
+  },
+);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
   Bm25,
+  type CandidateRanker,
   compare,
   compareRuns,
   type CompareRunsOptions,
@@ -11,6 +12,7 @@ import {
   findDatasets,
   openBeir,
   poolRuns,
+  ZrankError,
 } from 'zrank';
 import { root, expectCode } from '../support.js';
 import { toTable } from '../evaluation/tables.js';
@@ -58,6 +60,21 @@ test('queries that are retrieved side by side give the same runs as one by one',
   ];
   expect([...eight.before]).toEqual([...one.before]);
   expect(eight.comparisons).toEqual(one.comparisons);
+});
+
+test('the comparisons are over the queries that did not fail', async () => {
+  const dataset = await openBeir(legal);
+  const [id, text] = [...dataset.queries][0]!;
+  const reranker: CandidateRanker = {
+    async rank(query, ...rest) {
+      if (query === text) throw new ZrankError('QUERY_TOO_LONG', 'too long');
+      return shortestFirst.rank(query, ...rest);
+    },
+  };
+  const { failed, qrels, comparisons } = await evaluateReranking(dataset, { ...pipeline(), reranker });
+  expect([...failed.keys()]).toEqual([id]);
+  expect([...qrels.keys()]).toEqual([...dataset.qrels.keys()].filter((query) => query !== id));
+  expect(comparisons[0]!.differences.size).toBe(dataset.queries.size - 1);
 });
 
 test('compareRuns() counts a judged query that a run lacks as 0', () => {
