@@ -87,11 +87,14 @@ export const command = defineCommand({
         results.push({ ...result, name, queries: dataset.queries });
       }
       const summary = summarize(setting, results);
-      // Before anything is printed: a reader who has seen enough ends the process.
-      if (runOut !== undefined) await writeRuns(runOut, results);
-      if (report !== undefined) await writeReport(report, reportPage(summary));
-      print(json ? summaryJson(summary) : summaryTable(summary));
-      remark(scope(setting, results));
+      try {
+        // Before anything is printed: a reader who has seen enough ends the process.
+        if (runOut !== undefined) await writeRuns(runOut, results);
+        if (report !== undefined) await writeReport(report, reportPage(summary));
+      } finally {
+        print(json ? summaryJson(summary) : summaryTable(summary));
+        remark(scope(setting, results));
+      }
     } finally {
       await source.close();
     }
