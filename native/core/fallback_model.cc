@@ -17,7 +17,11 @@ constexpr int kPatience = 64;
 }  // namespace
 
 RunResult LazyModel::Run(std::span<const Sequence> batch, const Ort::RunOptions& options) {
-  std::call_once(made_, [this] { model_ = make_(); });
+  {
+    // Not std::call_once: outside glibc, and under ThreadSanitizer, it hangs after a call that threw (GCC bug 66146).
+    const std::lock_guard lock(mutex_);
+    if (model_ == nullptr) model_ = make_();
+  }
   return model_->Run(batch, options);
 }
 

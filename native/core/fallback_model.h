@@ -16,7 +16,7 @@ class LazyModel : public Model {
 
  private:
   const ModelFactory make_;
-  std::once_flag made_;
+  std::mutex mutex_;  // of the making
   std::unique_ptr<Model> model_;
 };
 

@@ -44,15 +44,16 @@ export async function readTemplate(
   tokenizer: JsonObject,
   transformer: JsonObject | undefined,
 ): Promise<Omit<TemplateFiles, 'defaultPrompt'>> {
-  const extra = objectAt(objectAt(transformer, 'processing_kwargs'), 'chat_template');
-  const modalities = objectAt(transformer, 'modality_config');
+  const path = join(folder, 'sentence_bert_config.json');
+  const extra = objectAt(objectAt(transformer, 'processing_kwargs', path), 'chat_template', path);
+  const modalities = objectAt(transformer, 'modality_config', path);
   const isDeclared = 'message' in modalities;
   const goThroughTemplate = isDeclared || transformer === undefined;
   const source = goThroughTemplate ? await readSource(folder, tokenizer, extra['chat_template']) : undefined;
   if (isDeclared && source === undefined) {
     throw new ZrankError(
       'TEMPLATE_INVALID',
-      `${join(folder, 'sentence_bert_config.json')} says that pairs go through a chat template, but there is none: ` +
+      `${path} says that pairs go through a chat template, but there is none: ` +
         'expected chat_template.jinja, or chat_template in tokenizer_config.json',
     );
   }
@@ -61,13 +62,16 @@ export async function readTemplate(
     source,
     isDeclared,
     variables: Object.fromEntries(Object.entries(variables).filter(([name]) => !noVariables.includes(name))),
-    contentFormat: contentFormat(objectAt(modalities, 'message')['format'], source ?? ''),
+    contentFormat: contentFormat(objectAt(modalities, 'message', path)['format'], source ?? ''),
   };
 }
 
-function objectAt(parent: JsonObject | undefined, name: string): JsonObject {
-  const value = parent?.[name];
-  return isObject(value) ? value : {};
+/** Throws CONFIG_INVALID where there is something else: it would have meant something to a score. */
+function objectAt(parent: JsonObject | undefined, name: string, path: string): JsonObject {
+  const value = parent?.[name] ?? {};
+  if (isObject(value)) return value;
+  const received = JSON.stringify(value).slice(0, 60);
+  throw new ZrankError('CONFIG_INVALID', `${path}: expected an object for ${name} but received ${received}`);
 }
 
 /** As sentence-transformers infers it where it is not given (base/modality.py, _infer_format). */

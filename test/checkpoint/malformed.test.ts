@@ -163,6 +163,16 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
     'ARCHITECTURE_UNSUPPORTED',
     (f) => editJson(f, 'sentence_bert_config.json', { tokenizer_name_or_path: 'Qwen/Qwen3-4B' }),
   ],
+  [
+    'modalities that are no object',
+    'CONFIG_INVALID',
+    (f) => editJson(f, 'sentence_bert_config.json', { modality_config: ['message'] }),
+  ],
+  [
+    'template variables that are no object',
+    'CONFIG_INVALID',
+    (f) => editJson(f, 'sentence_bert_config.json', { processing_kwargs: { chat_template: true } }),
+  ],
   ['a hidden size that is no number', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { hidden_size: '64' })],
   ['more layers than there are', 'TENSOR_MISSING', (f) => editJson(f, 'config.json', { num_hidden_layers: 4 })],
   ['an odd head_dim', 'CONFIG_INVALID', (f) => editJson(f, 'config.json', { head_dim: 31 })],

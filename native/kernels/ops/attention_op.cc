@@ -15,9 +15,8 @@ struct Job {
   Attention attention;
   std::vector<AttentionTask> tasks;
 
-  static void Run(void* self, size_t index) {
-    const auto& job = *static_cast<const Job*>(self);
-    job.kernel->run(job.attention, job.tasks[index], Workspace(job.kernel->workspace_bytes(job.attention.head_dim)));
+  void Run(size_t index) const {
+    kernel->run(attention, tasks[index], Workspace(kernel->workspace_bytes(attention.head_dim)));
   }
 };
 
@@ -73,7 +72,7 @@ void AttentionOpKernel::Compute(const Ort::KernelContext& context) const {
            heads_, key_value_heads_, head_dim, epsilon_},
           {}};
   job.tasks = Tasks(rows, count, job.attention, kernel_->max_task_rows * key_value_heads_ / heads_);
-  if (!job.tasks.empty()) context.ParallelFor(Job::Run, job.tasks.size(), job.tasks.size(), &job);
+  if (!job.tasks.empty()) ParallelFor(context, job.tasks.size(), [&](size_t index) { job.Run(index); });
 }
 
 }  // namespace zrank

@@ -7,11 +7,11 @@ namespace zrank {
 
 OrtCustomOpDomain* CustomOps() {
   static OrtCustomOpDomain* const domain = [] {
-    auto* made = new Ort::CustomOpDomain(op::kDomain);
-    made->Add(new MatMulOp);
-    made->Add(new GatedMatMulOp);
-    made->Add(new AttentionOp);
-    return static_cast<OrtCustomOpDomain*>(*made);
+    Ort::CustomOpDomain made(op::kDomain);
+    made.Add(new MatMulOp);
+    made.Add(new GatedMatMulOp);
+    made.Add(new AttentionOp);
+    return made.release();
   }();
   return domain;
 }

@@ -61,21 +61,19 @@ struct Job {
   // A few tiles a task, since one takes only microseconds.
   static constexpr size_t kTilesPerTask = 8;
 
-  static void Pack(void* self, size_t index) {
-    const auto& job = *static_cast<const Job*>(self);
-    const auto tiles = static_cast<size_t>(job.kernel->tiles(job.input));
+  void Pack(size_t index) const {
+    const auto tiles = static_cast<size_t>(kernel->tiles(input));
     for (size_t tile = index * kTilesPerTask; tile < std::min((index + 1) * kTilesPerTask, tiles); ++tile) {
-      job.kernel->pack(job.input, static_cast<int64_t>(tile));
+      kernel->pack(input, static_cast<int64_t>(tile));
     }
   }
 
   // Blocks are numbered through the multiplications.
-  static void Multiply(void* self, size_t index) {
-    const auto& job = *static_cast<const Job*>(self);
+  void Multiply(size_t index) const {
     auto block = static_cast<int64_t>(index);
-    for (const Gemm& gemm : job.gemms) {
-      const int64_t blocks = job.kernel->blocks(job.input, gemm);
-      if (block < blocks) return job.kernel->block(job.input, gemm, block, Workspace(job.kernel->workspace_bytes));
+    for (const Gemm& gemm : gemms) {
+      const int64_t blocks = kernel->blocks(input, gemm);
+      if (block < blocks) return kernel->block(input, gemm, block, Workspace(kernel->workspace_bytes));
       block -= blocks;
     }
   }
@@ -111,8 +109,8 @@ void MatMulKernel::Compute(const Ort::KernelContext& context) const {
   const Scratch packed(context, kernel_->packed_bytes(job.input));
   job.input.packed = packed.data();
   const size_t tasks = (static_cast<size_t>(kernel_->tiles(job.input)) + Job::kTilesPerTask - 1) / Job::kTilesPerTask;
-  context.ParallelFor(Job::Pack, tasks, tasks, &job);
-  context.ParallelFor(Job::Multiply, blocks, blocks, &job);
+  ParallelFor(context, tasks, [&](size_t index) { job.Pack(index); });
+  ParallelFor(context, blocks, [&](size_t index) { job.Multiply(index); });
 }
 
 }  // namespace zrank

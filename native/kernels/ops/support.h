@@ -9,6 +9,10 @@
 
 #include "kernels/gemm.h"
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 // What zrank's operators have in common.
 
 namespace zrank {
@@ -44,6 +48,37 @@ class Scratch {
   OrtAllocator* const allocator_;
   void* const memory_;
 };
+
+// What is written before Give() is there for who has taken from the same place afterwards. ONNX Runtime's pool sees to
+// it; ThreadSanitizer does not see the pool, which is not built with it, and has to be told.
+inline void Give([[maybe_unused]] void* place) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_release(place);
+#endif
+}
+inline void Take([[maybe_unused]] void* place) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_acquire(place);
+#endif
+}
+
+// Runs task(0) to task(count - 1) on the threads of ONNX Runtime's pool and this one, and waits for them.
+template <typename Task>
+void ParallelFor(const Ort::KernelContext& context, size_t count, const Task& task) {
+  struct Call {
+    const Task& task;
+    char started{}, done{};
+  } call{task};
+  Give(&call.started);
+  const auto run = [](void* data, size_t index) {
+    auto& call = *static_cast<Call*>(data);
+    Take(&call.started);
+    call.task(index);
+    Give(&call.done);
+  };
+  context.ParallelFor(run, count, count, &call);
+  Take(&call.done);
+}
 
 // Exceptions as ONNX Runtime's statuses.
 template <typename Function>
