@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import jsonc from 'jsonc-parser';
+import { parse } from '@humanwhocodes/momoa';
 import { decodeText } from './encoding.js';
-import { excerpt, ZrankError } from './error.js';
+import { ZrankError } from './error.js';
 
 /** What a clone without Git LFS holds in place of a large file (https://git-lfs.com, "Pointer files"). */
 const lfsPointer = 'version https://git-lfs.github.com/spec/';
@@ -51,28 +51,26 @@ export function parseJson(text: string, path: string, firstLine = 1): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const [line, column, problem] = firstProblem(text) ?? [1, 1, (cause as Error).message];
-    throw new ZrankError('JSON_INVALID', `${path}:${firstLine + line - 1}: not JSON: column ${column}: ${problem}`, {
-      cause,
-    });
+    const { line, column, problem } = firstProblem(text, (cause as Error).message);
+    const place = `${path}:${firstLine + line - 1}`;
+    throw new ZrankError('JSON_INVALID', `${place}: not JSON: column ${column}: ${problem}`, { cause });
   }
 }
 
-/** V8 does not always tell where it is. */
-function firstProblem(text: string): [line: number, column: number, problem: string] | undefined {
-  let first: [number, number, string] | undefined;
-  jsonc.visit(
-    text,
-    {
-      onError: (code, offset, length, line, column) => {
-        const expected = jsonc.printParseErrorCode(code).replace(/\B[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-        const found = length > 0 ? `, found ${excerpt(text.slice(offset, offset + length))}` : '';
-        first ??= [line + 1, column + 1, `${expected}${found}`];
-      },
-    },
-    { disallowComments: true },
-  );
-  return first;
+/** As V8 tells it, where it tells the position; it does not always. */
+function firstProblem(text: string, message: string): { line: number; column: number; problem: string } {
+  const [, problem, position] = /^(.*) in JSON at position (\d+)/s.exec(message) ?? [];
+  if (problem !== undefined) {
+    const lines = text.slice(0, Number(position)).split('\n');
+    return { line: lines.length, column: lines.at(-1)!.length + 1, problem };
+  }
+  try {
+    parse(text);
+    return { line: 1, column: 1, problem: message };
+  } catch (error) {
+    const { line, column, message: told } = error as Error & { line: number; column: number };
+    return { line, column, problem: told.replace(/ \(\d+:\d+\)$/, '') };
+  }
 }
 
 export function isObject(value: unknown): value is JsonObject {

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import jsonc from 'jsonc-parser';
+import { type AnyNode, type MemberNode, parse } from '@humanwhocodes/momoa';
 import { ZrankError } from '../error.js';
 import { extensionOf, nameOf } from '../files/bytes.js';
 import { joinLines, type Line, lineError, lineMismatch, peekLine, readLines } from '../files/lines.js';
@@ -72,33 +72,28 @@ export async function readTable(path: string, format: TableFormat): Promise<Scor
  */
 function addJson(table: GrowingTable, text: string, path: string, { expected, isFit }: TableFormat): void {
   parseJson(text, path);
-  const lineOf = (offset: number, length: number, index: number): Line => ({
+  const lineOf = ({ loc }: AnyNode): Line => ({
     path,
-    number: index + 1,
-    text: text.slice(offset, offset + length),
+    number: loc.start.line,
+    text: text.slice(loc.start.offset, loc.end.offset),
   });
-  const refuse = (line: Line, depth: number): never => {
-    throw lineMismatch(line, ['an object of queries', 'an object of documents', expected][depth]!, line.text);
+  const refuse = (node: AnyNode, what: string): never => {
+    const line = lineOf(node);
+    throw lineMismatch(line, what, line.text);
   };
-  jsonc.visit(text, {
-    onArrayBegin: (offset, length, index, _, keys) => refuse(lineOf(offset, length, index), keys().length),
-    onObjectBegin(offset, length, index, _, keys) {
-      if (keys().length > 1) refuse(lineOf(offset, length, index), 2);
-    },
-    onObjectProperty(name, offset, length, index, _, keys) {
-      if (keys().length > 0) return;
-      if (table.has(name))
-        throw lineError(lineOf(offset, length, index), 'DUPLICATE_ID', `query ${name} is listed twice`);
-      table.set(name, new Map());
-    },
-    onLiteralValue(value: unknown, offset, length, index, _, keys) {
-      const line = lineOf(offset, length, index);
-      const [query, document] = keys() as string[];
-      if (query === undefined || document === undefined) return refuse(line, keys().length);
-      if (typeof value !== 'number' || !isFit(value)) return refuse(line, 2);
-      addEntry(table, line, query, document, value);
-    },
-  });
+  const membersOf = (node: AnyNode, what: string): MemberNode[] =>
+    node.type === 'Object' ? node.members : refuse(node, what);
+  const idOf = ({ name }: MemberNode) => (name.type === 'String' ? name.value : name.name);
+  for (const query of membersOf(parse(text).body, 'an object of queries')) {
+    const id = idOf(query);
+    if (table.has(id)) throw lineError(lineOf(query.name), 'DUPLICATE_ID', `query ${id} is listed twice`);
+    table.set(id, new Map());
+    for (const document of membersOf(query.value, 'an object of documents')) {
+      const { value } = document;
+      const number = value.type === 'Number' && isFit(value.value) ? value.value : refuse(value, expected);
+      addEntry(table, lineOf(document.name), id, idOf(document), number);
+    }
+  }
 }
 
 /**
