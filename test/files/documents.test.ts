@@ -62,7 +62,12 @@ test.each([
   ['d.json', '[\n// a\n"a"]', 'JSON_INVALID', /d\.json:2: not JSON: column 1: Unexpected character/],
   ['d.json', '[\n"a"', 'JSON_INVALID', /d\.json:2: not JSON: column 4: Expected ',' or '\]'/],
   ['d', '[\n"a",\n]', 'JSON_INVALID', /d:3: /],
-  ['d.jsonl', '"a"\n{"text": "a",}\n', 'JSON_INVALID', /d\.jsonl:2: not JSON: column 14: Expected double-quoted property name/],
+  [
+    'd.jsonl',
+    '"a"\n{"text": "a",}\n',
+    'JSON_INVALID',
+    /d\.jsonl:2: not JSON: column 14: Expected double-quoted property name/,
+  ],
   ['d.json', '{\n"a": 1}', 'DATA_INVALID', /holds no array of documents/],
   ['d.json', '["a", 2]', 'DATA_INVALID', /d\.json: document 2: expected a string or an object with the string "text"/],
   ['d.jsonl', '{"contents": "a", "id": 1}', 'DATA_INVALID', /"text" but received one with "contents", "id"$/],
