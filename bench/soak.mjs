@@ -1,6 +1,6 @@
 // npm run soak [-- --seconds N --json]: what a server does for a year, for some minutes. Calls of random sizes, aborts,
-// models that come and go in several precisions, worker threads that end in the middle. Prints the resident memory as it
-// goes and, at the end, its slope after warm-up by least squares, and whether the process ends by itself.
+// models that come and go in several precisions, worker threads that end in the middle. Prints the resident memory as
+// it goes and, at the end, its slope after warm-up by least squares, and whether the process ends by itself.
 
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

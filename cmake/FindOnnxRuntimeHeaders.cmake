@@ -2,7 +2,11 @@
 # libonnxruntime-dev, ONNX Runtime's official release archive, the distribution's libonnxruntime-dev unpacked without
 # root. Any version from 1.21 to the library's own will do, since the addon asks for the API version it was built with.
 
-set(ORT_RELEASE 1.30.0)
+# SHA-256 of its archives as many projects have pinned them. What later releases add to the headers is not needed.
+set(ORT_RELEASE 1.23.2)
+set(ORT_SHA256_linux-x64 1fa4dcaef22f6f7d5cd81b28c2800414350c10116f5fdd46a2160082551c5f9b)
+set(ORT_SHA256_linux-aarch64 7c63c73560ed76b1fac6cff8204ffe34fe180e70d6582b5332ec094810241e5c)
+set(ORT_SHA256_osx-arm64 b4d513ab2b26f088c66891dbbc1408166708773d7cc4163de7bdca0e9bbb7856)
 set(ORT_MIN_API_VERSION 21)
 set(_suffixes include include/onnxruntime include/onnxruntime/core/session)
 set(_cache "${CMAKE_BINARY_DIR}/onnxruntime-headers")
@@ -36,19 +40,26 @@ _zrank_look("the system" /usr /usr/local /opt/homebrew)
 
 if(NOT ONNXRUNTIME_INCLUDE_DIR)
   if(APPLE)
-    set(_archive "onnxruntime-osx-arm64-${ORT_RELEASE}")
+    set(_platform osx-arm64)
   elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
-    set(_archive "onnxruntime-linux-aarch64-${ORT_RELEASE}")
+    set(_platform linux-aarch64)
   else()
-    set(_archive "onnxruntime-linux-x64-${ORT_RELEASE}")
+    set(_platform linux-x64)
   endif()
+  set(_archive "onnxruntime-${_platform}-${ORT_RELEASE}")
   set(_url "https://github.com/microsoft/onnxruntime/releases/download/v${ORT_RELEASE}/${_archive}.tgz")
-  # The archive has no hash of its own here: TLS alone vouches for it.
   file(DOWNLOAD "${_url}" "${_cache}/release.tgz" TLS_VERIFY ON TIMEOUT 120 INACTIVITY_TIMEOUT 10 STATUS _status)
   list(GET _status 0 _failed)
   if(NOT _failed)
-    file(ARCHIVE_EXTRACT INPUT "${_cache}/release.tgz" DESTINATION "${_cache}")
-    _zrank_look("the release archive ${_archive}" "${_cache}/${_archive}")
+    # EXPECTED_HASH would end the search where there is no network.
+    file(SHA256 "${_cache}/release.tgz" _sha256)
+    if(_sha256 STREQUAL ORT_SHA256_${_platform})
+      file(ARCHIVE_EXTRACT INPUT "${_cache}/release.tgz" DESTINATION "${_cache}")
+      _zrank_look("the release archive ${_archive}" "${_cache}/${_archive}")
+    else()
+      message(WARNING
+        "zrank: ${_url} is not used: its SHA-256 is ${_sha256}, expected ${ORT_SHA256_${_platform}}")
+    endif()
   endif()
   file(REMOVE "${_cache}/release.tgz")
 endif()
@@ -78,7 +89,8 @@ if(NOT _version OR _version LESS ORT_MIN_API_VERSION)
   set(_place "${ONNXRUNTIME_INCLUDE_DIR}")
   unset(ONNXRUNTIME_INCLUDE_DIR CACHE)
   message(FATAL_ERROR
-    "zrank: the ONNX Runtime headers in ${_place} (from ${ONNXRUNTIME_HEADERS_SOURCE}) have the API version '${_version}', "
+    "zrank: the ONNX Runtime headers in ${_place} (from ${ONNXRUNTIME_HEADERS_SOURCE}) "
+    "have the API version '${_version}', "
     "expected ${ORT_MIN_API_VERSION} or later.\n"
     "Point ORT_ROOT at an unpacked ONNX Runtime release, 1.${ORT_MIN_API_VERSION} or later, and run npm ci again.")
 endif()

@@ -84,13 +84,24 @@ export class ZrankError extends Error {
   }
 }
 
+/** Whether it is a failure of one call, beside which others may succeed. */
+export function isCallFailure(error: unknown): error is ZrankError {
+  return error instanceof ZrankError && error.code !== 'ABORTED' && error.code !== 'CLOSED';
+}
+
 /** Throws ABORTED where the signal says so; the signal's reason is the cause. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
 }
 
+/** The beginning of a text, in quotes, for a message. */
+export function excerpt(text: string): string {
+  // No half of a surrogate pair.
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60).replace(/[\ud800-\udbff]$/, '')}…` : text);
+}
+
 function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'string') return excerpt(value);
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no prototype'})`;

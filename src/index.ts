@@ -27,6 +27,7 @@ export { readRun, writeRun, type Run, type WriteRunOptions } from './evaluation/
 export { benchmark, type Benchmark, type BenchmarkOptions, type BenchmarkStage } from './retrieval/benchmark.js';
 export { Bm25, englishStopWords, type Bm25Options } from './retrieval/bm25.js';
 export { DenseRetriever, type DenseOptions, type Encoder } from './retrieval/dense.js';
+export type { EncoderFingerprint } from './retrieval/fingerprint.js';
 export { DocumentIndex, type IndexOptions, type RetrievedDocument } from './retrieval/document-index.js';
 export {
   evaluateReranking,
@@ -42,4 +43,6 @@ export {
   type SearchOptions,
 } from './retrieval/pipeline.js';
 export type { CorpusDocument, Retrieved, Retriever, RetrieverCallOptions } from './retrieval/retriever.js';
+export { stemmers, type Stemmer } from './retrieval/stemmer.js';
 export { VectorIndex, type VectorIndexOptions } from './retrieval/vector-index.js';
+export type { Metric } from './retrieval/vector-rows.js';

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { parse } from '@humanwhocodes/momoa';
+import { decodeText } from './encoding.js';
 import { ZrankError } from './error.js';
 
 /** What a clone without Git LFS holds in place of a large file (https://git-lfs.com, "Pointer files"). */
@@ -15,10 +17,10 @@ export function refuseLfsPointer(path: string, start: string): void {
 
 export type JsonObject = Record<string, unknown>;
 
-/** The file's text, or undefined where there is no such file. */
+/** The file's text without a byte order mark, or undefined where there is no such file. */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
   try {
-    const text = await readFile(path, 'utf8');
+    const text = decodeText(await readFile(path), path);
     refuseLfsPointer(path, text);
     return text;
   } catch (cause) {
@@ -36,14 +38,39 @@ export async function readJsonIfPresent(path: string): Promise<JsonObject | unde
 }
 
 export function parseJsonObject(text: string, path: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new ZrankError('JSON_INVALID', `${path} is not JSON: ${(cause as Error).message}`, { cause });
-  }
+  const value = parseJson(text, path);
   if (!isObject(value)) throw new ZrankError('JSON_INVALID', `${path} does not hold a JSON object`);
   return value;
+}
+
+/**
+ * @param firstLine the number of the text's first line in the file
+ * @throws ZrankError JSON_INVALID with file, line and column
+ */
+export function parseJson(text: string, path: string, firstLine = 1): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const { line, column, problem } = firstProblem(text, (cause as Error).message);
+    const place = `${path}:${firstLine + line - 1}`;
+    throw new ZrankError('JSON_INVALID', `${place}: not JSON: column ${column}: ${problem}`, { cause });
+  }
+}
+
+/** As V8 tells it, where it tells the position; it does not always. */
+function firstProblem(text: string, message: string): { line: number; column: number; problem: string } {
+  const [, problem, position] = /^(.*) in JSON at position (\d+)/s.exec(message) ?? [];
+  if (problem !== undefined) {
+    const lines = text.slice(0, Number(position)).split('\n');
+    return { line: lines.length, column: lines.at(-1)!.length + 1, problem };
+  }
+  try {
+    parse(text);
+    return { line: 1, column: 1, problem: message };
+  } catch (error) {
+    const { line, column, message: told } = error as Error & { line: number; column: number };
+    return { line, column, problem: told.replace(/ \(\d+:\d+\)$/, '') };
+  }
 }
 
 export function isObject(value: unknown): value is JsonObject {

@@ -14,7 +14,14 @@ import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './addon.js';
 import type { CrossEncoder } from './networks/cross-encoder.js';
 import { readCrossEncoder } from './networks/network.js';
-import type { Device, GpuAttention, Placed, Placement, Precision } from './devices/device.js';
+import {
+  defaultBatchTokens,
+  type Device,
+  type GpuAttention,
+  type Placed,
+  type Placement,
+  type Precision,
+} from './devices/device.js';
 import { deviceNames, isDevice, place } from './devices/placement.js';
 import { Engine, splitThreads } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
@@ -38,8 +45,9 @@ export interface CallOptions {
   /** Longest prompt in tokens. @default the least of the tokenizer's model_max_length and max_position_embeddings */
   maxLength?: number;
   /**
-   * A longer prompt has its document cut, the template's end kept; or the call fails with PROMPT_TOO_LONG. @default
-   * 'document'
+   * A longer prompt has its document cut, the template's end kept, and fails with QUERY_TOO_LONG where the query leaves
+   * no room; BERT-like cross-encoders cut the longer of the two, as in sentence-transformers. `error`: the call fails
+   * with PROMPT_TOO_LONG. @default 'document'
    */
   truncation?: 'document' | 'error';
   /**
@@ -48,8 +56,9 @@ export interface CallOptions {
    */
   specialTokens?: 'parse' | 'text';
   /**
-   * Calls that wait at once share the tokens that are computed, whatever their size: a call of few documents does not wait
-   * for all of one of many. One of `high` priority gets four times the share of a `normal` one, one of `low` a quarter.
+   * Calls that wait at once share the tokens that are computed, whatever their size: a call of few documents does not
+   * wait for all of one of many. One of `high` priority gets four times the share of a `normal` one, one of `low` a
+   * quarter.
    * @default 'normal'
    */
   priority?: Priority;
@@ -119,7 +128,7 @@ export interface Hit<D extends Document = Document> {
   logit: number;
   /** Tokens of the complete prompt, as scored. */
   tokens: number;
-  /** Whether the document was cut to maxLength. */
+  /** Whether the document, or a BERT-like cross-encoder's query, was cut to maxLength. */
   truncated: boolean;
   document?: D;
 }
@@ -171,13 +180,14 @@ export class Reranker implements AsyncDisposable {
     this.#crossEncoder = crossEncoder;
     this.#placement = placed.placement;
     this.#engine = engine;
-    this.#lifetime = new Lifetime('reranker', () => engine.close());
+    const memory = placed.shareMemory?.(options.maxBatchTokens);
+    this.#lifetime = new Lifetime('reranker', () => engine.close().finally(() => memory?.release()));
     this.#defaults = {
       maxLength: options.maxLength ?? crossEncoder.maxLength,
       truncation: options.truncation ?? 'document',
       specialTokens: options.specialTokens ?? 'parse',
       temperature: options.temperature ?? crossEncoder.temperature,
-      maxBatchTokens: options.maxBatchTokens ?? placed.batchTokens(),
+      maxBatchTokens: options.maxBatchTokens ?? memory?.batchTokens ?? defaultBatchTokens,
       maxQueueTokens: options.maxQueueTokens ?? 2 ** 22,
     };
   }

@@ -1,7 +1,12 @@
 // Real: the addon, ONNX Runtime, and a BERT classifier of 2 layers of 32 with random weights; expected.json is what
 // sentence-transformers' CrossEncoder computes with it.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Tokenizer as HfTokenizer, type TruncationStrategy } from 'tokenizers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Reranker } from '../dist/index.js';
+import { Reranker } from 'zrank';
+import { SequenceEncoder } from '../dist/tokenization/sequence-encoder.js';
+import { Tokenizer } from '../dist/tokenization/tokenizer.js';
 import { changed, expectedOf, expectRows, fixture, tinyGraph } from './encoder-folders.js';
 
 interface Expected {
@@ -33,14 +38,36 @@ describe('a BERT cross-encoder', () => {
     expect(hits.map((hit) => hit.score)).toEqual(hits.map((hit) => hit.score).sort((a, b) => b - a));
   });
 
-  test('cuts the document alone', async () => {
+  test('cuts the longer of query and document, as the tokenizers library does', async () => {
+    const json = await readFile(join(fixture('cross-encoder'), 'tokenizer.json'), 'utf8');
+    const library = HfTokenizer.fromString(json);
+    const encoder = new SequenceEncoder(new Tokenizer(json));
+    const words = [...'list of a list of a list of'.split(' ')];
+    for (let maxLength = 4; maxLength < 20; maxLength++) {
+      library.setTruncation(maxLength, { strategy: 'LongestFirst' as TruncationStrategy });
+      for (let i = 0; i < 64; i++) {
+        const pair = [words.slice(i >> 3).join(' '), words.slice(i & 7).join(' ')] as const;
+        const [encoded] = await encoder.encode([pair], { maxLength, truncation: 'document', specialTokens: 'parse' });
+        const expected = await library.encode(pair[0], pair[1]);
+        expect(encoded).toMatchObject({ ids: expected.getIds(), typeIds: expected.getTypeIds() });
+      }
+    }
+  });
+
+  test('scores a query that is too long', async () => {
+    const [hit] = await reranker.rank('list '.repeat(100), ['a list']);
+    expect(hit).toMatchObject({ truncated: true, tokens: 48 });
+    expectRows([[hit!.logit]], [await reranker.predict([['list '.repeat(43), 'a list']])]);
+  });
+
+  test('cuts the document alone where the query takes less than half', async () => {
     const { pair, logit } = expected.truncated;
     expect(reranker.maxLength).toBe(48);
     expectRows([await reranker.predict([pair])], [[logit]]);
     const [hit] = await reranker.rank(pair[0], [pair[1]]);
     expect(hit).toMatchObject({ truncated: true, tokens: 48 });
     await expect(reranker.predict([pair], { truncation: 'error' })).rejects.toMatchObject({ code: 'PROMPT_TOO_LONG' });
-    await expect(reranker.predict([pair], { maxLength: 6 })).rejects.toMatchObject({ code: 'QUERY_TOO_LONG' });
+    await expect(reranker.predict([pair], { maxLength: 2 })).rejects.toMatchObject({ code: 'QUERY_TOO_LONG' });
     await expect(reranker.predict([pair], { maxLength: 49 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 

@@ -1,5 +1,6 @@
 // zrank rank and zrank inspect as child processes.
 
+import { spawnSync } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -128,6 +129,39 @@ describe('zrank rank', () => {
     }
   });
 
+  test('scores title and text as one, and prints both', async () => {
+    const documents = [
+      { _id: 'a', title: lines[1], text: 'Use a bag.' },
+      { _id: 'b', text: `${lines[1]} Use a bag.` },
+    ];
+    const path = await file('d.json', JSON.stringify(documents));
+    const args = ['rank', '--query', query, '--documents', path, '--model', tinyModel];
+    const hits = JSON.parse((await zrank([...args, '--json'])).stdout) as JsonHit[];
+    expect(hits[0]!.logit).toBe(hits[1]!.logit);
+    expect(hits[0]!.document).toEqual({ id: 'a', title: lines[1], text: 'Use a bag.' });
+    expect((await zrank(args)).stdout).toContain(`a   ${lines[1]}: Use a bag.`);
+  });
+
+  test('sends no control character of a document to the terminal', async () => {
+    const path = await file('d.jsonl', JSON.stringify({ id: '\x1b]0;x\x07', text: 'red \x1b[31m\x9b' }));
+    const { stdout } = await zrank(['rank', '--query', query, '--documents', path, '--model', tinyModel]);
+    expect(stdout).toContain('\\u001b]0;x\\u0007  red \\u001b[31m\\u009b\n');
+  });
+
+  test('says so when what it prints cannot be written', async () => {
+    const zrank = join(root, 'dist/cli/zrank.js');
+    const command = `"$0" "${zrank}" rank --query q --documents examples/documents.jsonl --json > /dev/full; echo $?`;
+    const { stdout, stderr } = spawnSync('sh', ['-c', command, process.execPath], { cwd: root, encoding: 'utf8' });
+    expect(stdout).toBe('1\n');
+    expect(stderr).toMatch(/^zrank: cannot write standard output: ENOSPC.* \[FILE_UNWRITABLE\]$/m);
+  });
+
+  test('a table is refused: nobody knows which column is the text', async () => {
+    const path = await file('d.csv', 'id,text\n1,a\n');
+    const result = await zrank(['rank', '--query', 'q', '--documents', path, '--model', tinyModel]);
+    expect([result.code, result.stderr]).toEqual([1, expect.stringMatching(/d\.csv is a table.*\[DATA_INVALID\]/)]);
+  });
+
   test('an empty file gives an empty array', async () => {
     const result = await zrank([
       'rank',
@@ -200,6 +234,20 @@ describe('zrank inspect', () => {
     });
     const text = await zrank(['inspect', tinyModel]);
     expect(text.stdout).toMatch(/^prompt +".*\{query\}.*\{document\}/m);
+  });
+
+  test.each([
+    [
+      'cross-encoder',
+      { architecture: expect.stringContaining('ForSequenceClassification'), score: expect.any(String) },
+    ],
+    ['bi-encoder', { embedding: 'mean pooling, unit length', similarity: 'cosine', prompts: expect.any(Object) }],
+    ['dense', { embedding: expect.stringContaining('a dense layer'), similarity: expect.any(String) }],
+    ['static', { architecture: 'StaticEmbedding', weightBytes: expect.any(Number), similarity: expect.any(String) }],
+  ])('tells what an encoder holds: %s', async (name, expected) => {
+    const result = await zrank(['inspect', join(root, 'test/fixtures/encoders', name), '--json']);
+    expect(result.code, result.stderr).toBe(0);
+    expect(JSON.parse(result.stdout)).toMatchObject({ ...expected, runs: expect.stringContaining('fp32') as string });
   });
 
   test('fails on a folder that is no model', async () => {

@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { dataType, OnnxGraphWriter } from '../dist/graph/onnx.js';
 import { temporaryFolder } from './support.js';
 
-export type Fixture = 'bi-encoder' | 'cross-encoder' | 'static';
+export type Fixture = 'bi-encoder' | 'cross-encoder' | 'dense' | 'static';
 
 /** A folder of test/fixtures/encoders (made by tools/fixtures/encoders.py). */
 export function fixture(name: Fixture): string {
@@ -52,6 +52,32 @@ export function tinyGraph(output: string, limit = 1000, input = 'input_ids'): Ui
   else graph.node('Unsqueeze', ['root', 'axis'], [output]);
   graph.output(output, dataType.float, output === 'sentence_embedding' ? ['B', 1] : ['B', 'S', 1]);
   return graph.finish('tiny', { '': 17 });
+}
+
+/** A safetensors file of tensors in fp32, or of the type and bytes given. */
+export function safetensors(
+  tensors: Record<string, { shape: number[]; values?: number[]; dtype?: string; bytes?: Uint8Array }>,
+): Uint8Array {
+  const header: Record<string, object> = {};
+  const data: Uint8Array[] = [];
+  let end = 0;
+  for (const [name, { shape, dtype = 'F32', values = [], bytes }] of Object.entries(tensors)) {
+    const own = bytes ?? new Uint8Array(Float32Array.from(values).buffer);
+    header[name] = { dtype, shape, data_offsets: [end, (end += own.length)] };
+    data.push(own);
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([length, text, ...data]);
+}
+
+/** modules.json of these modules, the first in the folder itself. */
+export function modules(...types: string[]): object[] {
+  return types.map((type, i) => ({
+    type: `sentence_transformers.models.${type}`,
+    path: i === 0 ? '' : `${i}_${type}`,
+  }));
 }
 
 /** Rows must be equal within `tolerance`, the largest difference of any number. */

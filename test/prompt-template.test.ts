@@ -175,6 +175,15 @@ describe('an instruction', () => {
     expect(template.render('q', 'd', 'i')).toBe('[<query>q</query>\n<instruction>i</instruction>|d]');
   });
 
+  test('is refused, not put into the query, where its place in the template cannot be rendered', () => {
+    const template = load(
+      `{% if messages[0].role == 'system' %}{{ messages[0].content | wordwrap }}{% endif %}${byRole}`,
+    );
+    expect(template.hasSystemMessage).toBe(true);
+    expect(template.render('q', 'd')).toBe('[query:q][document:d]');
+    expect(() => template.render('q', 'd', 'i')).toThrow(/cannot be rendered as Jinja2 renders it: \|wordwrap/);
+  });
+
   test('an empty default prompt is no message', async () => {
     const change = { 'config_sentence_transformers.json': { prompts: { p: '' }, default_prompt_name: 'p' } };
     const { template } = await readCheckpoint(await folderWith(byRole, change));

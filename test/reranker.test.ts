@@ -144,6 +144,7 @@ describe('a reranker', () => {
     ['topN', 0],
     ['topN', 1.5],
     ['returnDocuments', 'yes'],
+    ['priority', 'urgent'],
     ['instruction', 3],
     ['maxLength', -1],
     ['maxLength', 1_000_000],
@@ -189,6 +190,30 @@ test('the options of load are the defaults of a call', async () => {
   await expectCode(strict.rank('q', [documents[1]!.repeat(5)]), 'PROMPT_TOO_LONG');
   expect(await strict.rank('q', [documents[1]!.repeat(5)], { truncation: 'document' })).toHaveLength(1);
   await expectCode(strict.rank('bread '.repeat(40), ['d'], { truncation: 'document' }), 'QUERY_TOO_LONG');
+});
+
+test('a small call does not wait for the whole of a large one', async () => {
+  await using reranker = await Reranker.load(tinyModel, { workers: 1, threads: 1, maxBatchTokens: 256 });
+  const many = Array.from({ length: 600 }, (_, i) => `${'bread and butter '.repeat(5)}${i}`);
+  let completed = 0;
+  let small: Promise<number> | undefined;
+  const onProgress = (progress: { completed: number }) => {
+    completed = progress.completed;
+    // Scored by how many of the others were by then.
+    small ??= reranker.rank('sugar', documents).then(() => completed);
+  };
+  await reranker.rank(query, many, { onProgress });
+  expect(await small).toBeLessThan(300);
+});
+
+test('priority is a share: a call of high priority is through before one of low priority that came first', async () => {
+  await using reranker = await Reranker.load(tinyModel, { workers: 1, threads: 1, maxBatchTokens: 256 });
+  const many = Array.from({ length: 200 }, (_, i) => `${'bread and butter '.repeat(5)}${i}`);
+  const order: string[] = [];
+  const call = (priority: 'low' | 'high') =>
+    reranker.rank(priority, many, { priority }).then(() => order.push(priority));
+  await Promise.all([call('low'), call('high')]);
+  expect(order).toEqual(['high', 'low']);
 });
 
 test('a full queue refuses at once and goes on', async () => {

@@ -267,15 +267,18 @@ test.each(goldenNames)("%s: 'text' and 'parse' are identical where no special to
   const pairs = data.cases
     .filter((entry) => !specials.test(entry.query + entry.document + (entry.instruction ?? '')))
     .map((entry): Pair => [entry.query, entry.document]);
-  expect(pairs.length).toBeGreaterThan(40);
+  expect(pairs.length).toBeGreaterThan(0.7 * data.cases.length);
   expect(await encoder.encode(pairs, text)).toEqual(await encoder.encode(pairs, parse));
   // The way around special tokens is not taken there; taken all the same, it gives the same ids.
   const checkpoint = await readCheckpoint(data.folder);
   const template = PromptTemplate.load(checkpoint.template);
   const tokenizer = new Tokenizer(checkpoint.tokenizer);
+  // A template has all of a prompt's tokens; before a text that stands alone the tokenizer may put one.
+  const [empty] = await tokenizer.encodings([''], 'parse');
+  const added = template === undefined ? empty!.getIds().length : 0;
   for (const entry of data.cases.filter((entry) => !specials.test(entry.query + entry.document))) {
     const whole = [{ text: entry.prompt, isContent: false }];
     const pieces = template?.pieces(entry.query, entry.document, entry.instruction) ?? whole;
-    expect(await tokenizer.encodePieces(pieces), entry.name).toEqual(entry.token_ids);
+    expect(await tokenizer.encodePieces(pieces), entry.name).toEqual(entry.token_ids.slice(added));
   }
 });

@@ -1,5 +1,5 @@
-// Two copies of the package in one thread, as npm installs them for dependants of two versions: they share the addon where
-// its file is the same, but no state in JavaScript. What it guards against: numbers of calls that both give out.
+// Two copies of the package in one thread, as npm installs them for dependants of two versions: they share the addon
+// where its file is the same, but no state in JavaScript. What it guards against: numbers of calls that both give out.
 
 import { cp, symlink } from 'node:fs/promises';
 import { join } from 'node:path';

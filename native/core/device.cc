@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/ort_runtime.h"
 
 namespace zrank {
 
@@ -33,7 +34,8 @@ void AppendProvider(Ort::SessionOptions& options, const Device& device) {
     if (device.kind == DeviceKind::kCuda) AppendCuda(options, device.index);
     if (device.kind == DeviceKind::kWebGpu) options.AppendExecutionProvider("WebGPU", {});
   } catch (const Ort::Exception& exception) {
-    throw Classify(exception, ErrorCode::kDeviceUnavailable);
+    const Error error = Classify(exception, ErrorCode::kDeviceUnavailable);
+    throw Error(error.code(), OrtRuntime::Get().provider_folder().Named(error.what()));
   }
 }
 

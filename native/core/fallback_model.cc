@@ -5,8 +5,16 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/pack.h"
 
 namespace zrank {
+
+namespace {
+
+// After so many batches near a limit it rises by a quarter: who shared the device's memory may have gone.
+constexpr int kPatience = 64;
+
+}  // namespace
 
 RunResult LazyModel::Run(std::span<const Sequence> batch, const Ort::RunOptions& options) {
   {
@@ -27,6 +35,7 @@ FallbackModel::Failures FallbackModel::failures() const {
 
 RunResult FallbackModel::Run(std::span<const Sequence> batch, const Ort::RunOptions& options) {
   RunResult result = RunOrHalve(batch, options);
+  Widen(result.counts.computed_tokens);
   if (fallback_) MakeFinite(batch, options, result);
   return result;
 }
@@ -40,11 +49,12 @@ RunResult FallbackModel::RunOrHalve(std::span<const Sequence> batch, const Ort::
     const bool is_memory = error.code() == ErrorCode::kDeviceOutOfMemory || error.code() == ErrorCode::kOutOfMemory;
     if (!is_memory || (is_alone && !fallback_)) throw error;
   }
-  uint64_t tokens = 0;
-  for (const Sequence& sequence : batch) tokens += sequence.ids.size();
   {
+    // As the queue counts them: what sequences share is computed once.
+    const auto tokens = static_cast<uint64_t>(Pack(batch).tokens());
     const std::lock_guard lock(mutex_);
     ++failures_.out_of_memory;
+    near_limit_ = 0;
     if (!is_alone) failures_.max_tokens = std::min(failures_.max_tokens, std::max<uint64_t>(tokens / 2, 1));
   }
   if (is_alone) return fallback_->Run(batch, options);
@@ -53,6 +63,13 @@ RunResult FallbackModel::RunOrHalve(std::span<const Sequence> batch, const Ort::
   result.rows.insert(result.rows.end(), rest.rows.begin(), rest.rows.end());
   result.counts += rest.counts;
   return result;
+}
+
+void FallbackModel::Widen(uint64_t tokens) {
+  const std::lock_guard lock(mutex_);
+  if (failures_.max_tokens == UINT64_MAX || tokens < failures_.max_tokens / 2 || ++near_limit_ < kPatience) return;
+  near_limit_ = 0;
+  failures_.max_tokens += failures_.max_tokens / 4 + 1;
 }
 
 void FallbackModel::MakeFinite(std::span<const Sequence> batch, const Ort::RunOptions& options, RunResult& result) {

@@ -32,18 +32,21 @@ class FallbackModel : public Model {
   struct Failures {
     uint64_t out_of_memory = 0;        // runs: halved, or a sequence run on the fallback
     uint64_t not_finite = 0;           // sequences that the fallback computed again
-    uint64_t max_tokens = UINT64_MAX;  // a larger batch is not to be tried again
+    uint64_t max_tokens = UINT64_MAX;  // to compute: a larger batch is not to be tried now
   };
   Failures failures() const;
 
  private:
   RunResult RunOrHalve(std::span<const Sequence> batch, const Ort::RunOptions& options);
+  // After a batch of so many tokens.
+  void Widen(uint64_t tokens);
   void MakeFinite(std::span<const Sequence> batch, const Ort::RunOptions& options, RunResult& result);
 
   const std::unique_ptr<Model> model_;
   const std::shared_ptr<Model> fallback_;
   mutable std::mutex mutex_;
-  Failures failures_;  // guarded by mutex_
+  Failures failures_;   // guarded by mutex_
+  int near_limit_ = 0;  // batches since it last changed, guarded by mutex_
 };
 
 }  // namespace zrank

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "core/error.h"
 
@@ -24,6 +25,14 @@ FolderHandle::FolderHandle(const std::string& folder) : descriptor_(open(folder.
   if (is_movable_) path_ = path;
 }
 
+std::string FolderHandle::Named(std::string message) const {
+  const size_t at = message.find(path_);
+  if (!is_movable_ || at == std::string::npos) return message;
+  std::error_code error;
+  const auto folder = std::filesystem::read_symlink(path_.substr(0, path_.size() - 1), error);
+  return error ? message : message.replace(at, path_.size(), folder.string() + "/");
+}
+
 void FolderHandle::Redirect(const std::string& folder) const {
   const auto fail = [&](const char* why) { throw Error(ErrorCode::kDeviceUnavailable, folder + ": " + why); };
   if (!is_movable_) fail("without /proc, the providers must lie beside libonnxruntime");
@@ -35,6 +44,8 @@ void FolderHandle::Redirect(const std::string& folder) const {
 #else
 
 FolderHandle::FolderHandle(const std::string& folder) : path_(folder) {}
+
+std::string FolderHandle::Named(std::string message) const { return message; }
 
 void FolderHandle::Redirect(const std::string& folder) const {
   throw Error(ErrorCode::kDeviceUnavailable, folder + ": on this system the providers must lie beside libonnxruntime");

@@ -12,6 +12,8 @@ class FolderHandle {
   explicit FolderHandle(const std::string& folder);
 
   const std::string& path() const { return path_; }
+  // A message with the folder's own name in place of path().
+  std::string Named(std::string message) const;
   // Throws DEVICE_UNAVAILABLE where the folder cannot be opened, or the path means its folder for good.
   void Redirect(const std::string& folder) const;
 

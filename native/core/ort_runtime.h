@@ -22,6 +22,7 @@ class OrtRuntime {
   // The folder in which ONNX Runtime looks from now on for its providers' libraries; before that, its library's own.
   // Throws DEVICE_UNAVAILABLE where the folder or the way to change it is not there.
   void SetProviderFolder(const std::string& folder);
+  const FolderHandle& provider_folder() const { return provider_folder_; }
 
   Ort::Env& env() { return env_; }
   const std::string& version() const { return version_; }

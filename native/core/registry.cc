@@ -32,6 +32,9 @@ std::shared_ptr<Engine> Engine::Open(const std::string& key, const EngineSpec& s
   std::shared_ptr<Registry::Slot> slot;
   {
     const std::lock_guard lock(registry.mutex);
+    // Slots of engines that are gone; whoever opens one holds it.
+    std::erase_if(registry.slots,
+                  [](const auto& entry) { return entry.second.use_count() == 1 && entry.second->engine.expired(); });
     auto& entry = registry.slots[key];
     if (!entry) entry = std::make_shared<Registry::Slot>();
     slot = entry;

@@ -53,9 +53,14 @@ struct Fixture {
     });
   }
   RunResult Run(const std::vector<size_t>& lengths) {
-    const std::vector<int32_t> ids(1000);
+    // No two begin alike.
+    std::vector<std::vector<int32_t>> ids;
+    for (size_t length : lengths) ids.emplace_back(length, static_cast<int32_t>(ids.size()));
+    return RunIds(ids);
+  }
+  RunResult RunIds(const std::vector<std::vector<int32_t>>& ids) {
     std::vector<Sequence> batch;
-    for (size_t length : lengths) batch.push_back({std::span(ids).first(length), {}});
+    for (const auto& sequence : ids) batch.push_back({sequence, {}});
     return model.Run(batch, Ort::RunOptions());
   }
   std::string Code(const std::vector<size_t>& lengths) {
@@ -87,6 +92,22 @@ TEST(what_does_not_fit_is_halved_and_halved_again) {
   CHECK_EQ(fixture.model.failures().out_of_memory, 2);
   CHECK_EQ(fixture.model.failures().max_tokens, 3);
   CHECK(fixture.fallback == nullptr);
+}
+
+TEST(the_limit_counts_what_sequences_share_once) {
+  Fixture fixture(new FakeModel(9));
+  fixture.RunIds({{1, 1, 1, 2}, {1, 1, 1, 3}, {1, 1, 1, 4}});
+  CHECK_EQ(fixture.model.failures().max_tokens, 3);
+}
+
+TEST(the_limit_rises_again_with_batches_that_keep_to_it) {
+  Fixture fixture(new FakeModel(6));
+  fixture.Run({4, 4});
+  CHECK_EQ(fixture.model.failures().max_tokens, 4);
+  for (int i = 0; i < 100; ++i) fixture.Run({1});
+  CHECK_EQ(fixture.model.failures().max_tokens, 4);
+  for (int i = 0; i < 64; ++i) fixture.Run({2, 2});
+  CHECK_EQ(fixture.model.failures().max_tokens, 6);
 }
 
 TEST(a_sequence_that_does_not_fit_alone_runs_on_the_fallback) {

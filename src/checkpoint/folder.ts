@@ -27,6 +27,11 @@ export async function readConfig(folder: string): Promise<ConfigReader> {
   return new ConfigReader(config, path);
 }
 
+/** A JSON file that may be missing: it then has no keys. Throws JSON_INVALID. */
+export async function readOptionalConfig(path: string): Promise<ConfigReader> {
+  return new ConfigReader((await readJsonIfPresent(path)) ?? {}, path);
+}
+
 /** tokenizer.json as text; whether it is one, the tokenizer says. */
 export async function readTokenizer(folder: string): Promise<string> {
   const path = join(folder, 'tokenizer.json');

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
-import { isObject, readTextIfPresent } from '../json.js';
+import { isObject, parseJson, readTextIfPresent } from '../json.js';
 
 /** An entry of modules.json. */
 export interface ModuleEntry {
@@ -8,23 +8,30 @@ export interface ModuleEntry {
   type: string;
   /** Its folder inside the model's; empty for the model's own. */
   path: string;
+  /** The class is Python code of the folder's own. */
+  isCustom: boolean;
+  /** Keys that are not known. */
+  unknownKeys: string[];
 }
+
+/** `kwargs` names arguments that a caller may give; without them, as zrank calls it, a module does the same. */
+const knownKeys = ['idx', 'kwargs', 'name', 'path', 'type'];
 
 /** The modules of a sentence-transformers model in their order, or undefined where the folder has no modules.json. */
 export async function readModules(folder: string): Promise<ModuleEntry[] | undefined> {
   const path = join(folder, 'modules.json');
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  let modules: unknown;
-  try {
-    modules = JSON.parse(text);
-  } catch (cause) {
-    throw new ZrankError('JSON_INVALID', `${path} is not JSON: ${(cause as Error).message}`, { cause });
-  }
+  const modules = parseJson(text, path);
   if (!Array.isArray(modules)) throw new ZrankError('CONFIG_INVALID', `${path} does not hold a list of modules`);
   return modules.map((entry: unknown, i) => {
     if (isObject(entry) && typeof entry['type'] === 'string' && typeof entry['path'] === 'string') {
-      return { type: entry['type'].split('.').at(-1)!, path: entry['path'] };
+      return {
+        type: entry['type'].split('.').at(-1)!,
+        path: entry['path'],
+        isCustom: !entry['type'].startsWith('sentence_transformers.'),
+        unknownKeys: Object.keys(entry).filter((key) => !knownKeys.includes(key)),
+      };
     }
     throw new ZrankError('CONFIG_INVALID', `${path}: module ${i} has no type or no path`);
   });

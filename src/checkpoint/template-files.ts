@@ -82,10 +82,10 @@ function contentFormat(given: unknown, source: string): 'flat' | 'structured' {
 }
 
 /**
- * The template that apply_chat_template() takes (transformers' tokenization_utils_base.py, get_chat_template): the default
- * one, or what processing_kwargs ask for, a name or the template itself. tokenizer_config.json holds one template, or a
- * list of named ones; chat_template.jinja and additional_chat_templates/NAME.jinja take their place. Throws
- * TEMPLATE_INVALID where there are some but no default.
+ * The template that apply_chat_template() takes (transformers' tokenization_utils_base.py, get_chat_template): the
+ * default one, or what processing_kwargs ask for, a name or the template itself. tokenizer_config.json holds one
+ * template, or a list of named ones; chat_template.jinja and additional_chat_templates/NAME.jinja take their place.
+ * Throws TEMPLATE_INVALID where there are some but no default.
  */
 async function readSource(folder: string, tokenizer: JsonObject, asked: unknown): Promise<string | undefined> {
   const templates = new Map(namedTemplates(tokenizer['chat_template']));

@@ -11,11 +11,13 @@ export interface Option {
   negation?: string;
   /** A letter for `-l`. */
   short?: string;
-  /** Makes the value of the text; throws an InvalidArgumentError that says what was expected. */
+  /** Makes the value of the text, of a list perhaps several; throws an error that says what was expected. */
   parse?: (text: string) => unknown;
   choices?: readonly string[];
   /** Whether it takes several values, separated by commas or in options of the same name. */
   list?: boolean;
+  /** What parts the values of a list. @default a comma */
+  separator?: RegExp;
   default?: unknown;
   required?: boolean;
   /** The name of an option that cannot be given with this one. */
@@ -38,7 +40,8 @@ type Item<O> = O extends { parse: (text: string) => infer T }
   : O extends { choices: readonly (infer T)[] }
     ? T
     : string;
-type Value<O> = O extends { value: string } ? (O extends { list: true } ? Item<O>[] : Item<O>) : boolean;
+type Items<T> = T extends readonly (infer U)[] ? U[] : T[];
+type Value<O> = O extends { value: string } ? (O extends { list: true } ? Items<Item<O>> : Item<O>) : boolean;
 /** What always has a value; a switch that can only be turned off is on at first. */
 type HasValue = { default: unknown } | { required: true } | { value?: never; description?: never };
 
@@ -113,14 +116,14 @@ function toFlags(name: string, option: Option): Flag[] {
   return group ? flags.map((flag) => flag.helpGroup(`${group}:`)) : flags;
 }
 
-function takeValue(flag: Flag, { choices, parse, list, default: value }: Option): void {
+function takeValue(flag: Flag, { choices, parse, list, separator = /,/, default: value }: Option): void {
   if (choices) flag.choices(choices);
   if (value !== undefined) flag.default(value, Array.isArray(value) ? value.join(', ') : undefined);
   const toItem = parse ?? (flag.parseArg as Option['parse']) ?? ((text) => text);
   flag.argParser((text, previous: unknown) => {
     if (!list) return toItem(text);
     const before = previous === flag.defaultValue ? [] : (previous as unknown[]);
-    return [...before, ...text.split(',').map((item) => toItem(item.trim()))];
+    return [...before, ...text.split(separator).flatMap((item) => toItem(item.trim()))];
   });
 }
 

@@ -1,53 +1,21 @@
-import { readFile } from 'node:fs/promises';
-import { text as readAll } from 'node:stream/consumers';
-import { fileError, type Line, lineError, lineMismatch } from '../evaluation/lines.js';
-import { isObject } from '../json.js';
-
-export interface DocumentLine {
-  text: string;
-  id?: string;
-  title?: string;
-}
-
-/** The text of a file, or of standard input for `-`, without a byte order mark. */
-export async function readInput(path: string): Promise<string> {
-  const text = path === '-' ? await readAll(process.stdin) : await readText(path);
-  return text.replace(/^\uFEFF/, '');
-}
-
-function readText(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw fileError(path, 'read', cause);
-  });
-}
+import { ZrankError } from '../error.js';
+import { extensionOf, nameOf } from '../files/bytes.js';
+import { type DocumentRecord, openDocuments } from '../files/documents.js';
 
 /**
- * Documents of a file: a .jsonl file has a string or an object with `text` and perhaps `id` or `_id` and `title` on
- * each line, any other a document a line. Standard input is JSON lines if its first line is.
+ * Documents of a file, or of standard input for `-`: JSON as openDocuments() knows it, else a document a line.
+ *
+ * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DATA_INVALID
  */
-export async function readDocuments(path: string): Promise<DocumentLine[]> {
-  const lines = (await readInput(path)).split(/\r?\n/).map((text, i): Line => ({ path, number: i + 1, text }));
-  const filled = lines.filter(({ text }) => text.trim() !== '');
-  const isJson = path.endsWith('.jsonl') || (path === '-' && /^\s*["{]/.test(filled[0]?.text ?? ''));
-  return filled.map((line) => (isJson ? parseLine(line) : { text: line.text }));
-}
-
-function parseLine(line: Line): DocumentLine {
-  let value: unknown;
-  try {
-    value = JSON.parse(line.text);
-  } catch (cause) {
-    throw lineError(line, 'JSON_INVALID', (cause as Error).message, { cause });
-  }
-  if (typeof value === 'string') return { text: value };
-  if (isObject(value) && typeof value['text'] === 'string') {
-    const id = value['id'] ?? value['_id'];
-    const title = value['title'];
-    return {
-      text: value['text'],
-      ...(id !== undefined && { id: String(id) }),
-      ...(typeof title === 'string' && { title }),
-    };
-  }
-  throw lineMismatch(line, 'a string or an object with the string "text"', line.text);
+export async function readDocuments(path: string): Promise<DocumentRecord[]> {
+  if (['csv', 'tsv'].includes(extensionOf(path)))
+    throw new ZrankError(
+      'DATA_INVALID',
+      `${nameOf(path)} is a table: which column is the text is not known; make JSON lines of it`,
+    );
+  const opened = await openDocuments(path);
+  const documents: DocumentRecord[] = [];
+  if (opened.format === 'json') for await (const { document } of opened.documents) documents.push(document);
+  else for await (const { text } of opened.lines) if (text.trim() !== '') documents.push({ text });
+  return documents;
 }

@@ -11,6 +11,8 @@ export interface Setting {
   candidates: number;
   split: string;
   convention: Convention;
+  /** Whether documents whose id is the query's were left out. */
+  ignoreIdenticalIds: boolean;
   measures: readonly string[];
 }
 
@@ -45,10 +47,11 @@ export function summaryJson({ setting, datasets, overall }: Summary): object {
     Object.fromEntries(comparisons.map(({ measure, differences: _, ...values }) => [measure, values]));
   return {
     ...settings,
-    datasets: datasets.map(({ name, queries, documents, pairs, seconds, comparisons }) => ({
+    datasets: datasets.map(({ name, queries, failed, documents, pairs, seconds, comparisons }) => ({
       name,
       documents,
       queries: queries.size,
+      failed: [...failed].map(([query, { code, message }]) => ({ query, code, message })),
       pairs,
       seconds,
       measures: figures(comparisons),

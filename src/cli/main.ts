@@ -3,16 +3,11 @@ import { ZrankError } from '../error.js';
 import { version } from '../package.js';
 import { configure } from './command.js';
 import { commands } from './commands.js';
-import { log } from './output.js';
-
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // The reader has seen enough, as in `zrank rank … | head`.
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+import { log, watchOutput } from './output.js';
 
 /** Runs a command line and resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(args: readonly string[]): Promise<number> {
+  watchOutput();
   let code = 0;
   const program = new Parser('zrank')
     .description('Reranking inside Node.js.')

@@ -1,3 +1,5 @@
+import { escapeControls } from './output.js';
+
 /** Redraws at most this often. */
 const intervalMs = 100;
 /** Work shorter than this shows nothing. */
@@ -10,7 +12,7 @@ export class ProgressBar {
   #drawn = 0;
 
   constructor(label: string) {
-    this.#label = label;
+    this.#label = escapeControls(label);
   }
 
   readonly update = ({ completed, total }: { completed: number; total?: number | undefined }): void => {

@@ -5,6 +5,7 @@ import { Bm25 } from '../retrieval/bm25.js';
 import { DenseRetriever } from '../retrieval/dense.js';
 import { HybridRetriever } from '../retrieval/hybrid.js';
 import type { Retriever } from '../retrieval/retriever.js';
+import type { Stemmer } from '../retrieval/stemmer.js';
 import { log } from './output.js';
 
 const embeddedName = basename(embeddedModels.retriever);
@@ -12,7 +13,8 @@ const embeddedName = basename(embeddedModels.retriever);
 export const retrieverOption = {
   value: 'name',
   description:
-    'bm25, the <folder> of a bi-encoder, hybrid (bm25 and the embedded bi-encoder), or hybrid:<folder> ' +
+    'bm25, bm25:<language> (by stems, such as bm25:english), the <folder> of a bi-encoder, ' +
+    'hybrid (bm25 and the embedded bi-encoder), or hybrid:<folder> ' +
     `(default: the embedded ${embeddedName})`,
 } as const;
 
@@ -26,7 +28,13 @@ export interface RetrieverSource {
 
 /** Opens what --retriever names; the embedded bi-encoder, which a line on stderr says, where it names none. */
 export async function openRetriever(option: string | undefined): Promise<RetrieverSource> {
-  if (option === 'bm25') return { name: 'BM25', create: () => new Bm25(), close: async () => {} };
+  const [bm25, stemmer] = /^bm25(?::(.*))?$/s.exec(option ?? '') ?? [];
+  if (bm25 !== undefined) {
+    const create = (): Retriever => new Bm25({ stemmer: stemmer as Stemmer });
+    // An unknown language is found out before the work begins.
+    create();
+    return { name: stemmer ? `BM25 by stems (${stemmer})` : 'BM25', create, close: async () => {} };
+  }
   const [, isHybrid, folder] = /^(hybrid(?::|$))?(.*)$/s.exec(option ?? '')!;
   if (!folder) log(`using the embedded demonstration model ${embeddedName}; --retriever <folder> names a real one`);
   const encoder = await BiEncoder.load(folder || embeddedModels.retriever);

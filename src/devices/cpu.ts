@@ -6,7 +6,7 @@ import { openAddon } from '../libraries/open-addon.js';
 import type { DecoderNetwork } from '../networks/cross-encoder.js';
 import type { Decoder } from '../networks/decoder/decoder.js';
 import { projectionWeights } from '../networks/decoder/tensors.js';
-import { defaultBatchTokens, type DeviceKind, type PlacementOptions, type Precision } from './device.js';
+import type { DeviceKind, PlacementOptions, Precision } from './device.js';
 import { cpuModel } from './models.js';
 import { logitsOf } from './probe.js';
 
@@ -28,7 +28,6 @@ export const cpu: DeviceKind = {
     return {
       model: cpuModel({ ...network, weights }, kernels),
       placement: { device: 'cpu', precision, attention: 'grouped', rejected },
-      batchTokens: () => defaultBatchTokens,
     };
   },
 };

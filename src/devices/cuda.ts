@@ -4,9 +4,9 @@ import { openCudaLibraries, openDriver } from '../libraries/cuda-libraries.js';
 import { openAddon } from '../libraries/open-addon.js';
 import type { DeviceKind, PlacementOptions } from './device.js';
 import { buildFirst, type Form } from './gpu.js';
+import { GpuMemory } from './gpu-memory.js';
 
-const minBatchTokens = 256;
-const maxBatchTokens = 16_384;
+const memory = new GpuMemory();
 
 /** NVIDIA's GPUs, by ONNX Runtime's CUDA provider. */
 export const cuda: DeviceKind = {
@@ -19,12 +19,12 @@ export const cuda: DeviceKind = {
     const devices = prepare(indices);
     if (options.precision === 'bf16') checkBf16(devices);
     const gpus = { kind: 'cuda', indices } as const;
-    const { model, precision, attention, bytesPerToken } = await buildFirst(network, gpus, forms, options, rejected);
+    const { model, precision, attention, memoryNeeds } = await buildFirst(network, gpus, forms, options, rejected);
     return {
       model,
       placement: { device: `cuda:${indices.join()}`, precision, attention, gpus: devices, rejected },
       // What is free is known once the model is on the device.
-      batchTokens: () => cudaBatchTokens(devicesOf(indices), bytesPerToken),
+      shareMemory: (batchTokens) => memory.share(devicesOf(indices), memoryNeeds, batchTokens),
     };
   },
 };
@@ -74,13 +74,4 @@ function checkBf16(devices: readonly CudaDevice[]): void {
     `precision 'bf16' needs a GPU of compute capability 8.0 or higher; ` +
       `cuda:${index}, ${name}, has ${computeCapability}`,
   );
-}
-
-/**
- * What fits four fifths of the memory that is free on the GPU with the least, up to a size that does not keep the next
- * caller waiting.
- */
-export function cudaBatchTokens(devices: readonly CudaDevice[], bytesPerToken: number): number {
-  const free = Math.min(...devices.map(({ freeMemory, totalMemory }) => freeMemory ?? totalMemory));
-  return Math.max(minBatchTokens, Math.min(maxBatchTokens, Math.floor((0.8 * free) / bytesPerToken)));
 }

@@ -3,6 +3,7 @@ import type { CacheOptions } from '../checkpoint/cache-file.js';
 import type { GraphForm } from '../graph/operators.js';
 import type { DecoderNetwork } from '../networks/cross-encoder.js';
 import type { EngineModel } from '../runtime/engine.js';
+import type { MemoryShare } from './gpu-memory.js';
 
 /** Where a model is asked to run. `cuda` is the first GPU, `cuda:0,1` a pool of the two named. */
 export type Device = 'auto' | 'cpu' | 'webgpu' | 'cuda' | `cuda:${string}`;
@@ -36,8 +37,8 @@ export interface PlacementOptions extends CacheOptions {
 export interface Placed {
   model: EngineModel;
   placement: Placement;
-  /** Tokens that a batch computes where the caller does not say, once the model is open. */
-  batchTokens(): number;
+  /** On devices whose memory is parted among models: this one's part, once it is open. */
+  shareMemory?(batchTokens: number | undefined): MemoryShare;
 }
 
 /** A kind of device. */

@@ -7,6 +7,7 @@ import { activationBytes } from '../networks/decoder/memory.js';
 import type { EngineModel } from '../runtime/engine.js';
 import { paddedTokensPerToken } from '../runtime/work.js';
 import type { GpuAttention, PlacementOptions, Precision } from './device.js';
+import type { MemoryNeeds } from './gpu-memory.js';
 import { cpuModel, gpuModel, type Gpus } from './models.js';
 import { probe, probeReference, type ProbeReference } from './probe.js';
 import { probeNetwork } from './probe-network.js';
@@ -23,8 +24,7 @@ export interface Form {
 /** What a form was built to. */
 export interface Built extends Form {
   model: EngineModel;
-  /** Memory that a run needs for a token of its batch, beside the weights. */
-  bytesPerToken: number;
+  memoryNeeds: MemoryNeeds;
 }
 
 /**
@@ -93,5 +93,9 @@ async function build(network: DecoderNetwork, gpus: Gpus, form: Form, options: P
       ? network.weights
       : await convertWeights(network.weights, storedDtype(form), { cacheFolder, onProgress });
   const model = { ...gpuModel({ ...network, weights }, graph, gpus), fallback: cpuModel(network).replicas[0]! };
-  return { ...form, model, bytesPerToken: activationBytes(network.config, graph, paddedTokensPerToken) };
+  const memoryNeeds = {
+    weights: [...weights.values()].reduce((sum, { length }) => sum + length, 0),
+    perToken: activationBytes(network.config, graph, paddedTokensPerToken),
+  };
+  return { ...form, model, memoryNeeds };
 }

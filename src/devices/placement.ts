@@ -3,7 +3,7 @@ import { openAddon } from '../libraries/open-addon.js';
 import type { Network, OnnxEncoderNetwork } from '../networks/cross-encoder.js';
 import { cpu } from './cpu.js';
 import { cuda } from './cuda.js';
-import { defaultBatchTokens, type Device, type DeviceKind, type Placed, type PlacementOptions } from './device.js';
+import type { Device, DeviceKind, Placed, PlacementOptions } from './device.js';
 import { webgpu } from './webgpu.js';
 
 /** In the order in which `auto` asks them. A kind of device is a file beside this one and an entry here. */
@@ -72,6 +72,5 @@ function placeOnnxEncoder(
   return {
     model,
     placement: { device: 'cpu', precision: 'fp32', attention: 'grouped', rejected: [] },
-    batchTokens: () => defaultBatchTokens,
   };
 }

@@ -1,7 +1,7 @@
 import { ZrankError } from '../error.js';
 import { openAddon } from '../libraries/open-addon.js';
 import { fromNative } from '../addon.js';
-import { defaultBatchTokens, type DeviceKind, type PlacementOptions } from './device.js';
+import type { DeviceKind, PlacementOptions } from './device.js';
 import { buildFirst, type Form, type GpuPrecision } from './gpu.js';
 
 /**
@@ -27,7 +27,6 @@ export const webgpu: DeviceKind = {
     return {
       model,
       placement: { device: 'webgpu', precision, attention, rejected },
-      batchTokens: () => defaultBatchTokens,
     };
   },
 };

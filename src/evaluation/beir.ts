@@ -1,7 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
-import { type Line, lineError, lineMismatch, readLines } from './lines.js';
+import { toDocument } from '../files/documents.js';
+import { type Line, lineError, lineMismatch, placeOf, readLines } from '../files/lines.js';
+import { isObject, parseJson } from '../json.js';
+import { findFile } from './datasets.js';
 import { type Qrels, readQrels } from './qrels.js';
 
 export interface BeirDocument {
@@ -38,7 +41,8 @@ export interface BeirDataset {
 
 /**
  * Opens a folder in the layout of BEIR (Thakur et al., NeurIPS 2021): corpus.jsonl (`_id`, `title`, `text`),
- * queries.jsonl (`_id`, `text`) and qrels/SPLIT.tsv. Queries and qrels are read at once, the corpus when asked for.
+ * queries.jsonl (`_id`, `text`) and qrels/SPLIT.tsv, each perhaps with .gz or .zst behind its name. An id may be a whole
+ * number, and be called `id`. Queries and qrels are read at once, the corpus when asked for.
  *
  * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DATA_INVALID, DUPLICATE_ID; UNKNOWN_ID where the
  * qrels name queries that queries.jsonl lacks
@@ -51,7 +55,7 @@ export async function openBeir(folder: string, options: BeirOptions = {}): Promi
   const qrelsPath = await findSplit(folder, split);
   const qrels = await readQrels(qrelsPath);
   const queries = new Map<string, string>();
-  for await (const { id, text } of readRecords(join(folder, 'queries.jsonl'), 'queries')) {
+  for await (const { id, text } of readRecords(folder, 'queries.jsonl', 'queries')) {
     if (qrels.has(id)) queries.set(id, text);
   }
   if (unknownIds === 'error') refuseUnknown(qrelsPath, 'queries', qrels.keys(), queries, 'queries.jsonl');
@@ -62,7 +66,7 @@ export async function openBeir(folder: string, options: BeirOptions = {}): Promi
     qrels,
     async *documents() {
       const seen = new Set<string>();
-      for await (const document of readRecords(join(folder, 'corpus.jsonl'), 'documents')) {
+      for await (const document of readRecords(folder, 'corpus.jsonl', 'documents')) {
         seen.add(document.id);
         yield document;
       }
@@ -72,21 +76,25 @@ export async function openBeir(folder: string, options: BeirOptions = {}): Promi
 }
 
 async function findSplit(folder: string, split: string): Promise<string> {
-  const path = join(folder, 'qrels', `${split}.tsv`);
   const files = await readdir(join(folder, 'qrels')).catch((cause: unknown) => {
     throw new ZrankError('FILE_NOT_FOUND', `${folder} is no BEIR folder: it has no qrels folder`, { cause });
   });
-  if (!files.includes(`${split}.tsv`)) {
-    const splits = files.filter((file) => file.endsWith('.tsv')).map((file) => file.slice(0, -'.tsv'.length));
-    throw new ZrankError(
-      'FILE_NOT_FOUND',
-      `there is no file ${path}; splits in the folder: ${splits.join(', ') || 'none'}`,
-    );
-  }
-  return path;
+  const found = await findFile(join(folder, 'qrels'), `${split}.tsv`);
+  if (found !== undefined) return found;
+  const splits = files.flatMap((file) => /^(.*)\.tsv(\.gz|\.zst)?$/.exec(file)?.[1] ?? []);
+  const path = join(folder, 'qrels', `${split}.tsv`);
+  throw new ZrankError(
+    'FILE_NOT_FOUND',
+    `there is no file ${path}; splits in the folder: ${splits.join(', ') || 'none'}`,
+  );
 }
 
-async function* readRecords(path: string, content: string): AsyncGenerator<BeirDocument, void, undefined> {
+async function* readRecords(
+  folder: string,
+  name: string,
+  content: string,
+): AsyncGenerator<BeirDocument, void, undefined> {
+  const path = (await findFile(folder, name)) ?? join(folder, name);
   const seen = new Set<string>();
   for await (const line of readLines(path)) {
     if (line.text.trim() === '') continue;
@@ -99,25 +107,11 @@ async function* readRecords(path: string, content: string): AsyncGenerator<BeirD
 }
 
 function parseRecord(line: Line): BeirDocument {
-  const record = parseObject(line);
-  const { _id: id, title, text } = record;
-  if (typeof id !== 'string' || id === '') throw lineMismatch(line, 'a string for _id', JSON.stringify(id) ?? 'none');
-  if (typeof text !== 'string') throw lineMismatch(line, 'a string for text', JSON.stringify(text) ?? 'none');
-  if (typeof (title ?? '') !== 'string') throw lineMismatch(line, 'a string for title', JSON.stringify(title));
-  return { id, title: (title ?? '') as string, text };
-}
-
-function parseObject(line: Line): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(line.text);
-  } catch (cause) {
-    throw lineError(line, 'JSON_INVALID', (cause as Error).message, { cause });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw lineMismatch(line, 'a JSON object', line.text);
-  }
-  return value as Record<string, unknown>;
+  const value = parseJson(line.text, line.path, line.number);
+  if (!isObject(value)) throw lineMismatch(line, 'a JSON object', line.text);
+  const { id, title = '', text } = toDocument(value, placeOf(line), ['_id', 'id']);
+  if (id === undefined) throw lineMismatch(line, 'an object with an "_id"', line.text);
+  return { id, title, text };
 }
 
 function* judgedDocuments(qrels: Qrels): Generator<string> {

@@ -1,8 +1,7 @@
-import { checkOptions, oneOf, type Rule } from '../options.js';
+import { checkOptions, type Rule } from '../options.js';
 import { compare, type CompareOptions, compareRules, type Comparison } from './compare.js';
-import { type Convention, conventions } from './conventions.js';
-import { evaluate } from './evaluate.js';
-import { parseMeasure } from './measures.js';
+import { evaluate, type EvaluateOptions, evaluateRules } from './evaluate.js';
+import { parseMeasures } from './measures.js';
 import type { Qrels } from './qrels.js';
 import type { Run } from './run.js';
 import type { ScoreTable } from './score-table.js';
@@ -14,39 +13,42 @@ export interface JudgedRuns {
   after: Run;
 }
 
-export interface CompareRunsOptions extends CompareOptions {
+export interface CompareRunsOptions extends CompareOptions, Omit<EvaluateOptions, 'complete'> {
   /** Names such as `ndcg@10` or `recip_rank`. @default ['ndcg@10', 'mrr@10', 'recall@10'] */
   measures?: readonly string[];
-  /** Whose rules to follow. @default 'trec' */
-  convention?: Convention;
 }
 
 export const comparedMeasures: readonly string[] = ['ndcg@10', 'mrr@10', 'recall@10'];
 
+const { complete: _, ...rules } = evaluateRules;
 export const compareRunsRules = {
   ...compareRules,
+  ...rules,
   measures: {
-    expected: 'an array of at least one measure',
-    // Throws for a name that is none, and says which.
-    test: (value) => Array.isArray(value) && value.length > 0 && value.every((name) => parseMeasure(name)),
+    expected: 'an array of at least one measure whose summary is a mean',
+    test: (value) =>
+      rules.measures.test(value) &&
+      (value as string[]).flatMap(parseMeasures).every(({ summary }) => summary === 'mean'),
   },
-  convention: oneOf(...conventions),
 } satisfies Record<string, Rule>;
 
 /**
  * Compares two runs on each measure, over all judged queries: one that a run lacks counts as 0.
  *
  * @returns a comparison for each measure, in their order
- * @throws ZrankError INVALID_ARGUMENT for an option; what evaluate() throws
+ * @throws ZrankError INVALID_ARGUMENT for an option; what evaluate() and compare() throw
  */
 export function compareRuns({ qrels, before, after }: JudgedRuns, options: CompareRunsOptions = {}): Comparison[] {
   checkOptions('compareRuns()', options, compareRunsRules);
-  const { measures = comparedMeasures, convention, ...compareOptions } = options;
-  const [old, now] = [before, after].map((run) => evaluate(qrels, run, { measures, convention, complete: true }));
-  return measures.map((measure) => compare(old!, now!, measure, compareOptions));
+  const { samples, seed, confidence, measures = comparedMeasures, ...rules } = options;
+  const [old, now] = [before, after].map((run) => evaluate(qrels, run, { ...rules, measures, complete: true }));
+  return Object.keys(old!.measures).map((measure) => compare(old!, now!, measure, { samples, seed, confidence }));
 }
 
-/** The runs of several datasets as one, to compare them over all queries; the ids of queries become `DATASET/ID`. */
+/**
+ * The runs of several datasets as one, to compare them over all queries; the ids of queries become `DATASET/ID`, so
+ * `ignoreIdenticalIds` finds none any more.
+ */
 export function poolRuns(datasets: Iterable<readonly [name: string, runs: JudgedRuns]>): JudgedRuns {
   const all = [...datasets];
   const pool = (table: (runs: JudgedRuns) => ScoreTable): ScoreTable =>

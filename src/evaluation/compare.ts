@@ -2,6 +2,7 @@ import { mean, quantileSorted, sampleWithReplacement } from 'simple-statistics';
 import { ZrankError } from '../error.js';
 import { checkOptions, type Rule } from '../options.js';
 import type { Evaluation } from './evaluate.js';
+import { parseMeasures } from './measures.js';
 import { seededRandom } from '../random.js';
 
 export interface CompareOptions {
@@ -31,6 +32,8 @@ export interface Comparison {
   /** after - before, for each query. */
   differences: ReadonlyMap<string, number>;
 }
+
+const comparedRules = ['convention', 'relevanceLevel', 'judgedOnly', 'maxRetrieved', 'ignoreIdenticalIds'] as const;
 
 const isWhole = (value: unknown, least: number, most: number): boolean =>
   Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
@@ -94,8 +97,13 @@ function differencesOf(before: Evaluation, after: Evaluation, measure: string): 
       throw ZrankError.argument('measure', `one of ${Object.keys(measures).join(', ')}`, measure);
     }
   }
-  if (before.convention !== after.convention) {
-    throw ZrankError.argument('the convention of after', `that of before, ${before.convention},`, after.convention);
+  if (parseMeasures(measure)[0]!.summary !== 'mean') {
+    throw new ZrankError('INVALID_ARGUMENT', `${measure} is no mean over the queries, so it has no paired differences`);
+  }
+  for (const rule of comparedRules) {
+    if (before[rule] !== after[rule]) {
+      throw ZrankError.argument(`${rule} of after`, `that of before, ${before[rule]},`, after[rule]);
+    }
   }
   const queries = new Set([...before.queries.keys(), ...after.queries.keys()]);
   const differences = new Map<string, number>();

@@ -1,5 +1,3 @@
-import { ZrankError } from '../error.js';
-
 /** Whose rules an evaluation follows, by the program that has them; see docs/evaluation.md. */
 export const conventions = ['trec', 'trec9', 'sklearn', 'ranx'] as const;
 
@@ -15,20 +13,24 @@ export interface ConventionRules {
   averagesTies: boolean;
   /** The documents of NDCG's ideal ranking. */
   ideal: 'judged' | 'retrieved';
+  /** What is added to a share of the relevant documents before it is cut to whole ones. */
+  recallRounding: 0.5 | 0.9;
   /** Whether a judged query that the run lacks counts as 0, unless the caller says. */
   complete: boolean;
 }
 
-export const conventionRules: Readonly<Record<Convention, ConventionRules>> = {
-  trec: { scores: 'float64', ties: 'greater-id', averagesTies: false, ideal: 'judged', complete: true },
-  trec9: { scores: 'float32', ties: 'greater-id', averagesTies: false, ideal: 'judged', complete: false },
-  sklearn: { scores: 'float64', ties: 'greater-id', averagesTies: true, ideal: 'retrieved', complete: false },
-  ranx: { scores: 'float64', ties: 'run-order', averagesTies: false, ideal: 'judged', complete: false },
+const trec: ConventionRules = {
+  scores: 'float64',
+  ties: 'greater-id',
+  averagesTies: false,
+  ideal: 'judged',
+  recallRounding: 0.5,
+  complete: true,
 };
 
-/** @throws ZrankError INVALID_ARGUMENT */
-export function checkConvention(value: unknown): Convention {
-  const convention = conventions.find((known) => known === value);
-  if (convention === undefined) throw ZrankError.argument('convention', conventions.join(', '), value);
-  return convention;
-}
+export const conventionRules: Readonly<Record<Convention, ConventionRules>> = {
+  trec,
+  trec9: { ...trec, scores: 'float32', recallRounding: 0.9, complete: false },
+  sklearn: { ...trec, averagesTies: true, ideal: 'retrieved', complete: false },
+  ranx: { ...trec, ties: 'run-order', complete: false },
+};

@@ -27,6 +27,15 @@ export async function findDatasets(folder: string): Promise<DatasetFolder[]> {
   return found;
 }
 
+/** A file of a dataset, as it is called or compressed: with .gz or .zst behind its name. */
+export async function findFile(folder: string, name: string): Promise<string | undefined> {
+  for (const end of ['', '.gz', '.zst']) {
+    const path = join(folder, name + end);
+    if ((await stat(path).catch(() => undefined))?.isFile()) return path;
+  }
+  return undefined;
+}
+
 async function isBeirFolder(folder: string): Promise<boolean> {
-  return (await stat(join(folder, 'corpus.jsonl')).catch(() => undefined))?.isFile() ?? false;
+  return (await findFile(folder, 'corpus.jsonl')) !== undefined;
 }

@@ -1,25 +1,32 @@
 import { ZrankError } from '../error.js';
+import * as binary from './binary-measures.js';
+import * as graded from './graded-measures.js';
+import type { JudgedRanking } from './judged-ranking.js';
 
-/** One query's ranking, seen through its judgements. */
-export interface JudgedRanking {
-  /** The grade at each rank; 0 for a document that is not judged. */
-  grades: readonly number[];
-  /** The score at each rank, where NDCG gives each document of a tie the tie's mean gain. */
-  tiedBy?: readonly number[];
-  /** The positive grades of NDCG's ideal ranking, in descending order. */
-  ideal: readonly number[];
-  /** How many documents are judged relevant, retrieved or not. */
-  relevant: number;
+type Summary = 'mean' | 'sum' | 'geometric mean';
+
+/** A measure by name, of the ranks or the share that the name has. */
+export interface Measure {
+  name: string;
+  /** One query's value. */
+  of: (ranking: JudgedRanking) => number;
+  /** What is made of the queries' values. Sums are whole numbers. */
+  summary: Summary;
+  /** trec_eval prints no value of a single query. */
+  summaryOnly: boolean;
 }
 
-type Formula = (ranking: JudgedRanking, cutoff: number) => number;
-
-/** A measure by name, with the number of ranks it looks at. */
-export interface Measure {
-  /** As the caller wrote it. */
-  name: string;
-  /** One query's value, 0 to 1; 0 where the query has no relevant document. */
-  of: (ranking: JudgedRanking) => number;
+interface Family {
+  formula: (ranking: JudgedRanking, parameter: number) => number;
+  /** What may follow the name. */
+  takes?: 'ranks' | 'share' | 'weight';
+  /** The numbers that the name alone stands for, which are trec_eval's. */
+  defaults?: readonly number[];
+  /** The number that the formula is given where the name has none. @default Infinity */
+  alone?: number;
+  /** @default 'mean' */
+  summary?: Summary;
+  summaryOnly?: true;
 }
 
 /** The measures that are taken where none are named. */
@@ -40,133 +47,136 @@ export const defaultMeasures: readonly string[] = [
   'success@10',
 ];
 
-const families: Readonly<Record<string, { cut: 'needed' | 'optional'; formula: Formula }>> = {
-  ndcg: { cut: 'optional', formula: (ranking, k) => ndcg(ranking, k, linearGain) },
-  ndcg_exp: { cut: 'optional', formula: (ranking, k) => ndcg(ranking, k, exponentialGain) },
-  mrr: { cut: 'optional', formula: reciprocalRank },
-  map: { cut: 'optional', formula: averagePrecision },
-  recall: { cut: 'needed', formula: recall },
-  precision: { cut: 'needed', formula: precision },
-  success: { cut: 'needed', formula: success },
-};
+/** trec_eval's, for a name without any. */
+const cutoffs = [5, 10, 15, 20, 30, 100, 200, 500, 1000];
 
-/** What trec_eval (recip_rank, P) and ranx (ndcg_burges, hit_rate) call them. */
-const otherNames: Readonly<Record<string, string>> = {
-  recip_rank: 'mrr',
-  p: 'precision',
-  ndcg_burges: 'ndcg_exp',
-  hit_rate: 'success',
-};
+const count = (of: Family['formula']): Family => ({ formula: of, summary: 'sum' });
+
+/** By their names in lower case. */
+const families = new Map<string, Family>(
+  Object.entries({
+    ndcg: { formula: graded.ndcg, takes: 'ranks' },
+    ndcg_exp: { formula: (ranking, k) => graded.ndcg(ranking, k, graded.exponentialGain), takes: 'ranks' },
+    ndcg_rel: { formula: graded.ndcgAtRelevant },
+    rndcg: { formula: graded.ndcgAtLevels },
+    g: { formula: graded.normalizedGain },
+    mrr: { formula: binary.reciprocalRank, takes: 'ranks' },
+    map: { formula: binary.averagePrecision, takes: 'ranks' },
+    gm_map: { formula: (ranking) => binary.averagePrecision(ranking), summary: 'geometric mean', summaryOnly: true },
+    recall: { formula: binary.recall, takes: 'ranks', defaults: cutoffs },
+    precision: { formula: binary.precision, takes: 'ranks', defaults: cutoffs },
+    relative_p: { formula: binary.relativePrecision, takes: 'ranks', defaults: cutoffs },
+    rprec: { formula: binary.rPrecision },
+    rprec_mult: {
+      formula: binary.rPrecisionMultiple,
+      takes: 'share',
+      defaults: [0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.4, 1.6, 1.8, 2],
+    },
+    success: { formula: binary.success, takes: 'ranks', defaults: [1, 5, 10] },
+    unj: { formula: binary.unjudgedShare, takes: 'ranks', defaults: [5, 10, 20] },
+    iprec_at_recall: { formula: binary.interpolatedPrecision, takes: 'share', defaults: binary.recallPoints },
+    '11pt_avg': { formula: binary.elevenPointAverage },
+    bpref: { formula: binary.binaryPreference },
+    gm_bpref: { formula: binary.binaryPreference, summary: 'geometric mean', summaryOnly: true },
+    infap: { formula: binary.inferredAveragePrecision },
+    bing: { formula: binary.binaryGain },
+    set_p: { formula: binary.setPrecision },
+    set_recall: { formula: (ranking) => binary.recall(ranking) },
+    set_relative_p: { formula: binary.setRelativePrecision },
+    set_map: { formula: binary.setAveragePrecision },
+    set_f: { formula: binary.setF, takes: 'weight', alone: 1 },
+    utility: { formula: binary.utility },
+    num_q: { ...count(() => 1), summaryOnly: true },
+    num_ret: count(({ grades }) => grades.length),
+    num_rel: count(({ relevant }) => relevant),
+    num_rel_ret: count(({ relevantRanks }) => relevantRanks.length),
+    num_nonrel_judged_ret: count(binary.judgedNonrelevant),
+  } satisfies Record<string, Family>),
+);
+
+/** What trec_eval (recip_rank, P), ranx (ndcg_burges, hit_rate) and ir_measures (AP, RR, R) call them. */
+const otherNames = new Map([
+  ['recip_rank', 'mrr'],
+  ['rr', 'mrr'],
+  ['p', 'precision'],
+  ['ap', 'map'],
+  ['r', 'recall'],
+  ['ndcg_burges', 'ndcg_exp'],
+  ['hit_rate', 'success'],
+]);
+
+const official = 'num_q num_ret num_rel num_rel_ret map gm_map Rprec bpref recip_rank iprec_at_recall P';
+
+/** trec_eval's names for several, in the order in which it prints them. */
+const nicknames = new Map([
+  ['official', official],
+  [
+    'all_trec',
+    `${official} recall infAP gm_bpref Rprec_mult utility 11pt_avg binG G ndcg ndcg_rel Rndcg ndcg_cut map_cut relative_P
+    success set_P set_relative_P set_recall set_map set_F num_nonrel_judged_ret unj`,
+  ],
+  ['set', 'num_q num_ret num_rel num_rel_ret utility set_P set_relative_P set_recall set_map set_F'],
+]);
 
 /**
- * The measure of a name such as `ndcg@10`, `map` or trec_eval's `ndcg_cut_10`, in either case.
+ * The measures that a name stands for, in either case: `ndcg@10`, `map`, or as trec_eval spells them: `P.5,10`,
+ * `ndcg_cut_10`, `recall` for all of its cutoffs, `official` for many. They have trec_eval's names: of `P.5,10` these
+ * are `P_5` and `P_10`.
  *
  * @throws ZrankError INVALID_ARGUMENT
  */
-export function parseMeasure(name: string): Measure {
-  const [, word = '', cut] = /^([a-z_]+?)(?:(?:_cut)?[@_.]([1-9]\d*))?$/.exec(String(name).toLowerCase()) ?? [];
-  const own = Object.hasOwn(otherNames, word) ? otherNames[word]! : word;
-  const family = Object.hasOwn(families, own) ? families[own] : undefined;
-  if (!family || (cut === undefined && family.cut === 'needed')) {
+export function parseMeasures(name: string): Measure[] {
+  const nickname = nicknames.get(String(name).toLowerCase());
+  if (nickname !== undefined) return nickname.split(/\s+/).flatMap(parseMeasures);
+
+  const [, word = '', separator = '_', list] =
+    /^(11pt_avg|[a-z_]+?)(?:([@_.])([\d.]+(?:,\s*[\d.]+)*))?$/i.exec(name) ?? [];
+  const base = word.toLowerCase().replace(/_cut$/, '');
+  const family = families.get(otherNames.get(base) ?? base);
+  const isCut = base.length < word.length;
+  const texts = list?.split(/,\s*/) ?? (family?.defaults ?? (isCut ? cutoffs : undefined))?.map(String);
+  if (!family || !(texts ?? []).every((text) => isFit(family, Number(text)))) {
     throw ZrankError.argument('measure', `one of ${spellings()}`, name);
   }
-  const cutoff = cut === undefined ? Infinity : Number(cut);
-  return { name, of: (ranking) => family.formula(ranking, cutoff) };
+  const measure = (name: string, parameter: number): Measure => ({
+    name,
+    of: (ranking) => family.formula(ranking, parameter),
+    summary: family.summary ?? 'mean',
+    summaryOnly: family.summaryOnly ?? false,
+  });
+  if (!texts) return [measure(word, family.alone ?? Infinity)];
+  return texts
+    .sort((a, b) => Number(a) - Number(b))
+    .map((text) => measure(`${word}${separator.replace('.', '_')}${spell(family, text)}`, Number(text)));
+}
+
+function isFit({ takes }: Family, parameter: number): boolean {
+  if (takes === 'ranks') return Number.isSafeInteger(parameter) && parameter > 0;
+  return takes !== undefined && parameter >= 0;
+}
+
+/**
+ * As trec_eval has it: a weight as it was written, a share with two digits after the point, and more where they tell
+ * it from another.
+ */
+function spell({ takes }: Family, text: string): string {
+  const number = String(Number(text));
+  if (takes === 'weight') return text;
+  return takes === 'share' && number.length < '0.00'.length ? Number(text).toFixed(2) : number;
 }
 
 function spellings(): string {
-  return Object.entries(families)
-    .map(([name, { cut }]) => (cut === 'needed' ? `${name}@k` : `${name}, ${name}@k`))
-    .join(', ');
+  return [...families].map(([name, { takes }]) => (takes === 'ranks' ? `${name}@k` : name)).join(', ');
 }
 
 /**
- * Normalized discounted cumulative gain: Σ gain(grade at rank r) / log2(r + 1) over the first k ranks, divided by the
- * same sum over the ideal ranking. Järvelin and Kekäläinen, ACM TOIS 20(4), 2002; trec_eval m_ndcg.c, m_ndcg_cut.c.
- * The mean gain of ties: McSherry and Najork, ECIR 2008; scikit-learn's ndcg_score.
+ * A measure's value over all queries: the sum, or a mean of it; no value counts below 0.00001 in a geometric mean.
+ * trec_eval meas_acc.c, meas_avg.c. In the same order of the queries it is the same to the last bit, which a more
+ * exact sum would not be.
  */
-function ndcg({ grades, tiedBy, ideal }: JudgedRanking, k: number, gain: (grade: number) => number): number {
-  const best = discountedSum(ideal.map(gain), k);
-  if (best === 0) return 0;
-  const gains = grades.map(gain);
-  return discountedSum(tiedBy ? averageTies(gains, tiedBy) : gains, k) / best;
-}
-
-/** The grade itself; trec_eval and ranx's ndcg. */
-function linearGain(grade: number): number {
-  return Math.max(0, grade);
-}
-
-/** 2^grade - 1: Burges et al., ICML 2005; ranx's ndcg_burges. */
-function exponentialGain(grade: number): number {
-  return 2 ** Math.max(0, grade) - 1;
-}
-
-function discountedSum(gains: readonly number[], k: number): number {
-  const end = Math.min(k, gains.length);
-  let sum = 0;
-  for (let i = 0; i < end; i++) sum += gains[i]! / Math.log2(i + 2);
-  return sum;
-}
-
-/** Each gain replaced with the mean over the documents of the same score; equal scores stand together. */
-function averageTies(gains: readonly number[], scores: readonly number[]): number[] {
-  const averaged: number[] = [];
-  while (averaged.length < gains.length) {
-    const start = averaged.length;
-    let end = start;
-    let sum = 0;
-    while (end < gains.length && scores[end] === scores[start]) sum += gains[end++]!;
-    for (let i = start; i < end; i++) averaged.push(sum / (end - start));
-  }
-  return averaged;
-}
-
-/** 1 / the rank of the first relevant document; 0 where the first k hold none. trec_eval m_recip_rank.c. */
-function reciprocalRank({ grades }: JudgedRanking, k: number): number {
-  const index = grades.findIndex(isRelevant);
-  return index < 0 || index >= k ? 0 : 1 / (index + 1);
-}
-
-/**
- * The precision at the rank of each relevant document among the first k, summed and divided by the number of all
- * relevant documents. trec_eval m_map.c, m_map_cut.c.
- */
-function averagePrecision({ grades, relevant }: JudgedRanking, k: number): number {
-  if (relevant === 0) return 0;
-  const end = Math.min(k, grades.length);
-  let found = 0;
-  let sum = 0;
-  for (let i = 0; i < end; i++) {
-    if (isRelevant(grades[i]!)) sum += ++found / (i + 1);
-  }
-  return sum / relevant;
-}
-
-/** The share of all relevant documents that is among the first k. trec_eval m_recall.c. */
-function recall(ranking: JudgedRanking, k: number): number {
-  return ranking.relevant === 0 ? 0 : relevantAmong(ranking, k) / ranking.relevant;
-}
-
-/**
- * The share of the first k ranks that is relevant; k is the divisor even where fewer were retrieved. trec_eval m_P.c.
- */
-function precision(ranking: JudgedRanking, k: number): number {
-  return relevantAmong(ranking, k) / k;
-}
-
-/** 1 where the first k hold a relevant document, else 0. trec_eval m_success.c. */
-function success(ranking: JudgedRanking, k: number): number {
-  return relevantAmong(ranking, k) > 0 ? 1 : 0;
-}
-
-function relevantAmong({ grades }: JudgedRanking, k: number): number {
-  let found = 0;
-  for (let i = 0; i < Math.min(k, grades.length); i++) if (isRelevant(grades[i]!)) found++;
-  return found;
-}
-
-/** trec_eval's default relevance level; ranx's rel_lvl. */
-export function isRelevant(grade: number): boolean {
-  return grade >= 1;
+export function summarize({ summary }: Measure, values: readonly number[]): number {
+  const sum = (terms: readonly number[]): number => terms.reduce((total, term) => total + term, 0);
+  if (summary === 'sum') return sum(values);
+  if (summary === 'mean') return sum(values) / values.length;
+  return Math.exp(sum(values.map((value) => Math.log(Math.max(value, 1e-5)))) / values.length);
 }

@@ -1,11 +1,12 @@
-import { type Line, lineMismatch, readLines } from './lines.js';
+import { extensionOf } from '../files/bytes.js';
+import { type Line, lineMismatch } from '../files/lines.js';
 import {
   addEntry,
   checkWritable,
   type GrowingTable,
-  readJsonTable,
-  refuseEmpty,
+  readTable,
   type ScoreTable,
+  splitColumns,
   splitFields,
   writePieces,
 } from './score-table.js';
@@ -15,36 +16,39 @@ export type Qrels = ScoreTable;
 
 /**
  * Reads qrels. The first line tells the format:
- * - TREC: `query iteration document grade`, parted by white space; lines beginning with # are comments.
+ * - TREC: `query iteration document grade`, parted by white space, or by tabs alone where ids hold spaces; lines
+ *   beginning with # are comments.
  * - BEIR: `query<TAB>document<TAB>grade`, with or without the line `query-id corpus-id score` at the top.
- * - a name that ends in .json: `{ query: { document: grade } }`.
+ * - JSON: `{ query: { document: grade } }`.
  *
+ * @param path a file, which may be compressed by gzip or Zstandard; `-` is standard input
  * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DATA_INVALID, DUPLICATE_ID, with file and line
  */
-export async function readQrels(path: string): Promise<Qrels> {
-  if (path.endsWith('.json')) {
-    return refuseEmpty(await readJsonTable(path, 'a whole number', Number.isInteger), path, 'judgements');
-  }
-  const qrels: GrowingTable = new Map();
-  let add: ((line: Line) => void) | undefined;
-  for await (const line of readLines(path)) {
-    if (line.text.trim() === '') continue;
-    if (add) add(line);
-    else if (line.text.startsWith('#')) continue;
-    else if (isBeirHeader(line.text)) add = (next) => addBeirLine(qrels, next);
-    else {
-      add = hasBeirColumns(line.text) ? (next) => addBeirLine(qrels, next) : (next) => addTrecLine(qrels, next);
-      add(line);
-    }
-  }
-  return refuseEmpty(qrels, path, 'judgements');
+export function readQrels(path: string): Promise<Qrels> {
+  return readTable(path, {
+    content: 'judgements',
+    expected: 'a whole number',
+    isFit: Number.isInteger,
+    lineReader: (qrels) => lineReader(qrels, extensionOf(path)),
+  });
+}
+
+function lineReader(qrels: GrowingTable, extension: string): (line: Line) => void {
+  let add: ((qrels: GrowingTable, line: Line) => void) | undefined;
+  return (line) => {
+    if (add) return add(qrels, line);
+    if (line.text.startsWith('#')) return;
+    const isHeader = isBeirHeader(line.text);
+    add = isHeader || hasBeirColumns(line.text, extension) ? addBeirLine : addTrecLine;
+    if (!isHeader) add(qrels, line);
+  };
 }
 
 /**
  * Writes TREC qrels, in the order of the maps.
  *
  * @throws ZrankError DATA_INVALID for an id with white space or a grade that is not a whole number; FILE_NOT_FOUND,
- * FILE_UNREADABLE
+ * FILE_UNWRITABLE
  */
 export async function writeQrels(path: string, qrels: Qrels): Promise<void> {
   checkWritable(qrels, 'a whole number', Number.isInteger);
@@ -61,7 +65,7 @@ function* trecLines(qrels: Qrels): Generator<string> {
 
 function addTrecLine(qrels: GrowingTable, line: Line): void {
   if (line.text.startsWith('#')) return;
-  const [query, iteration, document, grade, ...more] = splitFields(line.text);
+  const [query, iteration, document, grade, ...more] = splitColumns(line.text, 4);
   if (
     query === undefined ||
     iteration === undefined ||
@@ -88,12 +92,17 @@ function parseGrade(line: Line, text: string): number {
 }
 
 function isBeirHeader(text: string): boolean {
-  return beirColumns(text).join(' ') === 'query-id corpus-id score';
+  return beirColumns(text).join(' ').toLowerCase() === 'query-id corpus-id score';
 }
 
-/** Two tabs that part no more than three words; a TREC line has four. */
-function hasBeirColumns(text: string): boolean {
-  return beirColumns(text).length === 3 && splitFields(text).length === 3;
+/**
+ * Two tabs. Unless the file is a .tsv, tabs and spaces may be mixed in it: then an iteration and one word between the
+ * tabs make a line of TREC.
+ */
+function hasBeirColumns(text: string, extension: string): boolean {
+  const columns = beirColumns(text);
+  const isTrec = splitFields(text).length === 4 && /^(\d+|Q0)[ \v\f]/.test(columns[1] ?? '');
+  return columns.length === 3 && (extension === 'tsv' || !isTrec);
 }
 
 function beirColumns(text: string): string[] {

@@ -1,14 +1,13 @@
-import { type Line, lineMismatch, readLines } from './lines.js';
+import { type Line, lineMismatch } from '../files/lines.js';
 import { rankDocuments } from './rank.js';
 import {
   addEntry,
   checkTrecWord,
   checkWritable,
   type GrowingTable,
-  readJsonTable,
-  refuseEmpty,
+  readTable,
   type ScoreTable,
-  splitFields,
+  splitColumns,
   writePieces,
 } from './score-table.js';
 
@@ -21,25 +20,26 @@ export interface WriteRunOptions {
 }
 
 /**
- * Reads a TREC run: `query Q0 document rank score tag`, parted by white space. As in trec_eval the rank column is
- * ignored, columns after the tag too, and lines beginning with # are comments. A name that ends in .json is read as
- * `{ query: { document: score } }`.
+ * Reads a TREC run: `query Q0 document rank score tag`, parted by white space, or by tabs alone where ids hold spaces.
+ * As in trec_eval the rank column is ignored, columns after the tag too, and lines beginning with # are comments. JSON
+ * is read as `{ query: { document: score } }`.
  *
+ * @param path a file, which may be compressed by gzip or Zstandard; `-` is standard input
  * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DATA_INVALID, DUPLICATE_ID, with file and line
  */
-export async function readRun(path: string): Promise<Run> {
-  if (path.endsWith('.json')) {
-    return refuseEmpty(await readJsonTable(path, 'a number', Number.isFinite), path, 'results');
-  }
-  const run: GrowingTable = new Map();
-  for await (const line of readLines(path)) addLine(run, line);
-  return refuseEmpty(run, path, 'results');
+export function readRun(path: string): Promise<Run> {
+  return readTable(path, {
+    content: 'results',
+    expected: 'a number',
+    isFit: Number.isFinite,
+    lineReader: (run) => (line) => addLine(run, line),
+  });
 }
 
 /**
  * Writes a TREC run, best document first. Scores are written with the fewest digits that read back as the same double.
  *
- * @throws ZrankError DATA_INVALID for an id with white space or a score that is NaN; FILE_NOT_FOUND, FILE_UNREADABLE
+ * @throws ZrankError DATA_INVALID for an id with white space or a score that is NaN; FILE_NOT_FOUND, FILE_UNWRITABLE
  */
 export async function writeRun(path: string, run: Run, options: WriteRunOptions = {}): Promise<void> {
   const { tag = 'zrank' } = options;
@@ -59,7 +59,7 @@ function* trecLines(run: Run, tag: string): Generator<string> {
 }
 
 function addLine(run: GrowingTable, line: Line): void {
-  const [query, iteration, document, rank, score, tag] = splitFields(line.text);
+  const [query, iteration, document, rank, score, tag, ...more] = splitColumns(line.text, 6);
   if (query === undefined || query.startsWith('#')) return;
   if (
     iteration === undefined ||
@@ -70,6 +70,9 @@ function addLine(run: GrowingTable, line: Line): void {
   ) {
     throw lineMismatch(line, 'the six columns "query Q0 document rank score tag"', line.text);
   }
+  // An id with a space pushes the columns behind it to the right.
+  if (more.length > 0 && !Number.isFinite(Number(rank)))
+    throw lineMismatch(line, 'a number for the rank, and tabs between the columns where ids hold spaces,', rank);
   addEntry(run, line, query, document, parseScore(line, score));
 }
 

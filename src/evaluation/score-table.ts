@@ -1,6 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
+import { type AnyNode, type MemberNode, parse } from '@humanwhocodes/momoa';
 import { ZrankError } from '../error.js';
-import { fileError, type Line, lineError } from './lines.js';
+import { extensionOf, nameOf } from '../files/bytes.js';
+import { joinLines, type Line, lineError, lineMismatch, peekLine, readLines } from '../files/lines.js';
+import { replaceFile } from '../files/replace-file.js';
+import { parseJson } from '../json.js';
 
 /** A number for each document of each query: grades in qrels, scores in a run. */
 export type ScoreTable = ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -27,51 +31,78 @@ export function splitFields(text: string): string[] {
   return text.split(/[ \t\v\f\r]+/).filter((field) => field !== '');
 }
 
-/** @throws ZrankError DATA_INVALID where the file held nothing */
-export function refuseEmpty<Table extends ScoreTable>(table: Table, path: string, content: string): Table {
-  if (table.size === 0) throw new ZrankError('DATA_INVALID', `${path} holds no ${content}`);
-  return table;
+/** The columns of a line: parted by tabs where these part it into so many, so that ids may hold spaces. */
+export function splitColumns(text: string, count: number): string[] {
+  const columns = text.split('\t').map((column) => column.trim());
+  return columns.length === count && columns.every((column) => column !== '') ? columns : splitFields(text);
+}
+
+/** How a table of one kind is read. */
+export interface TableFormat {
+  /** What the table holds, for the error where it holds nothing. */
+  content: string;
+  /** What a value of the JSON form is. */
+  expected: string;
+  isFit: (value: number) => boolean;
+  /** Adds the entry of a line; made for a file by its first line that is not blank. */
+  lineReader: (table: GrowingTable, first: Line) => (line: Line) => void;
 }
 
 /**
- * Reads `{ query: { document: number } }`, the JSON form of pytrec_eval and ranx. Of a repeated key JSON keeps the
- * last.
+ * Reads a table: JSON where the name ends in `.json` or the text begins with a brace, else lines.
  *
- * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID; DATA_INVALID where a value is not fit
+ * @throws ZrankError FILE_NOT_FOUND, FILE_UNREADABLE, JSON_INVALID, DATA_INVALID, DUPLICATE_ID, with file and line
  */
-export async function readJsonTable(
-  path: string,
-  expected: string,
-  isFit: (value: number) => boolean,
-): Promise<ScoreTable> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw fileError(path, 'read', cause);
-  });
+export async function readTable(path: string, format: TableFormat): Promise<ScoreTable> {
   const table: GrowingTable = new Map();
-  for (const [query, documents] of objectEntries(parseJson(path, text), path, 'an object of queries')) {
-    const scores = new Map<string, number>();
-    for (const [document, value] of objectEntries(documents, `${path}: query ${query}`, 'an object of documents')) {
-      if (typeof value !== 'number' || !isFit(value)) {
-        throw unfitValue(`${path}: query ${query}, document ${document}`, expected, value);
-      }
-      scores.set(document, value);
-    }
-    table.set(query, scores);
+  const { first, all } = await peekLine(readLines(path));
+  if (first && (extensionOf(path) === 'json' || /^\s*\{\s*("|\}|$)/.test(first.text))) {
+    addJson(table, await joinLines(all), nameOf(path), format);
+  } else if (first) {
+    const add = format.lineReader(table, first);
+    for await (const line of all) if (line.text.trim() !== '') add(line);
   }
+  if (table.size === 0) throw new ZrankError('DATA_INVALID', `${nameOf(path)} holds no ${format.content}`);
   return table;
 }
 
 /**
- * Writes a file of lines, one piece of text at a time.
- *
- * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNREADABLE where the file cannot be written
+ * Adds `{ query: { document: number } }`, the JSON form of pytrec_eval and ranx. JSON.parse() checks it, but would put
+ * ids that look like numbers first and keep the last of an id that comes twice.
  */
-export async function writePieces(path: string, pieces: Iterable<string>): Promise<void> {
-  try {
-    await writeFile(path, pieces);
-  } catch (cause) {
-    throw fileError(path, 'write', cause);
+function addJson(table: GrowingTable, text: string, path: string, { expected, isFit }: TableFormat): void {
+  parseJson(text, path);
+  const lineOf = ({ loc }: AnyNode): Line => ({
+    path,
+    number: loc.start.line,
+    text: text.slice(loc.start.offset, loc.end.offset),
+  });
+  const refuse = (node: AnyNode, what: string): never => {
+    const line = lineOf(node);
+    throw lineMismatch(line, what, line.text);
+  };
+  const membersOf = (node: AnyNode, what: string): MemberNode[] =>
+    node.type === 'Object' ? node.members : refuse(node, what);
+  const idOf = ({ name }: MemberNode) => (name.type === 'String' ? name.value : name.name);
+  for (const query of membersOf(parse(text).body, 'an object of queries')) {
+    const id = idOf(query);
+    if (table.has(id)) throw lineError(lineOf(query.name), 'DUPLICATE_ID', `query ${id} is listed twice`);
+    table.set(id, new Map());
+    for (const document of membersOf(query.value, 'an object of documents')) {
+      const { value } = document;
+      const number = value.type === 'Number' && isFit(value.value) ? value.value : refuse(value, expected);
+      addEntry(table, lineOf(document.name), id, idOf(document), number);
+    }
   }
+}
+
+/**
+ * Writes a file of lines, one piece of text at a time. It takes its name when it is complete.
+ *
+ * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNWRITABLE
+ */
+export function writePieces(path: string, pieces: Iterable<string>): Promise<void> {
+  return replaceFile(path, (unfinished) => writeFile(unfinished, pieces));
 }
 
 /**
@@ -105,19 +136,4 @@ function unfitValue(where: string, expected: string, value: unknown): ZrankError
     expected,
     received,
   });
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ZrankError('JSON_INVALID', `${path}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-function objectEntries(value: unknown, where: string, expected: string): [string, unknown][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ZrankError('DATA_INVALID', `${where}: expected ${expected}`, { expected });
-  }
-  return Object.entries(value);
 }

@@ -51,12 +51,18 @@ export interface Description {
   dtype?: string;
   weightBytes: number;
   weightFiles: string[];
-  maxLength: number;
-  prompt: string;
+  maxLength?: number;
+  prompt?: string;
   promptTokens?: number;
-  instruction: string;
-  score: string;
-  temperature: number;
+  instruction?: string;
+  /** Of rerankers: what the score is read from. */
+  score?: string;
+  temperature?: number;
+  /** Of bi-encoders: how a text's embedding comes about, and what compares two. */
+  embedding?: string;
+  similarity?: string;
+  /** Of bi-encoders: what is put before a text, by the kind of text. */
+  prompts?: Readonly<Partial<Record<string, string>>>;
   /** Keys of its files that zrank does not know: they may mean something to a score. */
   unknownKeys?: string[];
 }

@@ -1,7 +1,9 @@
 import { checkFolder, readConfig } from '../checkpoint/folder.js';
-import type { CrossEncoder } from './cross-encoder.js';
+import { readModules } from '../checkpoint/modules.js';
+import type { CrossEncoder, Description, Network } from './cross-encoder.js';
 import { decoderArchitectures } from './decoder/architectures.js';
 import { readDecoder } from './decoder/reranker.js';
+import { describeSentenceTransformer } from './encoder/description.js';
 import { readOnnxEncoder } from './encoder/reranker.js';
 
 /** Decoders whose graph nobody writes here: an ONNX file of one would be fed as if it were an encoder. */
@@ -37,4 +39,14 @@ export async function readCrossEncoder(folder: string): Promise<CrossEncoder> {
     `expected one of the architectures ${known}, or an encoder's ForSequenceClassification with an ONNX file, ` +
       `but received ${received}`,
   );
+}
+
+/** What a folder holds, a reranker or a bi-encoder; with the network of a reranker. Throws what reading it does. */
+export async function inspectFolder(folder: string): Promise<{ description: Description; network?: Network }> {
+  await checkFolder(folder);
+  const modules = (await readModules(folder)) ?? [];
+  const isBiEncoder = modules.some(({ type }) => type === 'Pooling' || type === 'StaticEmbedding');
+  if (isBiEncoder) return { description: await describeSentenceTransformer(folder) };
+  const { network, describe } = await readCrossEncoder(folder);
+  return { description: await describe(), network };
 }

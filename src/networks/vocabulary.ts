@@ -3,8 +3,8 @@ import type { EncodedPrompt } from '../tokenization/pair-encoder.js';
 import type { Tokenizer } from '../tokenization/tokenizer.js';
 
 /**
- * Throws TOKENIZER_INVALID for a token that the embedding, of `rows` rows, does not have: added to the tokenizer, and the
- * network never resized. In a batch it would fail everybody's prompts.
+ * Throws TOKENIZER_INVALID for a token that the embedding, of `rows` rows, does not have: added to the tokenizer, and
+ * the network never resized. In a batch it would fail everybody's prompts.
  */
 export function checkVocabulary(prompts: readonly EncodedPrompt[], rows: number, tokenizer: Tokenizer): void {
   for (const { ids } of prompts) {

@@ -1,6 +1,8 @@
-import { Template } from '@huggingface/jinja';
 import type { TemplateFiles } from '../checkpoint/template-files.js';
 import { ZrankError } from '../error.js';
+import { TemplateError } from './jinja/expressions.js';
+import { strip } from './jinja/python.js';
+import { JinjaTemplate } from './jinja/template.js';
 
 /** A stretch of a prompt: the template's own text, or what a query, a document or an instruction brought. */
 export interface PromptPiece {
@@ -23,10 +25,8 @@ const probes: Record<Role, [string, string]> = {
  * `document`; an instruction is a message of the role `system` before them, where the template has a place for one.
  */
 export class PromptTemplate {
-  readonly #template: Template;
+  readonly #template: JinjaTemplate;
   readonly #files: TemplateFiles;
-  /** What stands for no instruction: the default prompt, or no message at all. */
-  readonly #defaultSystem: string | undefined;
   /** Why the template cannot carry a pair; complete prompts may be scored all the same. */
   readonly failure: ZrankError | undefined;
   /** Whether an instruction goes into a system message; else it goes into the query, in ZeroEntropy's form. */
@@ -34,17 +34,12 @@ export class PromptTemplate {
   /** Whether the query, or the instruction, stands behind the document. */
   readonly endsWithQuery: boolean;
 
-  private constructor(template: Template, files: TemplateFiles) {
+  private constructor(template: JinjaTemplate, files: TemplateFiles) {
     this.#template = template;
     this.#files = files;
-    this.hasSystemMessage = this.#probe(['system', 'query', 'document']).failure === undefined;
-    // @huggingface/jinja 0.5 fails where Jinja2's `first` of nothing is undefined, as in `| first | default("…",
-    // true)`; an empty message takes the same default there.
-    const fallback = this.hasSystemMessage && this.#probe(['query', 'document']).failure ? '' : undefined;
-    this.#defaultSystem = files.defaultPrompt ?? fallback;
-    const { failure, last } = this.#probe(
-      this.hasSystemMessage ? ['system', 'query', 'document'] : ['query', 'document'],
-    );
+    const system = this.#probe(['system', 'query', 'document']);
+    this.hasSystemMessage = system.failure === undefined || system.isUnsupported === true;
+    const { failure, last } = system.failure ? this.#probe(['query', 'document']) : system;
     this.failure = failure;
     this.endsWithQuery = last !== 'document';
   }
@@ -57,10 +52,9 @@ export class PromptTemplate {
    */
   static load(files: TemplateFiles): PromptTemplate | undefined {
     if (files.source === undefined) return undefined;
-    let template: Template;
+    let template: JinjaTemplate;
     try {
-      // Jinja2 reads every kind of newline as one (lexer.py, newline_re).
-      template = new Template(files.source.replace(/\r\n?/g, '\n'));
+      template = new JinjaTemplate(files.source);
     } catch (cause) {
       throw new ZrankError('TEMPLATE_INVALID', `the chat template cannot be parsed: ${(cause as Error).message}`, {
         cause,
@@ -82,7 +76,7 @@ export class PromptTemplate {
     const prompt = this.render(query, document, instruction);
     const open = absentCharacter(prompt, 0x100000);
     const close = absentCharacter(prompt, open.codePointAt(0)! + 1);
-    const mark = (text: string) => text.replace(text.trim(), (content) => content && open + content + close);
+    const mark = (text: string) => text.replace(strip(text), (content) => content && open + content + close);
     const [start, ...parts] = this.render(mark(query), mark(document), instruction && mark(instruction)).split(open);
     const pieces: PromptPiece[] = [{ text: start!, isContent: false }];
     for (const part of parts) {
@@ -99,7 +93,7 @@ export class PromptTemplate {
 
   #messages(query: string, document: string, instruction: string | undefined): Message[] {
     if (this.hasSystemMessage) {
-      const system = instruction ?? this.#defaultSystem;
+      const system = instruction ?? this.#files.defaultPrompt;
       return [
         ...(system === undefined ? [] : [['system', system] satisfies Message]),
         ['query', query],
@@ -131,7 +125,8 @@ export class PromptTemplate {
         })),
       });
     } catch (cause) {
-      throw new ZrankError('TEMPLATE_INVALID', `the chat template failed: ${(cause as Error).message}`, { cause });
+      const what = cause instanceof TemplateError ? 'failed' : 'cannot be rendered as Jinja2 renders it';
+      throw new ZrankError('TEMPLATE_INVALID', `the chat template ${what}: ${(cause as Error).message}`, { cause });
     }
   }
 
@@ -139,7 +134,7 @@ export class PromptTemplate {
    * Renders messages of these roles and, as sentence-transformers does (pair_roles_failure), once more for each role
    * with another content: a prompt that stays the same has dropped it. Says which role's content stands last, too.
    */
-  #probe(roles: readonly Role[]): { failure?: ZrankError; last?: Role } {
+  #probe(roles: readonly Role[]): { failure?: ZrankError; isUnsupported?: boolean; last?: Role } {
     try {
       const render = (other?: Role) =>
         this.#render(roles.map((role): Message => [role, probes[role][role === other ? 1 : 0]]));
@@ -150,7 +145,8 @@ export class PromptTemplate {
         return { last: roles.reduce((last, role) => (ends.get(role)! < ends.get(last)! ? role : last)) };
       return { failure: cannotCarry(`the ${dropped.join(' and the ')} does not reach the prompt`) };
     } catch (cause) {
-      return { failure: cannotCarry((cause as Error).message, cause) };
+      const { message, cause: error } = cause as ZrankError;
+      return { failure: cannotCarry(message, cause), isUnsupported: !(error instanceof TemplateError) };
     }
   }
 }

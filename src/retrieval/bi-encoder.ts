@@ -1,10 +1,17 @@
 import { resolve } from 'node:path';
-import { readSentenceTransformer, type Prompts } from '../networks/encoder/sentence-transformer.js';
+import type { EncoderFolder } from '../networks/encoder/folder.js';
+import {
+  readSentenceTransformer,
+  type SentenceTransformerFolder,
+  type Similarity,
+} from '../networks/encoder/sentence-transformer.js';
 import { ZrankError } from '../error.js';
 import { aFunction, anAbortSignal, aPositiveInteger, checkOptions, oneOf } from '../options.js';
 import { splitThreads } from '../runtime/engine.js';
 import { Lifetime } from '../runtime/lifetime.js';
+import { DenseEmbedder } from './dense-embedder.js';
 import type { Embedder } from './embedder.js';
+import { type EncoderFingerprint, fingerprintOf } from './fingerprint.js';
 import { StaticEmbedder } from './static-embedder.js';
 import { TransformerEmbedder } from './transformer-embedder.js';
 
@@ -42,45 +49,58 @@ const loadRules = {
 };
 const encodeRules = { kind: oneOf('query', 'document'), signal: anAbortSignal, onProgress: aFunction };
 
+/** What its folder says of every embedding, whatever computes it. */
+type Declared = Omit<SentenceTransformerFolder, 'network' | 'dense'>;
+
 /**
  * A model that turns texts into embeddings, so that near ones are about the same. Use from one thread; other threads
  * load their own, which shares the weights with this one.
  */
 export class BiEncoder implements AsyncDisposable {
   readonly #embedder: Embedder;
-  readonly #prompts: Prompts;
+  readonly #declared: Declared;
+  /** What an index remembers of the encoder that filled it. */
+  readonly fingerprint: EncoderFingerprint;
   readonly #lifetime: Lifetime;
 
-  private constructor(embedder: Embedder, prompts: Prompts) {
+  private constructor(embedder: Embedder, declared: Declared, fingerprint: EncoderFingerprint) {
     this.#embedder = embedder;
-    this.#prompts = prompts;
+    this.#declared = declared;
+    this.fingerprint = fingerprint;
     this.#lifetime = new Lifetime('bi-encoder', () => embedder.close());
   }
 
   /**
    * Loads a folder in the sentence-transformers layout: a Transformer with an ONNX file (onnx/model.onnx) and Pooling,
-   * or a StaticEmbedding, and perhaps Normalize. Throws a ZrankError that says what is wrong with the folder.
+   * or a StaticEmbedding, then perhaps Dense and Normalize. Throws a ZrankError that says what is wrong with the
+   * folder, and ARCHITECTURE_UNSUPPORTED for what it declares and zrank does not compute.
    */
   static async load(folder: string, options: BiEncoderOptions = {}): Promise<BiEncoder> {
     if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
     checkOptions('BiEncoder.load()', options, loadRules);
-    const { network, normalize, prompts } = await readSentenceTransformer(resolve(folder));
-    if (network.kind === 'static') return new BiEncoder(await StaticEmbedder.open(network, normalize), prompts);
-
-    const { maxLength = network.encoder.maxLength, maxBatchTokens = 512, maxQueueTokens = 2 ** 22 } = options;
-    const { maxPositions } = network.encoder;
-    if (maxLength > maxPositions)
-      throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, maxLength);
-    const split = splitThreads(options);
-    return new BiEncoder(
-      await TransformerEmbedder.open(network, { ...split, maxLength, maxBatchTokens, maxQueueTokens, normalize }),
-      prompts,
-    );
+    const path = resolve(folder);
+    const read = await readSentenceTransformer(path);
+    const { network, dense, ...declared } = read;
+    const maxLength = network.kind === 'static' ? undefined : checkMaxLength(options.maxLength, network.encoder);
+    const fingerprint = await fingerprintOf(path, read, maxLength);
+    const pooled = await openPooled(read, options, maxLength);
+    const embedder = dense.length > 0 ? await DenseEmbedder.open(pooled, dense, declared.normalize) : pooled;
+    return new BiEncoder(embedder, declared, fingerprint);
   }
 
   /** How many numbers an embedding has. */
   get dimensions(): number {
-    return this.#embedder.dimensions;
+    return Math.min(this.#embedder.dimensions, this.#declared.truncateDim);
+  }
+
+  /** What its embeddings are compared by, where the folder says so. */
+  get similarity(): Similarity | undefined {
+    return this.#declared.similarity;
+  }
+
+  /** Whether embeddings have unit length, so that their dot product is their cosine. */
+  get isNormalized(): boolean {
+    return this.#declared.normalize && this.dimensions === this.#embedder.dimensions;
   }
 
   /**
@@ -104,7 +124,7 @@ export class BiEncoder implements AsyncDisposable {
 
   async #encode(texts: readonly string[], { kind, signal, onProgress }: EncodeTextsOptions): Promise<Float32Array[]> {
     const total = texts.length;
-    const prompt = this.#prompts[kind ?? 'default'];
+    const prompt = this.#declared.prompts[kind ?? 'default'];
     const embeddings = await this.#embedder.embed(
       texts.map((text) => prompt + text),
       {
@@ -113,8 +133,29 @@ export class BiEncoder implements AsyncDisposable {
       },
     );
     onProgress?.({ completed: total, total });
-    return texts.map((_, i) => embeddings.subarray(i * this.dimensions, (i + 1) * this.dimensions));
+    const { dimensions } = this;
+    const width = this.#embedder.dimensions;
+    return texts.map((_, i) => embeddings.subarray(i * width, i * width + dimensions));
   }
+}
+
+function checkMaxLength(given: number | undefined, { maxLength, maxPositions }: EncoderFolder): number {
+  if (given !== undefined && given > maxPositions)
+    throw ZrankError.argument('maxLength', `at most ${maxPositions}, the positions of this model,`, given);
+  return given ?? maxLength;
+}
+
+/** What makes the pooled embeddings, which pass through Dense modules before they are normalized. */
+function openPooled(
+  { network, dense, normalize }: SentenceTransformerFolder,
+  options: BiEncoderOptions,
+  maxLength = Infinity,
+): Promise<Embedder> {
+  const isLast = dense.length === 0;
+  if (network.kind === 'static') return StaticEmbedder.open(network, isLast && normalize);
+  const { maxBatchTokens = 512, maxQueueTokens = 2 ** 22 } = options;
+  const limits = { maxLength, maxBatchTokens, maxQueueTokens };
+  return TransformerEmbedder.open(network, { ...splitThreads(options), ...limits, normalize: isLast && normalize });
 }
 
 function checkTexts(texts: readonly string[]): void {

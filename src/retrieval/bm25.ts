@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import MiniSearch from 'minisearch';
 import { throwIfAborted, ZrankError } from '../error.js';
-import { aFunction, checkOptions, type Rule } from '../options.js';
+import { aFunction, checkOptions, oneOf, type Rule } from '../options.js';
 import { checkKnownIds, checkNewIds, checkSearch } from './check.js';
 import {
   type CorpusDocument,
@@ -10,6 +10,8 @@ import {
   type RetrieverCallOptions,
   searchableText,
 } from './retriever.js';
+import { type Stemmer, stemmerOf, stemmers } from './stemmer.js';
+import { words } from './words.js';
 
 export interface Bm25Options {
   /** How soon the gain of a repeated word levels off. @default 1.5 */
@@ -18,7 +20,11 @@ export interface Bm25Options {
   b?: number;
   /** Words that are not searched, in lower case. @default `englishStopWords` */
   stopWords?: readonly string[];
-  /** Cuts a text into words. @default lower-case runs of two or more letters and digits */
+  /**
+   * Takes words of one stem for one word: the language whose Snowball stemmer cuts them. @default none, words are whole
+   */
+  stemmer?: Stemmer;
+  /** Cuts a text into words. @default words of all scripts; docs/retrieval.md says which */
   tokenize?: (text: string) => string[];
 }
 
@@ -42,6 +48,7 @@ const rules = {
     expected: 'an array of strings',
     test: (value: unknown) => Array.isArray(value) && value.every((word) => typeof word === 'string'),
   },
+  stemmer: oneOf(...stemmers),
   tokenize: aFunction,
 };
 
@@ -60,13 +67,13 @@ export class Bm25 implements Retriever {
 
   constructor(options: Bm25Options = {}) {
     checkOptions('Bm25', options, rules);
-    const { k1 = 1.5, b = 0.75, tokenize = words } = options;
+    const { k1 = 1.5, b = 0.75, stemmer, tokenize = words } = options;
     const stopWords = new Set(options.stopWords ?? englishStopWords);
     this.#index = new MiniSearch<CorpusDocument>({
       fields: ['text'],
       extractField: (document, field) => (field === 'id' ? document.id : searchableText(document)),
       tokenize: (text) => tokenize(text).filter((word) => !stopWords.has(word)),
-      processTerm: (word) => word,
+      processTerm: stemmer === undefined ? (word) => word : stemmerOf(stemmer),
       // d = 0 turns BM25+ into BM25.
       searchOptions: { bm25: { k: k1, b, d: 0 } },
     });
@@ -118,8 +125,4 @@ export class Bm25 implements Retriever {
       .sort((a, b) => b.score - a.score)
       .slice(0, k);
   }
-}
-
-function words(text: string): string[] {
-  return text.toLowerCase().match(/[\p{L}\p{N}]{2,}/gu) ?? [];
 }

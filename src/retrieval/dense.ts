@@ -1,5 +1,7 @@
 import { throwIfAborted, ZrankError } from '../error.js';
+import type { Similarity } from '../networks/encoder/sentence-transformer.js';
 import { checkNewIds, checkSearch } from './check.js';
+import type { EncoderFingerprint } from './fingerprint.js';
 import {
   type CorpusDocument,
   type Retrieved,
@@ -8,11 +10,18 @@ import {
   searchableText,
 } from './retriever.js';
 import { VectorIndex } from './vector-index.js';
+import { metrics } from './vector-rows.js';
 
 /** What turns texts into vectors; a BiEncoder is one. */
 export interface Encoder {
   /** Length of a vector. */
   readonly dimensions: number;
+  /** What its vectors are compared by. @default 'cosine', and any metric of an index of your own */
+  readonly similarity?: Similarity | undefined;
+  /** Whether vectors have unit length, so that their dot product is their cosine. @default false */
+  readonly isNormalized?: boolean;
+  /** Tells it from encoders that make other vectors: an index that remembers one takes no other. @default unknown */
+  readonly fingerprint?: EncoderFingerprint;
   /** A vector for each text, in their order. */
   encode(
     texts: readonly string[],
@@ -22,7 +31,7 @@ export interface Encoder {
 
 export interface DenseOptions {
   encoder: Encoder;
-  /** Where the vectors are kept. @default a new exact index by cosine */
+  /** Where the vectors are kept. @default a new exact index by the encoder's similarity */
   index?: VectorIndex;
 }
 
@@ -32,14 +41,13 @@ export class DenseRetriever implements Retriever {
   /** The index behind it, to save it for instance. */
   readonly index: VectorIndex;
 
-  constructor({ encoder, index = new VectorIndex({ dimensions: encoder.dimensions }) }: DenseOptions) {
-    if (index.dimensions !== encoder.dimensions) {
-      throw ZrankError.argument(
-        'the index',
-        `vectors of ${encoder.dimensions} dimensions, as the encoder makes them,`,
-        index.dimensions,
-      );
-    }
+  /**
+   * @throws ZrankError INVALID_ARGUMENT for an index of other dimensions or by another similarity; INDEX_INVALID for
+   * one that another encoder filled; ARCHITECTURE_UNSUPPORTED for an encoder whose similarity no index computes
+   */
+  constructor({ encoder, index = indexFor(encoder) }: DenseOptions) {
+    checkIndex(encoder, index);
+    if (encoder.fingerprint !== undefined) index.bindEncoder(encoder.fingerprint);
     this.#encoder = encoder;
     this.index = index;
   }
@@ -73,4 +81,29 @@ export class DenseRetriever implements Retriever {
     throwIfAborted(signal);
     return this.index.search(vector!, k);
   }
+}
+
+function indexFor({ dimensions, similarity = 'cosine' }: Encoder): VectorIndex {
+  if (similarity !== 'manhattan') return new VectorIndex({ dimensions, metric: similarity });
+  throw new ZrankError(
+    'ARCHITECTURE_UNSUPPORTED',
+    `expected a model for ${metrics.join(', ')} but received one whose similarity_fn_name is ${similarity}`,
+    { expected: metrics.join(', '), received: similarity },
+  );
+}
+
+function checkIndex({ dimensions, similarity, isNormalized }: Encoder, index: VectorIndex): void {
+  if (index.dimensions !== dimensions)
+    throw ZrankError.argument(
+      'the index',
+      `vectors of ${dimensions} dimensions, as the encoder makes them,`,
+      index.dimensions,
+    );
+  const sameOrder = isNormalized && similarity !== 'manhattan';
+  if (similarity !== undefined && similarity !== index.metric && !sameOrder)
+    throw ZrankError.argument(
+      'the metric of the index',
+      `"${similarity}", which the encoder is made for,`,
+      index.metric,
+    );
 }

@@ -8,6 +8,8 @@ import type { RetrieveAndRerankOptions } from './pipeline.js';
 export interface EvaluateRerankingOptions extends BenchmarkOptions, CompareRunsOptions {}
 
 export interface RerankingEvaluation extends Benchmark, JudgedRuns {
+  /** The dataset's, without the queries that failed: the comparisons are over those that were answered. */
+  qrels: JudgedRuns['qrels'];
   /** The candidates in the retriever's order compared with those in the reranker's, on each measure. */
   comparisons: readonly Comparison[];
 }
@@ -25,7 +27,12 @@ export async function evaluateReranking(
   options: EvaluateRerankingOptions = {},
 ): Promise<RerankingEvaluation> {
   checkOptions('evaluateReranking()', options, { ...benchmarkRules, ...compareRunsRules });
-  const { measures, convention, samples, seed, confidence, ...benchmarkOptions } = options;
-  const runs = { qrels: dataset.qrels, ...(await benchmark(dataset, pipeline, benchmarkOptions)) };
-  return { ...runs, comparisons: compareRuns(runs, { measures, convention, samples, seed, confidence }) };
+  const { signal, onProgress, concurrency, instruction, ...compareOptions } = options;
+  const { ignoreIdenticalIds } = compareOptions;
+  const benchmarkOptions = { signal, onProgress, concurrency, instruction, ignoreIdenticalIds };
+  const result = await benchmark(dataset, pipeline, benchmarkOptions);
+  const answered = [...dataset.qrels].filter(([query]) => !result.failed.has(query));
+  const qrels = result.failed.size === 0 ? dataset.qrels : new Map(answered);
+  const runs = { qrels, ...result };
+  return { ...runs, comparisons: compareRuns(runs, compareOptions) };
 }

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { access, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ZrankError } from '../error.js';
-import { fileError } from '../evaluation/lines.js';
+import { fileError } from '../files/file-error.js';
 
 /**
  * The end of an index file, behind the vectors: what describes them (JSON, UTF-8), its length in bytes (u32, little
@@ -17,7 +17,7 @@ const tailBytes = 4 + digestBytes + magic.length;
  * Writes an index file. It takes its name only when it is complete, so a failure leaves what was there before.
  *
  * @param writeVectors writes the vectors to a new file of the given name
- * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNREADABLE where the file cannot be written
+ * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNWRITABLE
  */
 export async function writeIndexFile(
   path: string,

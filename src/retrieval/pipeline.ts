@@ -9,6 +9,8 @@ export interface CandidateRanker {
   rank(query: string, documents: readonly string[], options?: RankOptions): Promise<Hit[]>;
 }
 
+export const defaultCandidates = 50;
+
 export interface RetrieveAndRerankOptions {
   retriever: Retriever;
   reranker: CandidateRanker;
@@ -34,7 +36,7 @@ export interface RerankedDocument<D extends CorpusDocument = CorpusDocument> ext
   score: number;
   /** The reranker's raw score. */
   logit: number;
-  /** Whether the reranker saw only the document's beginning. */
+  /** Whether the reranker saw only a beginning of the document, or of the query. */
   truncated: boolean;
 }
 
@@ -58,7 +60,7 @@ export class RetrieveAndRerank<D extends CorpusDocument = CorpusDocument> {
 
   constructor(options: RetrieveAndRerankOptions) {
     checkOptions('RetrieveAndRerank', options, constructorRules);
-    const { retriever, reranker, candidates = 50 } = options;
+    const { retriever, reranker, candidates = defaultCandidates } = options;
     if (!retriever) throw ZrankError.argument('retriever of RetrieveAndRerank', 'a retriever', retriever);
     if (!reranker) throw ZrankError.argument('reranker of RetrieveAndRerank', 'a reranker', reranker);
     this.#documents = new DocumentIndex<D>(retriever);

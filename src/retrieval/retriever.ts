@@ -39,6 +39,6 @@ export interface Retriever {
 }
 
 /** What is searched and scored of a document: title and text, parted by a space where there are both, as in BEIR. */
-export function searchableText({ title, text }: CorpusDocument): string {
-  return title ? `${title} ${text}` : text;
+export function searchableText({ title, text }: Pick<CorpusDocument, 'title' | 'text'>): string {
+  return title && text ? `${title} ${text}` : title || text;
 }

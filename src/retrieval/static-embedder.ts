@@ -4,7 +4,7 @@ import { throwIfAborted, ZrankError } from '../error.js';
 import type { RunOptions } from '../runtime/engine.js';
 import { chunkCharacters, chunksOf } from '../tokenization/pair-encoder.js';
 import { Tokenizer } from '../tokenization/tokenizer.js';
-import type { Embedder } from './embedder.js';
+import { type Embedder, finishRow } from './embedder.js';
 
 /**
  * A table of token embeddings: a text's embedding is the mean of its tokens', without special tokens
@@ -55,16 +55,7 @@ export class StaticEmbedder implements Embedder {
       }
       for (let i = 0; i < row.length; i++) row[i]! += this.#table[start + i]!;
     }
-    let squares = 0;
-    for (let i = 0; i < row.length; i++) {
-      row[i]! /= ids.length || 1;
-      squares += row[i]! ** 2;
-    }
-    if (!Number.isFinite(squares))
-      throw new ZrankError('SCORE_NOT_FINITE', 'the model gave a number that is not finite');
-    if (!this.#normalize) return;
-    // torch.nn.functional.normalize divides by no less than this.
-    const length = Math.max(Math.sqrt(squares), 1e-12);
-    for (let i = 0; i < row.length; i++) row[i]! /= length;
+    for (let i = 0; i < row.length; i++) row[i]! /= ids.length || 1;
+    finishRow(row, this.#normalize);
   }
 }

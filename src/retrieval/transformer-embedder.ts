@@ -1,4 +1,6 @@
+import { encoderModel, type EncoderFolder } from '../networks/encoder/folder.js';
 import type { TransformerNetwork } from '../networks/encoder/sentence-transformer.js';
+import { checkVocabulary } from '../networks/vocabulary.js';
 import { throwIfAborted } from '../error.js';
 import { Engine, type EngineOptions, type RunOptions } from '../runtime/engine.js';
 import { paddedWork, type WorkLimits } from '../runtime/work.js';
@@ -18,13 +20,17 @@ const windowCharacters = 2 ** 20;
 
 /** An encoder whose token embeddings are pooled, on the native engine. */
 export class TransformerEmbedder implements Embedder {
+  readonly #tokenizer: Tokenizer;
+  readonly #vocabularySize: number;
   readonly #encoder: SequenceEncoder;
   readonly #engine: Engine;
   readonly #options: TransformerEmbedderOptions;
   #dimensions = 0;
 
-  private constructor(encoder: SequenceEncoder, engine: Engine, options: TransformerEmbedderOptions) {
-    this.#encoder = encoder;
+  private constructor(folder: EncoderFolder, engine: Engine, options: TransformerEmbedderOptions) {
+    this.#tokenizer = new Tokenizer(folder.tokenizer);
+    this.#encoder = new SequenceEncoder(this.#tokenizer);
+    this.#vocabularySize = folder.vocabularySize;
     this.#engine = engine;
     this.#options = options;
   }
@@ -33,13 +39,8 @@ export class TransformerEmbedder implements Embedder {
     { encoder, pooling }: TransformerNetwork,
     options: TransformerEmbedderOptions,
   ): Promise<TransformerEmbedder> {
-    const { onnxPath, padId } = encoder;
-    const { normalize } = options;
-    const engine = await Engine.open(
-      { replicas: [{ kind: 'padded-encoder', graphPath: onnxPath, pooling, normalize, padId }], files: [onnxPath] },
-      options,
-    );
-    const embedder = new TransformerEmbedder(new SequenceEncoder(new Tokenizer(encoder.tokenizer)), engine, options);
+    const engine = await Engine.open(encoderModel(encoder, { pooling, normalize: options.normalize }), options);
+    const embedder = new TransformerEmbedder(encoder, engine, options);
     try {
       // No file need say how wide a row is, and exporters leave it open: a first run shows it, and that the graph runs.
       embedder.#dimensions = (await embedder.#run(await embedder.#tokenize(['.']), {})).length;
@@ -84,9 +85,10 @@ export class TransformerEmbedder implements Embedder {
     const sequences: EncodedPrompt[] = [];
     for (const chunk of chunksOf(texts, chunkCharacters)) {
       throwIfAborted(signal);
-      sequences.push(
-        ...(await this.#encoder.encode(chunk, { maxLength, truncation: 'document', specialTokens: 'parse' })),
-      );
+      const options = { maxLength, truncation: 'document', specialTokens: 'parse' } as const;
+      const encoded = await this.#encoder.encode(chunk, options);
+      checkVocabulary(encoded, this.#vocabularySize, this.#tokenizer);
+      sequences.push(...encoded);
     }
     return sequences;
   }

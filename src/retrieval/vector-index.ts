@@ -1,18 +1,22 @@
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isObject } from '../json.js';
 import { ZrankError } from '../error.js';
 import { aPositiveInteger, checkOptions, oneOf } from '../options.js';
 import { checkCount, checkKnownIds, checkNewIds } from './check.js';
+import type { EncoderFingerprint } from './fingerprint.js';
 import { invalidIndex, readBytes, readIndexFile, writeIndexFile } from './index-file.js';
 import type { Retrieved } from './retriever.js';
-import { ExactRows, HnswRows, type Shape, type VectorRows } from './vector-rows.js';
+import { ExactRows, HnswRows, type Metric, metrics, type Shape, type VectorRows } from './vector-rows.js';
 
 export interface VectorIndexOptions {
   /** Length of a vector. */
   dimensions: number;
-  /** What a score is: the cosine of two vectors, or their dot product. @default 'cosine' */
-  metric?: 'cosine' | 'dot';
+  /**
+   * What the score of two vectors is: their cosine, their dot product, or minus their Euclidean distance. @default
+   * 'cosine'
+   */
+  metric?: Metric;
   /**
    * `exact` compares a query with every vector; `hnsw` walks a graph of near neighbours, which takes long to build, is
    * fast for millions, and may miss some. @default 'exact'
@@ -30,15 +34,15 @@ type Settings = Required<VectorIndexOptions>;
 
 const rules = {
   dimensions: aPositiveInteger,
-  metric: oneOf('cosine', 'dot'),
+  metric: oneOf(...metrics),
   algorithm: oneOf('exact', 'hnsw'),
   connectivity: aPositiveInteger,
   expansionAdd: aPositiveInteger,
   expansionSearch: aPositiveInteger,
 };
 
-/** The version of the file that save() writes. */
-const fileFormat = 1;
+/** The version of the file that save() writes. In version 1 each vector had one id, and equal ones were not known. */
+const fileFormat = 2;
 /** Vectors that are added before the event loop gets its turn; a vector of an HNSW graph takes about a millisecond. */
 const vectorsPerTurn = { exact: 8192, hnsw: 8 };
 
@@ -46,9 +50,16 @@ const vectorsPerTurn = { exact: 8192, hnsw: 8 };
 export class VectorIndex {
   readonly #settings: Settings;
   #rows: VectorRows;
-  /** The id of each key; a removed key of an HNSW graph has none. */
-  #ids: (string | null)[] = [];
-  readonly #keys = new Map<string, number>();
+  /** The ids of each row: equal vectors are one row, since many of them would wall off the rest of an HNSW graph. */
+  #ids: string[][] = [];
+  readonly #rowOfId = new Map<string, number>();
+  /**
+   * The digest of each row's vector; null where it was removed from an HNSW graph, or read from a file of version 1.
+   */
+  #digests: (string | null)[] = [];
+  readonly #rowOfDigest = new Map<string, number>();
+  /** Whose vectors it holds, if that is known. */
+  #encoder: EncoderFingerprint | null = null;
   /** A view of a file cannot be changed. */
   #isView = false;
   /** Settles when the changes that were asked for are made. */
@@ -91,7 +102,7 @@ export class VectorIndex {
 
   static async #open(path: string, isView: boolean): Promise<VectorIndex> {
     const { description, vectorBytes } = await readIndexFile(path);
-    const { options, ids } = parseDescription(path, description);
+    const { options, encoder, ids, digests } = parseDescription(path, description);
     const index = new VectorIndex(options);
     const settings = index.#settings;
     if (isView && settings.algorithm === 'exact') {
@@ -102,11 +113,15 @@ export class VectorIndex {
     }
     index.#rows =
       settings.algorithm === 'exact' ? await readExact(path, settings, vectorBytes) : openHnsw(path, settings, isView);
+    index.#encoder = encoder;
     index.#ids = ids;
+    index.#digests = digests;
     index.#isView = isView;
-    ids.forEach((id, key) => id !== null && index.#keys.set(id, key));
-    if (index.#rows.size !== index.size)
-      throw invalidIndex(path, `it has ${index.#rows.size} vectors for ${index.size} ids`);
+    ids.forEach((some, row) => some.forEach((id) => index.#rowOfId.set(id, row)));
+    digests.forEach((digest, row) => digest !== null && index.#rowOfDigest.set(digest, row));
+    const filled = ids.filter((some) => some.length > 0).length;
+    if (index.#rows.size !== filled)
+      throw invalidIndex(path, `it has ${index.#rows.size} vectors and ids for ${filled}`);
     return index;
   }
 
@@ -114,7 +129,7 @@ export class VectorIndex {
     return this.#settings.dimensions;
   }
 
-  get metric(): 'cosine' | 'dot' {
+  get metric(): Metric {
     return this.#settings.metric;
   }
 
@@ -122,13 +137,32 @@ export class VectorIndex {
     return this.#settings.algorithm;
   }
 
-  /** How many vectors it holds. */
+  /**
+   * Takes vectors of this encoder alone from now on; save() writes it down. What an index holds already, whose encoder
+   * is not known, is taken as it is.
+   *
+   * @throws ZrankError INDEX_INVALID where it holds the vectors of another encoder
+   */
+  bindEncoder(encoder: EncoderFingerprint): void {
+    if (this.#encoder !== null && this.#encoder.hash !== encoder.hash) {
+      const [expected, received] = [this.#encoder, encoder].map(({ model, hash }) => `${model} (${hash})`);
+      throw new ZrankError(
+        'INDEX_INVALID',
+        `the index holds embeddings of ${expected} but received the encoder ${received}: ` +
+          'the same model under another name would do, but its files, prompts or maxLength differ; load the one it was made with, or index anew',
+        { expected: expected!, received: received! },
+      );
+    }
+    if (this.size === 0) this.#encoder = encoder;
+  }
+
+  /** How many ids it holds. */
   get size(): number {
-    return this.#keys.size;
+    return this.#rowOfId.size;
   }
 
   has(id: string): boolean {
-    return this.#keys.has(id);
+    return this.#rowOfId.has(id);
   }
 
   /**
@@ -139,19 +173,16 @@ export class VectorIndex {
   async add(ids: readonly string[], vectors: readonly ArrayLike<number>[]): Promise<void> {
     if (ids.length !== vectors.length)
       throw ZrankError.argument('the vectors', `${ids.length}, one for each id,`, vectors);
-    const { dimensions, algorithm } = this.#settings;
-    const flat = new Float32Array(ids.length * dimensions);
-    vectors.forEach((vector, i) => flat.set(this.#checked(vector, `the vector of document ${ids[i]}`), i * dimensions));
+    const checked = vectors.map((vector, i) => this.#checked(vector, `the vector of document ${ids[i]}`));
     await this.#change(async () => {
-      checkNewIds(ids, (id) => this.#keys.has(id));
-      const turn = vectorsPerTurn[algorithm];
+      checkNewIds(ids, (id) => this.has(id));
+      const turn = vectorsPerTurn[this.#settings.algorithm];
       const added: string[] = [];
       try {
         for (let start = 0; start < ids.length; start += turn) {
           if (start > 0) await nextTurn();
           const some = ids.slice(start, start + turn);
-          this.#rows.add(this.#ids.length, flat.subarray(start * dimensions, (start + some.length) * dimensions));
-          for (const id of some) this.#keys.set(id, this.#ids.push(id) - 1);
+          this.#addSome(some, checked.slice(start, start + turn));
           added.push(...some);
         }
       } catch (cause) {
@@ -168,13 +199,13 @@ export class VectorIndex {
    */
   async remove(ids: readonly string[]): Promise<void> {
     await this.#change(async () => {
-      checkKnownIds(ids, (id) => this.#keys.has(id));
+      checkKnownIds(ids, (id) => this.has(id));
       for (const id of ids) this.#removeOne(id);
     });
   }
 
   /**
-   * The at most k nearest ids, best first, with their cosine or dot product. Holds the thread: exact search passes over
+   * The at most k nearest ids, best first, with their scores by the metric. Holds the thread: exact search passes over
    * all vectors, with all cores; HNSW takes about a millisecond. The cosine with a vector of zeros is 0.
    *
    * @throws ZrankError DATA_INVALID for a vector of another length or with a value that is not finite
@@ -184,18 +215,25 @@ export class VectorIndex {
     const query = this.#checked(vector, 'the query vector');
     if (this.size === 0) return [];
     return this.#rows
-      .search(query, Math.min(k, this.size))
-      .map(({ key, distance }) => ({ id: this.#ids[key]!, score: 1 - distance }));
+      .search(query, Math.min(k, this.#rows.size))
+      .flatMap(({ row, score }) => this.#ids[row]!.slice(0, k).map((id) => ({ id, score })))
+      .slice(0, k);
   }
 
   /**
    * Writes the index to one file, which takes its name when it is complete: a failure leaves what was there before.
    *
-   * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNREADABLE where the file cannot be written
+   * @throws ZrankError FILE_NOT_FOUND where the folder is missing, FILE_UNWRITABLE
    */
   async save(path: string): Promise<void> {
     await this.#exclusive(() => {
-      const description = { format: fileFormat, ...this.#settings, ids: this.#ids };
+      const description: Description = {
+        format: fileFormat,
+        ...this.#settings,
+        encoder: this.#encoder,
+        ids: this.#ids,
+        digests: this.#digests,
+      };
       return writeIndexFile(path, description, (file) => this.#rows.writeTo(file));
     });
   }
@@ -219,17 +257,44 @@ export class VectorIndex {
     });
   }
 
-  #removeOne(id: string): void {
-    const key = this.#keys.get(id)!;
-    this.#keys.delete(id);
-    this.#ids[key] = null;
-    const moved = this.#rows.remove(key);
-    if (moved !== undefined) {
-      const movedId = this.#ids[moved]!;
-      this.#ids[key] = movedId;
-      this.#keys.set(movedId, key);
+  #addSome(ids: readonly string[], vectors: readonly Float32Array[]): void {
+    const digests = vectors.map(digestOf);
+    const fresh = new Map<string, Float32Array>();
+    digests.forEach((digest, i) => !this.#rowOfDigest.has(digest) && fresh.set(digest, vectors[i]!));
+    if (fresh.size > 0) this.#rows.add(this.#ids.length, [...fresh.values()]);
+    for (const digest of fresh.keys()) {
+      this.#rowOfDigest.set(digest, this.#digests.push(digest) - 1);
+      this.#ids.push([]);
     }
-    if (this.#settings.algorithm === 'exact') this.#ids.pop();
+    ids.forEach((id, i) => {
+      const row = this.#rowOfDigest.get(digests[i]!)!;
+      this.#ids[row]!.push(id);
+      this.#rowOfId.set(id, row);
+    });
+  }
+
+  #removeOne(id: string): void {
+    const row = this.#rowOfId.get(id)!;
+    this.#rowOfId.delete(id);
+    const ids = this.#ids[row]!;
+    ids.splice(ids.indexOf(id), 1);
+    if (ids.length > 0) return;
+    const digest = this.#digests[row]!;
+    if (digest !== null) this.#rowOfDigest.delete(digest);
+    this.#digests[row] = null;
+    const moved = this.#rows.remove(row);
+    if (moved !== undefined) this.#move(moved, row);
+    if (this.#settings.algorithm === 'exact') {
+      this.#ids.pop();
+      this.#digests.pop();
+    }
+  }
+
+  #move(from: number, to: number): void {
+    const ids = (this.#ids[to] = this.#ids[from]!);
+    for (const id of ids) this.#rowOfId.set(id, to);
+    const digest = (this.#digests[to] = this.#digests[from]!);
+    if (digest !== null) this.#rowOfDigest.set(digest, to);
   }
 
   #change(work: () => Promise<void>): Promise<void> {
@@ -245,11 +310,36 @@ export class VectorIndex {
   }
 }
 
-function parseDescription(path: string, description: unknown): { options: VectorIndexOptions; ids: (string | null)[] } {
-  if (!isObject(description) || description['format'] !== fileFormat)
-    throw invalidIndex(path, `it is not of format ${fileFormat}`);
-  const { format: _, ids, ...options } = description as Settings & { format: number; ids: (string | null)[] };
-  return { options, ids };
+/** What a file says beside its vectors. */
+interface Description extends Settings {
+  format: typeof fileFormat;
+  encoder: EncoderFingerprint | null;
+  ids: string[][];
+  digests: (string | null)[];
+}
+
+interface DescriptionOfVersion1 extends Settings {
+  format: 1;
+  ids: (string | null)[];
+}
+
+function parseDescription(path: string, value: unknown) {
+  const description = value as Description | DescriptionOfVersion1;
+  if (description.format === 1) {
+    const { format: _, ids, ...options } = description;
+    return { options, encoder: null, ids: ids.map((id) => (id === null ? [] : [id])), digests: ids.map(() => null) };
+  }
+  const { format, encoder, ids, digests, ...options } = description;
+  if (format === fileFormat) return { options, encoder, ids, digests };
+  throw invalidIndex(path, `expected format 1 or ${fileFormat} but received ${format}, which a later zrank may read`);
+}
+
+/** Names a vector; equal vectors alone share it. */
+function digestOf({ buffer, byteOffset, byteLength }: Float32Array): string {
+  return createHash('sha256')
+    .update(new Uint8Array(buffer, byteOffset, byteLength))
+    .digest('base64')
+    .slice(0, 22);
 }
 
 async function readExact(path: string, shape: Shape, vectorBytes: number): Promise<ExactRows> {

@@ -1,13 +1,32 @@
 import { open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import usearch, { type Index } from 'usearch';
+import type usearchModule from 'usearch';
+import type { Index } from 'usearch';
 
-const { exactSearch, Index: UsearchIndex, MetricKind, ScalarKind } = usearch;
+let loaded: typeof usearchModule | undefined;
+
+/** Loaded when it is first needed: from a script on standard input, or of `node -e`, it cannot find its addon. */
+function usearch(): typeof usearchModule {
+  loaded ??= createRequire(import.meta.url)('usearch') as typeof usearchModule;
+  return loaded;
+}
+
+/** What the score of two vectors a and b is: their cosine, their dot product, or -|a - b|. Higher is better. */
+export const metrics = ['cosine', 'dot', 'euclidean'] as const;
+export type Metric = (typeof metrics)[number];
+
+/** usearch's distance of each metric, and what makes a score of it. */
+const usearchMetrics = {
+  cosine: { kind: 'Cos', scoreOf: (distance: number) => 1 - distance },
+  dot: { kind: 'IP', scoreOf: (distance: number) => 1 - distance },
+  euclidean: { kind: 'L2sq', scoreOf: (distance: number) => 0 - Math.sqrt(Math.max(distance, 0)) },
+} as const;
 
 export interface Shape {
   /** Length of a vector. */
   dimensions: number;
-  metric: 'cosine' | 'dot';
+  metric: Metric;
   /** HNSW: links of a node. */
   connectivity: number;
   /** HNSW: candidates looked at for a new vector. */
@@ -17,20 +36,20 @@ export interface Shape {
 }
 
 export interface Neighbour {
-  key: number;
-  /** 1 - similarity. */
-  distance: number;
+  row: number;
+  /** As VectorIndexOptions.metric says. */
+  score: number;
 }
 
-/** Vectors by number: keys count from 0 in the order of adding. */
+/** Vectors by number: rows count from 0 in the order of adding. */
 export interface VectorRows {
   /** How many vectors it holds. */
   readonly size: number;
-  /** Adds the vectors [count, dimensions] under the keys from `firstKey` on. */
-  add(firstKey: number, vectors: Float32Array): void;
-  /** Removes a vector. Returns the key of the one that has moved to its place, if one has. */
-  remove(key: number): number | undefined;
-  /** At most k neighbours, nearest first. */
+  /** Adds vectors as the rows from `firstRow` on. */
+  add(firstRow: number, vectors: readonly Float32Array[]): void;
+  /** Removes a vector. Returns the row of the one that has moved to its place, if one has. */
+  remove(row: number): number | undefined;
+  /** At most k neighbours, best first. */
   search(vector: Float32Array, k: number): Neighbour[];
   /** Writes them to a new file. */
   writeTo(path: string): Promise<void>;
@@ -53,31 +72,32 @@ export class ExactRows implements VectorRows {
     return this.#count;
   }
 
-  add(_firstKey: number, vectors: Float32Array): void {
+  add(_firstRow: number, vectors: readonly Float32Array[]): void {
     const { dimensions } = this.#shape;
-    const start = this.#count * dimensions;
-    if (start + vectors.length > this.#rows.length) {
-      const grown = new Float32Array(Math.max(start + vectors.length, 2 * this.#rows.length));
-      grown.set(this.#rows.subarray(0, start));
+    const end = (this.#count + vectors.length) * dimensions;
+    if (end > this.#rows.length) {
+      const grown = new Float32Array(Math.max(end, 2 * this.#rows.length));
+      grown.set(this.#rows.subarray(0, this.#count * dimensions));
       this.#rows = grown;
     }
-    this.#rows.set(vectors, start);
-    this.#count += vectors.length / dimensions;
+    for (const vector of vectors) this.#rows.set(vector, this.#count++ * dimensions);
   }
 
-  remove(key: number): number | undefined {
+  remove(row: number): number | undefined {
     const { dimensions } = this.#shape;
     const last = --this.#count;
-    if (key === last) return undefined;
-    this.#rows.copyWithin(key * dimensions, last * dimensions, (last + 1) * dimensions);
+    if (row === last) return undefined;
+    this.#rows.copyWithin(row * dimensions, last * dimensions, (last + 1) * dimensions);
     return last;
   }
 
   search(vector: Float32Array, k: number): Neighbour[] {
     const { dimensions, metric } = this.#shape;
     const rows = this.#rows.subarray(0, this.#count * dimensions);
-    const { keys, distances } = exactSearch(rows, vector.slice(), dimensions, k, metricKinds[metric]);
-    return neighbours(keys, distances);
+    const { exactSearch, MetricKind } = usearch();
+    const kind = MetricKind[usearchMetrics[metric].kind];
+    const { keys, distances } = exactSearch(rows, vector.slice(), dimensions, k, kind);
+    return neighbours(keys, distances, metric);
   }
 
   async writeTo(path: string): Promise<void> {
@@ -98,12 +118,15 @@ export class ExactRows implements VectorRows {
 /** A graph of near neighbours: Malkov and Yashunin, TPAMI 42(4), 2020. */
 export class HnswRows implements VectorRows {
   readonly #index: Index;
+  readonly #metric: Metric;
 
   /** @param from a file of writeTo() to load, or to map; a mapped index cannot be changed */
   constructor(shape: Shape, from?: { path: string; mapped: boolean }) {
+    this.#metric = shape.metric;
+    const { Index: UsearchIndex, MetricKind, ScalarKind } = usearch();
     this.#index = new UsearchIndex({
       dimensions: shape.dimensions,
-      metric: metricKinds[shape.metric],
+      metric: MetricKind[usearchMetrics[shape.metric].kind],
       quantization: ScalarKind.F32,
       connectivity: shape.connectivity,
       expansion_add: shape.expansionAdd,
@@ -118,24 +141,25 @@ export class HnswRows implements VectorRows {
     return this.#index.size();
   }
 
-  add(firstKey: number, vectors: Float32Array): void {
-    const count = vectors.length / this.#index.dimensions();
-    const keys = BigUint64Array.from({ length: count }, (_, i) => BigInt(firstKey + i));
+  add(firstRow: number, vectors: readonly Float32Array[]): void {
+    const keys = BigUint64Array.from(vectors, (_, i) => BigInt(firstRow + i));
     try {
-      this.#index.add(keys, vectors, Math.min(count, availableParallelism()));
+      // Always as many threads: usearch has room for as many as the first call named, and fails where a later one names
+      // more.
+      this.#index.add(keys, [...vectors], availableParallelism());
     } catch (error) {
       this.#index.remove(keys);
       throw error;
     }
   }
 
-  remove(key: number): undefined {
-    this.#index.remove(BigInt(key));
+  remove(row: number): undefined {
+    this.#index.remove(BigInt(row));
   }
 
   search(vector: Float32Array, k: number): Neighbour[] {
     const { keys, distances } = this.#index.search(vector, k, 1);
-    return neighbours(keys, distances);
+    return neighbours(keys, distances, this.#metric);
   }
 
   async writeTo(path: string): Promise<void> {
@@ -143,10 +167,9 @@ export class HnswRows implements VectorRows {
   }
 }
 
-const metricKinds = { cosine: MetricKind.Cos, dot: MetricKind.IP };
-
-function neighbours(keys: BigUint64Array, distances: Float32Array): Neighbour[] {
-  return Array.from(keys, (key, i) => ({ key: Number(key), distance: distances[i]! })).sort(
-    (a, b) => a.distance - b.distance || a.key - b.key,
-  );
+function neighbours(keys: BigUint64Array, distances: Float32Array, metric: Metric): Neighbour[] {
+  return Array.from(keys, (key, i) => ({
+    row: Number(key),
+    score: usearchMetrics[metric].scoreOf(distances[i]!),
+  })).sort((a, b) => b.score - a.score || a.row - b.row);
 }

@@ -1,3 +1,5 @@
+import { ZrankError } from '../error.js';
+
 /** A query and a document, or a prompt that is complete already. */
 export type Pair = readonly [query: string, document: string] | string;
 
@@ -5,7 +7,7 @@ export interface EncodeOptions {
   instruction?: string | undefined;
   /** Longest prompt in tokens. */
   maxLength: number;
-  /** What happens to a longer prompt: its document is cut, or PROMPT_TOO_LONG. */
+  /** What happens to a longer prompt: its document is cut (by encoders, the longer text), or PROMPT_TOO_LONG. */
   truncation: 'document' | 'error';
   /** Whether strings of special tokens in queries and documents become those tokens, or stay text. */
   specialTokens: 'parse' | 'text';
@@ -15,7 +17,7 @@ export interface EncodedPrompt {
   ids: number[];
   /** The segment of each token, for models that have segments. */
   typeIds?: number[];
-  /** Whether tokens of the document were cut. */
+  /** Whether tokens were cut. */
   truncated: boolean;
 }
 
@@ -44,4 +46,12 @@ export function* chunksOf<P extends Pair>(pairs: readonly P[], characters: numbe
     }
   }
   if (chunk.length) yield chunk;
+}
+
+/** What truncation 'error' throws at a prompt of so many tokens. */
+export function promptTooLong(tokens: number, maxLength: number): ZrankError {
+  return new ZrankError('PROMPT_TOO_LONG', `a prompt has ${tokens} tokens, the limit is maxLength = ${maxLength}`, {
+    expected: `at most ${maxLength} tokens`,
+    received: `${tokens} tokens`,
+  });
 }

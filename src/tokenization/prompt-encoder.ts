@@ -1,6 +1,6 @@
 import { ZrankError } from '../error.js';
 import type { PromptTemplate } from '../prompt/prompt-template.js';
-import type { EncodedPrompt, EncodeOptions, Pair, PairEncoder } from './pair-encoder.js';
+import { type EncodedPrompt, type EncodeOptions, type Pair, type PairEncoder, promptTooLong } from './pair-encoder.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /** As many as sentence-transformers keeps (base/modules/transformer.py, _CHAT_TEMPLATE_SUFFIX_CACHE_SIZE). */
@@ -52,16 +52,7 @@ export class PromptEncoder implements PairEncoder {
    */
   async #cut(pair: Pair, ids: number[], options: EncodeOptions): Promise<EncodedPrompt> {
     const { maxLength } = options;
-    if (options.truncation === 'error') {
-      throw new ZrankError(
-        'PROMPT_TOO_LONG',
-        `a prompt has ${ids.length} tokens, the limit is maxLength = ${maxLength}`,
-        {
-          expected: `at most ${maxLength} tokens`,
-          received: `${ids.length} tokens`,
-        },
-      );
-    }
+    if (options.truncation === 'error') throw promptTooLong(ids.length, maxLength);
     if (typeof pair === 'string') return { ids: ids.slice(0, maxLength), truncated: true };
     const [withoutDocument] = await this.#encode([[pair[0], '']], options);
     if (withoutDocument!.length > maxLength) {

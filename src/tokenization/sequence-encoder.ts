@@ -1,5 +1,5 @@
 import { ZrankError } from '../error.js';
-import type { EncodedPrompt, EncodeOptions, Pair, PairEncoder } from './pair-encoder.js';
+import { type EncodedPrompt, type EncodeOptions, type Pair, type PairEncoder, promptTooLong } from './pair-encoder.js';
 import type { Encoding, Tokenizer } from './tokenizer.js';
 
 /**
@@ -27,39 +27,42 @@ export class SequenceEncoder implements PairEncoder {
     }
     const inputs = pairs.map((pair): Pair => (typeof pair === 'string' ? pair : [this.#prompt + pair[0], pair[1]]));
     const encodings = await this.#tokenizer.encodings(inputs, options.specialTokens);
-    return encodings.map((encoding, i) => {
-      if (encoding.getLength() > options.maxLength) return cut(encoding, pairs[i]!, options);
+    return encodings.map((encoding) => {
+      if (encoding.getLength() > options.maxLength) return cut(encoding, options);
       return { ids: encoding.getIds(), typeIds: encoding.getTypeIds(), truncated: false };
     });
   }
 }
 
 /**
- * Drops as many of the last tokens of the document (or of a text that stands alone) as are too many, so that what
- * stands behind them stays. sentence-transformers does the same to a text; of a pair it cuts the longer one, which may
- * be the query.
+ * Drops the last tokens of the text, or of the longer one of a pair, so that what stands behind them stays: as
+ * tokenizers' `longest_first`, with which sentence-transformers cuts. Of a query that takes no more than half of the
+ * room nothing is cut.
  */
-function cut(encoding: Encoding, pair: Pair, { maxLength, truncation }: EncodeOptions): EncodedPrompt {
-  const excess = encoding.getLength() - maxLength;
-  if (truncation === 'error') {
-    throw new ZrankError(
-      'PROMPT_TOO_LONG',
-      `a prompt has ${encoding.getLength()} tokens, the limit is maxLength = ${maxLength}`,
-      {
-        expected: `at most ${maxLength} tokens`,
-        received: `${encoding.getLength()} tokens`,
-      },
-    );
-  }
-  const sequence = typeof pair === 'string' ? 0 : 1;
+function cut(encoding: Encoding, { maxLength, truncation }: EncodeOptions): EncodedPrompt {
+  if (truncation === 'error') throw promptTooLong(encoding.getLength(), maxLength);
   const sequences = encoding.getSequenceIds();
-  const start = sequences.indexOf(sequence);
-  const end = sequences.lastIndexOf(sequence) + 1;
-  if (start < 0 || end - start < excess) {
-    const fixed = encoding.getLength() - Math.max(0, end - start);
-    const what = sequence === 0 ? 'the special tokens' : 'the query and the special tokens';
-    throw new ZrankError('QUERY_TOO_LONG', `${what} take ${fixed} tokens, more than maxLength = ${maxLength}`);
-  }
-  const kept = (values: number[]) => [...values.slice(0, end - excess), ...values.slice(end)];
-  return { ids: kept(encoding.getIds()), typeIds: kept(encoding.getTypeIds()), truncated: true };
+  const [first, second] = [0, 1].map((sequence) => sequences.filter((id) => id === sequence).length);
+  const special = sequences.length - first! - second!;
+  if (special > maxLength)
+    throw new ZrankError(
+      'QUERY_TOO_LONG',
+      `the special tokens take ${special} tokens, more than maxLength = ${maxLength}`,
+    );
+  const room = longestFirst(Math.min(first!, maxLength), Math.min(second!, maxLength), maxLength - special);
+  const kept = sequences.map((id) => id === undefined || id === null || room[id]!-- > 0);
+  const keep = (values: number[]) => values.filter((_, i) => kept[i]);
+  return { ids: keep(encoding.getIds()), typeIds: keep(encoding.getTypeIds()), truncated: true };
+}
+
+/**
+ * How many tokens of two texts stay in `room`, which they exceed (tokenizers/src/utils/truncation.rs; the library has
+ * cut each to maxLength before).
+ */
+function longestFirst(first: number, second: number, room: number): [first: number, second: number] {
+  const shorter = Math.min(first, second);
+  const isFirstLonger = first > second;
+  const half = Math.floor(room / 2);
+  const [less, more] = shorter <= half ? [shorter, room - shorter] : [half, room - half];
+  return isFirstLonger ? [more, less] : [less, more];
 }

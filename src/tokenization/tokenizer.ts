@@ -53,24 +53,24 @@ export class Tokenizer {
 
   /**
    * Token ids of a prompt whose special tokens stand in the template's pieces alone; such strings in the others stay
-   * text. The library finds the template's tokens itself, in the prompt with a letter for each piece of content, since
-   * only it knows how it matches them (normalized, stripping, as single words).
+   * text. The library finds the template's tokens itself, in the prompt with a placeholder for each piece of content,
+   * since only it knows how it matches them (normalized, stripping, as single words).
    */
   async encodePieces(pieces: readonly PromptPiece[]): Promise<number[]> {
-    const letter = absentCharacter([...this.#added.values()].map(({ content }) => content).join(''), 0x4e00);
+    const placeholder = absentCharacter([...this.#added.values()].map(({ content }) => content).join(''), 0x4e00);
     const prompt: string[] = [];
     const skeleton: string[] = [];
-    /** Where each character of the skeleton stands in the prompt; -1 for content. */
-    const places: number[] = [];
+    /** Each skeleton character's position in the prompt; -1 for content. */
+    const positions: number[] = [];
     for (const { text, isContent } of pieces) {
       const characters = [...text];
       if (isContent) {
-        skeleton.push(letter);
-        places.push(-1);
+        skeleton.push(placeholder);
+        positions.push(-1);
       } else {
         characters.forEach((character, i) => {
           skeleton.push(character);
-          places.push(prompt.length + i);
+          positions.push(prompt.length + i);
         });
       }
       for (const character of characters) prompt.push(character);
@@ -81,7 +81,7 @@ export class Tokenizer {
     let text = '';
     let end = 0;
     encoding.getIds().forEach((id, i) => {
-      const covered = places.slice(...offsets[i]!);
+      const covered = positions.slice(...offsets[i]!);
       if (!this.#added.has(id) || covered.length === 0 || covered.includes(-1)) return;
       text += prompt.slice(end, covered[0]).join('') + aliases.get(id)!;
       end = covered.at(-1)! + 1;

@@ -12,7 +12,7 @@ import { TextSource } from '../../dist/bench/text.js';
 import { makeCalls } from '../../dist/bench/workload.js';
 import { readCheckpoint } from '../../dist/networks/decoder/checkpoint.js';
 import { seededRandom } from '../../dist/random.js';
-import { Reranker } from '../../dist/index.js';
+import { Reranker } from 'zrank';
 import { Tokenizer } from '../../dist/tokenization/tokenizer.js';
 
 const tiny = new URL('../../models/zrank-tiny', import.meta.url).pathname;

@@ -307,6 +307,14 @@ describe('where there are other files in place of the weights, the error says wh
 });
 
 // Root may read everything.
+test('files with a byte order mark are read', async () => {
+  const folder = await copyOfGolden('causal-bf16');
+  const names = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'modules.json'];
+  for (const name of names) await writeFile(join(folder, name), `\ufeff${await readFile(join(folder, name), 'utf8')}`);
+  await using reranker = await Reranker.load(folder);
+  expect(await reranker.predict([['a', 'b']])).toHaveLength(1);
+});
+
 test.skipIf(process.getuid?.() === 0)('weights that may not be read give FILE_UNREADABLE', async () => {
   const folder = await copyOfGolden('causal-bf16');
   await chmod(join(folder, 'model.safetensors'), 0o000);

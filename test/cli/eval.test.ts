@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { evaluate, readQrels, readRun } from '../../dist/index.js';
+import { evaluate, readQrels, readRun } from 'zrank';
 import { root, temporaryFolder, zrank } from '../support.js';
 
 const corpus = [
@@ -108,6 +108,28 @@ test('the embedded datasets: a row each, and one over all', { timeout: 180_000 }
   ]);
 });
 
+test('a query that is too long is named and counts in neither order', async () => {
+  const folder = await dataset();
+  const long = { _id: 'q2', text: 'bread '.repeat(9000) };
+  await writeFile(join(folder, 'queries.jsonl'), [queries[0]!, long].map((query) => JSON.stringify(query)).join('\n'));
+  const { code, stdout, stderr } = await zrank(['eval', folder, '--retriever', 'bm25', '--json']);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    datasets: [{ queries: 2, failed: [{ query: 'q2', code: 'QUERY_TOO_LONG' }] }],
+    overall: { queries: 1 },
+  });
+  expect(stderr).toMatch(/^zrank: tiny: query q2 failed and counts in neither order: .* \[QUERY_TOO_LONG\]$/m);
+});
+
+test('--run-out refuses an id that a run cannot carry, before anything is scored', async () => {
+  const folder = await dataset({ docs: [...corpus, { _id: 'New York', text: 'x' }] });
+  const out = join(await temporaryFolder(), 'runs');
+  const refused = await zrank(['eval', folder, '--retriever', 'bm25', '--run-out', out]);
+  expect([refused.code, refused.stdout]).toEqual([1, '']);
+  expect(refused.stderr).toMatch(/document id "New York" \[DATA_INVALID\]/);
+  expect((await zrank(['eval', folder, '--retriever', 'bm25'])).code).toBe(0);
+});
+
 test.each([
   ['no such folder', async () => '/no/such/folder', 'FILE_NOT_FOUND'],
   ['a folder without datasets', async () => join(root, 'docs'), 'FILE_NOT_FOUND'],
@@ -120,6 +142,15 @@ test.each([
   const { code, stdout, stderr } = await zrank(['eval', folder, '--retriever', 'bm25']);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toContain(`[${errorCode}]`);
+});
+
+test("--ignore-identical-ids leaves out the query's own document", async () => {
+  const docs = [...corpus, { _id: 'q1', text: 'how to keep bread fresh' }];
+  const args = ['eval', await dataset({ docs }), '--retriever', 'bm25', '--measures', 'mrr'];
+  expect((await zrank(args)).stdout).toMatch(/tiny +2 {2}0\.7500/);
+  const { stdout, stderr } = await zrank([...args, '--ignore-identical-ids']);
+  expect(stdout).toMatch(/tiny +2 {2}1\.0000/);
+  expect(stderr).toContain("documents whose id is the query's are left out");
 });
 
 test('--keep-unknown counts documents that the corpus lacks as not found', async () => {

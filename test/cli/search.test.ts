@@ -1,6 +1,8 @@
 // The command in child processes, with the embedded models.
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { passages } from '../../dist/cli/corpus.js';
 import { root, temporaryFolder, zrank } from '../support.js';
@@ -49,6 +51,72 @@ describe('zrank search', () => {
     expect(stderr).toMatch(
       /image\.bin is left out: not a text\n.*latin1\.txt is left out: not UTF-8\n.*1 text indexed/s,
     );
+  });
+
+  test('finds words by their stems where --retriever names a language', async () => {
+    const search = (name: string) => zrank(['search', documents, 'bicycles', '--no-rerank', '--retriever', name]);
+    expect((await search('bm25')).stdout).toBe('nothing found\n');
+    expect((await search('bm25:english')).stdout).toContain('bicycle-chain');
+    const { code, stderr } = await search('bm25:klingon');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/"english".*but received "klingon" \[INVALID_ARGUMENT\]/);
+  });
+
+  test('what cannot be read in a folder does not keep it from the rest', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'ok.txt'), 'fresh bread');
+    await writeFile(join(folder, 'packed.txt.gz'), gzipSync('fresh bread'));
+    await writeFile(join(folder, 'utf16.txt'), Buffer.from('\ufefffresh bread', 'utf16le'));
+    await writeFile(Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.of(0xe9)]), 'fresh bread');
+    await writeFile(join(folder, 'cut.gz'), gzipSync('fresh bread').subarray(0, 15));
+    await symlink('.', join(folder, 'loop'));
+    spawnSync('mkfifo', [join(folder, 'pipe')]);
+    const args = ['search', folder, 'bread', '--no-rerank', '--retriever', 'bm25', '--json'];
+    const { code, stdout, stderr } = await zrank(args);
+    expect(code).toBe(0);
+    expect((JSON.parse(stdout) as { id: string }[]).map(({ id }) => id).sort()).toEqual([
+      'ok.txt:1',
+      'packed.txt.gz:1',
+      'utf16.txt:1',
+    ]);
+    expect([...stderr.matchAll(/(\S+) is left out: (.*)/g)].map(([, path, why]) => [basename(path!), why])).toEqual([
+      ['caf\ufffd', 'its name is not UTF-8'],
+      ['cut.gz', expect.stringMatching(/^it cannot be decompressed/)],
+      ['loop', 'a link'],
+      ['pipe', 'no plain file'],
+    ]);
+  });
+
+  test('reads texts from standard input, packed or not, for a query', async () => {
+    const args = ['search', '-', 'bread', '--no-rerank', '--retriever', 'bm25', '--json'];
+    for (const input of ['fresh bread\n', gzipSync('{"id": "standard input:1", "text": "fresh bread"}')]) {
+      const { stdout } = await zrank(args, { input: input as string });
+      expect(JSON.parse(stdout)).toMatchObject([{ id: 'standard input:1' }]);
+    }
+    expect((await zrank(['search', '-', '--retriever', 'bm25'])).code).toBe(2);
+  });
+
+  test('a query that fails is told of, and the session goes on', async () => {
+    const input = Buffer.concat([
+      Buffer.from('bread\n'),
+      Buffer.from([0xff, 0x0a]),
+      Buffer.from(`${'bread '.repeat(9000)}\nbicycle\n`),
+    ]);
+    const args = ['search', documents, '--retriever', 'bm25', '--json', '--top', '1'];
+    const { code, stdout, stderr } = await zrank(args, { input: input as unknown as string });
+    expect(code).toBe(1);
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object),
+    ).toMatchObject([
+      [{ rank: 1 }],
+      { error: { code: 'DATA_INVALID' } },
+      { error: { code: 'QUERY_TOO_LONG' } },
+      [{ id: 'bicycle-chain' }],
+    ]);
+    expect(stderr).toMatch(/\[DATA_INVALID\]\n.*\[QUERY_TOO_LONG\]\n/);
   });
 
   test('tells where a hit was before', async () => {
@@ -105,6 +173,8 @@ describe('passages', () => {
       ).toBe(text.replace(/\s/g, ''));
       expect(new Set(parts.map(({ id }) => id)).size).toBe(parts.length);
     }
+    const faces = [...passages('👨‍👩‍👧'.repeat(300), 'f')].map(({ text }) => text);
+    expect(faces.every((text) => /^(👨‍👩‍👧)+$/u.test(text))).toBe(true);
     expect(ids(lines)[1]).toBe(`f:${[...passages(lines, 'f')][0]!.text.split('\n').length + 1}#2`);
   });
 });

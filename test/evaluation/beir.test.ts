@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type BeirDataset, openBeir } from '../../dist/evaluation/beir.js';
+import { type BeirDataset, openBeir } from 'zrank';
 import { toTable } from './tables.js';
 
 let folder: string;
@@ -39,6 +40,20 @@ describe('openBeir', () => {
     ];
     expect(await read(dataset)).toEqual(documents);
     expect(await read(dataset)).toEqual(documents);
+  });
+
+  test('reads compressed files, ids that are numbers and ids called id', async () => {
+    for (const name of Object.keys(good)) await rm(join(folder, name));
+    const write = (name: string, content: string) => writeFile(join(folder, name), gzipSync(content));
+    await write('corpus.jsonl.gz', '{"_id": 7, "id": 1, "text": "a", "title": null}\n{"id": "d2", "text": "b"}\n');
+    await write('queries.jsonl.gz', '\ufeff{"_id": 10, "text": "what?"}\r\n');
+    await write('qrels/test.tsv.gz', '10\t7\t1\n');
+    const dataset = await openBeir(folder);
+    expect(dataset.queries).toEqual(new Map([['10', 'what?']]));
+    expect((await read(dataset)).map(({ id }) => id)).toEqual(['7', 'd2']);
+    await expect(openBeir(folder, { split: 'dev' })).rejects.toMatchObject({
+      message: expect.stringMatching(/splits in the folder: test$/),
+    });
   });
 
   test('reads another split', async () => {
@@ -91,8 +106,15 @@ describe('openBeir', () => {
   test.each([
     ['', 'DATA_INVALID', 'holds no documents'],
     ['{"_id": "d1", "text": ""}\n\n{"_id": "d1", "text": ""}\n', 'DUPLICATE_ID', 'corpus.jsonl:3: _id d1'],
-    ['{"_id": 1, "text": ""}\n', 'DATA_INVALID', ':1: expected a string for _id but received "1"'],
-    ['{"_id": "d1"}\n', 'DATA_INVALID', ':1: expected a string for text but received "none"'],
+    ['{"_id": [1], "text": ""}\n', 'DATA_INVALID', ':1: expected a string, or a whole number below 2^53, for _id'],
+    ['{"_id": 12345678901234567890, "text": ""}\n', 'DATA_INVALID', 'for _id but received "12345678901234567000"'],
+    ['{"_id": null, "text": ""}\n', 'DATA_INVALID', ':1: expected an object with an "_id"'],
+    [
+      '{"_id": "d1", "body": ""}\n',
+      'DATA_INVALID',
+      ':1: expected an object with the string "text" but received one with "_id", "body"',
+    ],
+    ['{"_id": "d1", "text": null}\n', 'DATA_INVALID', ':1: expected a string for text but received "null"'],
     ['{"_id": "d1", "text": "", "title": 1}\n', 'DATA_INVALID', ':1: expected a string for title'],
     ['["d1"]\n', 'DATA_INVALID', ':1: expected a JSON object'],
     ['{"_id": "d2", "text": ""}\n', 'UNKNOWN_ID', 'test.tsv judges 1 documents that corpus.jsonl does not have: d1'],

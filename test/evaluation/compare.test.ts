@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { compare } from '../../dist/evaluation/compare.js';
-import type { Evaluation } from '../../dist/evaluation/evaluate.js';
+import { compare, type Evaluation } from 'zrank';
 import { seededRandom } from '../../dist/random.js';
 
 function evaluationOf(values: readonly number[], from = 0): Evaluation {
   return {
     convention: 'trec',
     complete: true,
+    relevanceLevel: 1,
+    judgedOnly: false,
+    maxRetrieved: Infinity,
+    ignoreIdenticalIds: false,
     measures: { map: values.reduce((sum, value) => sum + value, 0) / values.length },
     queries: new Map(values.map((map, index) => [`q${from + index}`, { map }])),
     missing: [],
@@ -103,7 +106,13 @@ describe('compare', () => {
     expect(() => compare(zeros(2), zeros(3), 'map')).toThrow(invalid);
     expect(() => compare(zeros(2), evaluationOf([0, 0], 1), 'map')).toThrow('only the evaluation before has query q0');
     expect(() => compare(zeros(2), { ...zeros(2), convention: 'ranx' }, 'map')).toThrow(invalid);
+    expect(() => compare(zeros(2), { ...zeros(2), relevanceLevel: 2 }, 'map')).toThrow('relevanceLevel of after');
     expect(() => compare(zeros(2), zeros(2), 'ndcg')).toThrow(invalid);
+  });
+
+  test.each(['num_ret', 'gm_map'])('refuses %s, which is no mean', (measure) => {
+    const evaluation = { ...zeros(2), measures: { [measure]: 0 } };
+    expect(() => compare(evaluation, evaluation, measure)).toThrow(`${measure} is no mean over the queries`);
   });
 
   test.each([

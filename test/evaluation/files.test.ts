@@ -1,11 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readLines } from '../../dist/evaluation/lines.js';
+import { readLines } from '../../dist/files/lines.js';
 import { readQrels, writeQrels } from '../../dist/evaluation/qrels.js';
 import { compareUtf8, rankDocuments } from '../../dist/evaluation/rank.js';
 import { readRun, writeRun } from '../../dist/evaluation/run.js';
+import { writePieces } from '../../dist/evaluation/score-table.js';
 import { toTable } from './tables.js';
 
 let folder: string;
@@ -20,36 +21,6 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
   return path;
 }
 
-describe('readLines', () => {
-  async function linesOf(content: string | Uint8Array) {
-    const lines: [number, string][] = [];
-    for await (const { number, text } of readLines(await file('lines', content))) lines.push([number, text]);
-    return lines;
-  }
-
-  test('ends a line at \\n alone, and needs none at the end', async () => {
-    expect(await linesOf('a\u2028b\rc\n\nd')).toEqual([
-      [1, 'a\u2028b\rc'],
-      [2, ''],
-      [3, 'd'],
-    ]);
-    expect(await linesOf('')).toEqual([]);
-  });
-
-  test('drops a byte order mark and joins characters that chunks cut', async () => {
-    const long = 'é'.repeat(100_000);
-    expect(await linesOf(`\ufeffx${long}\n${long}\n`)).toEqual([
-      [1, `x${long}`],
-      [2, long],
-    ]);
-  });
-
-  test('refuses bytes that are not UTF-8', async () => {
-    const latin1 = Buffer.from('1 0 caf\xe9 1\n', 'latin1');
-    await expect(linesOf(latin1)).rejects.toMatchObject({ code: 'DATA_INVALID' });
-  });
-});
-
 describe('readQrels', () => {
   const expected = toTable({ '10': { d1: 2, 'é\u00a0x': -1 }, '9': { d1: 0 } });
 
@@ -63,13 +34,26 @@ describe('readQrels', () => {
     ['BEIR', 'test.tsv', 'query-id\tcorpus-id\tscore\n10\td1\t2\n10\té\u00a0x\t-1\n9\td1\t0\n'],
     ['BEIR without a header, grades as 2.0', 'test.tsv', '10\td1\t2.0\r\n10\té\u00a0x\t-1\n\n9\td1\t0'],
     ['JSON', 'qrels.json', '{"10": {"d1": 2, "é\u00a0x": -1}, "9": {"d1": 0}}'],
+    [
+      'JSON with a byte order mark, known by its brace',
+      'qrels',
+      '\ufeff\n{"10":\n{"d1": 2, "é\u00a0x": -1}, "9": {"d1": 0}}',
+    ],
   ])('%s', async (_, name, content) => {
     expect(await readQrels(await file(name, content))).toEqual(expected);
   });
 
-  test('BEIR ids may hold spaces', async () => {
-    const path = await file('spaces.tsv', 'query-id\tcorpus-id\tscore\nq 1\ta b\t1\n');
-    expect(await readQrels(path)).toEqual(toTable({ 'q 1': { 'a b': 1 } }));
+  test.each([
+    ['BEIR', 'spaces.tsv', 'Query-ID\tcorpus-id\tscore\nq 1\t7 Samurai\t1\n'],
+    ['BEIR without a header', 'spaces.tsv', 'q 1\t7 Samurai\t1\n'],
+    ['TREC parted by tabs', 'spaces', 'q 1\t0\t7 Samurai\t1\n'],
+  ])('ids may hold spaces: %s', async (_, name, content) => {
+    expect(await readQrels(await file(name, content))).toEqual(toTable({ 'q 1': { '7 Samurai': 1 } }));
+  });
+
+  test('without a header and .tsv, ids of two words are read as BEIR, an iteration and a word as TREC', async () => {
+    expect(await readQrels(await file('qrels', 'q1\tNew York\t1\n'))).toEqual(toTable({ q1: { 'New York': 1 } }));
+    expect(await readQrels(await file('qrels', 'q1\t0 York\t1\n'))).toEqual(toTable({ q1: { York: 1 } }));
   });
 
   test.each([
@@ -100,6 +84,10 @@ describe('readQrels', () => {
     ['{"1": ["a"]}', 'DATA_INVALID'],
     ['{"1": {"a": 1.5}}', 'DATA_INVALID'],
     ['{}', 'DATA_INVALID'],
+    ['{"1": {"a": {"b": 1}}}', 'DATA_INVALID'],
+    ['{"1": {"a": 1, "a": 0}}', 'DUPLICATE_ID'],
+    ['{"1": {"a": 1}, "1": {"b": 1}}', 'DUPLICATE_ID'],
+    ['{"1": {"a": 1},}', 'JSON_INVALID'],
   ])('refuses the JSON %s', async (content, code) => {
     await expect(readQrels(await file('bad.json', content))).rejects.toMatchObject({ code });
   });
@@ -114,7 +102,22 @@ describe('readRun', () => {
     expect(await readRun(path)).toEqual(toTable({ '1': { a: 0.001, b: -0.5 }, '2': { a: Infinity } }));
   });
 
+  test('ids hold spaces where tabs part the columns', async () => {
+    const path = await file('run', 'q 1\tQ0\tNew York\t1\t2.5\tmy run\n');
+    expect(await readRun(path)).toEqual(toTable({ 'q 1': { 'New York': 2.5 } }));
+  });
+
+  test('JSON keeps the order of ids that look like numbers, which ranx breaks ties by', async () => {
+    const run = await readRun(await file('run.json', '{"10": {"10": 1, "9": 1}, "2": {"__proto__": 1}}'));
+    expect([...run].map(([query, scores]) => [query, ...scores.keys()])).toEqual([
+      ['10', '10', '9'],
+      ['2', '__proto__'],
+    ]);
+    expect(rankDocuments('10', run.get('10')!, 'ranx').map(({ document }) => document)).toEqual(['10', '9']);
+  });
+
   test.each([
+    ['an id with a space', '1 Q0 New York 1 2.5 t\n', 'DATA_INVALID', ':1: expected a number for the rank'],
     ['a column too few', '1 Q0 a 1 2.5\n', 'DATA_INVALID', ':1: expected the six columns'],
     [
       'a score that is NaN',
@@ -158,6 +161,20 @@ describe('writing', () => {
     const qrels = toTable({ q2: { a: 3, b: -1 }, q1: { é: 0 } });
     await writeQrels(path, qrels);
     expect(await readQrels(path)).toEqual(qrels);
+  });
+
+  test('a write that fails leaves the file as it was, and no other', async () => {
+    const path = await file('whole.trec', 'as it was');
+    const run = toTable({ q: { a: 1 } });
+    for (const target of [join(path, 'inside a file'), folder])
+      await expect(writeRun(target, run)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+    const pieces = function* () {
+      yield 'half';
+      throw new Error('no more');
+    };
+    await expect(writePieces(path, pieces())).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
+    expect(await readFile(path, 'utf8')).toBe('as it was');
+    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
   test.each([

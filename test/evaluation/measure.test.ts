@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { main } from '../../dist/cli/main.js';
-import { defaultMeasures } from '../../dist/evaluation/measures.js';
+import { defaultMeasures } from 'zrank';
 
 let folder: string;
 let files: [string, string];
@@ -66,6 +66,78 @@ describe('zrank measure', () => {
     });
   });
 
+  test('prints what trec_eval 10 prints, where it is asked in its words', async () => {
+    const measures = ['num_q', 'num_ret', 'map', 'gm_map', 'iprec_at_recall.0,.5', 'P.3,1', 'ndcg_cut.2'];
+    const { stdout } = await run(...files, '-q', '-c', '-l2', ...measures.flatMap((name) => ['-m', name]));
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    expect(lines.map((line) => line.replaceAll(/ *\t/g, '|'))).toEqual([
+      'num_ret|1|2',
+      'map|1|0.5000',
+      'iprec_at_recall_0.00|1|0.5000',
+      'iprec_at_recall_0.50|1|0.5000',
+      'P_1|1|0.0000',
+      'P_3|1|0.3333',
+      'ndcg_cut_2|1|0.8597',
+      'num_ret|2|0',
+      'map|2|0.0000',
+      'iprec_at_recall_0.00|2|0.0000',
+      'iprec_at_recall_0.50|2|0.0000',
+      'P_1|2|0.0000',
+      'P_3|2|0.0000',
+      'ndcg_cut_2|2|0.0000',
+      'num_q|all|2',
+      'num_ret|all|2',
+      'map|all|0.2500',
+      'gm_map|all|0.0022',
+      'iprec_at_recall_0.00|all|0.2500',
+      'iprec_at_recall_0.50|all|0.2500',
+      'P_1|all|0.0000',
+      'P_3|all|0.1667',
+      'ndcg_cut_2|all|0.4299',
+    ]);
+    for (const line of lines) expect(line).toMatch(/^.{22,}\t/);
+  });
+
+  test('rounds halves to even, as printf does', async () => {
+    const { stdout } = await run(...files, '-m', 'P.16,32,160');
+    expect(stdout.split('\n').map((line) => line.split('\t')[2])).toEqual([
+      '2',
+      '0.0625',
+      '0.0312',
+      '0.0063',
+      undefined,
+    ]);
+  });
+
+  test('a number after a comma belongs to the name before it', async () => {
+    const { stdout } = await run(...files, '--json', '-m', 'ndcg_cut.1, 2,map,iprec_at_recall.0,.5,11pt_avg');
+    expect(Object.keys(JSON.parse(stdout).measures)).toEqual([
+      'ndcg_cut_1',
+      'ndcg_cut_2',
+      'map',
+      'iprec_at_recall_0.00',
+      'iprec_at_recall_0.50',
+      '11pt_avg',
+    ]);
+  });
+
+  test('-n prints no values over all queries', async () => {
+    expect((await run(...files, '-nq', '-m', 'map')).stdout).not.toContain('all');
+    expect((await run(...files, '-n', '-m', 'map')).stdout).toBe('');
+  });
+
+  test('follows -l, -J, -M and --ignore-identical-ids, and says so', async () => {
+    const mrr = async (...args: string[]) => {
+      const { stdout, stderr } = await run(...files, '-m', 'mrr', ...args);
+      return [stdout.trim().split('\t').at(-1), stderr.trim().split('; ').at(-1)];
+    };
+    expect(await mrr('-l', '2')).toEqual(['0.2500', 'relevant from grade 2 on']);
+    expect(await mrr('--relevance-level', '3')).toEqual(['0.0000', 'relevant from grade 3 on']);
+    expect(await mrr('-l', '2', '-M', '1')).toEqual(['0.0000', 'the first 1 documents of each']);
+    expect(await mrr('-J')).toEqual(['0.5000', 'judged documents only']);
+    expect(await mrr('--ignore-identical-ids')).toEqual(['0.5000', "documents whose id is the query's left out"]);
+  });
+
   test('takes the default measures', async () => {
     const { stdout } = await run(...files, '--json');
     expect(Object.keys(JSON.parse(stdout).measures)).toEqual(defaultMeasures);
@@ -90,6 +162,9 @@ describe('zrank measure', () => {
 
   test.each([
     [['-m', 'map,'], 2, 'INVALID_ARGUMENT'],
+    [['-m', 'ndcg_cut.5,0'], 2, 'INVALID_ARGUMENT'],
+    [['-l', '-1'], 2, 'INVALID_ARGUMENT'],
+    [['-M', '0'], 2, 'INVALID_ARGUMENT'],
     [['--convention', 'trec8'], 2, 'INVALID_ARGUMENT'],
   ])('refuses %j', async (options, code, error) => {
     expect(await run(...files, ...options)).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(error) });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Bm25, ZrankError } from '../../dist/index.js';
+import { Bm25, ZrankError } from 'zrank';
 import { pets } from './doubles.js';
 
 const ids = async (index: Bm25, query: string) => (await index.search(query, 10)).map(({ id }) => id);
@@ -93,7 +93,25 @@ describe('Bm25', () => {
     expect(await ids(index, 'cat')).toEqual(['a', 'b']);
   });
 
-  test.each([{ k1: -1 }, { b: 2 }, { stopWords: 'the' }, { tokenize: 1 }, { k: 1 }])('refuses %o', (options) => {
-    expect(() => new Bm25(options as never)).toThrow(ZrankError);
+  test('a stemmer takes the forms of a word for one, in documents and queries; stop words are whole', async () => {
+    const documents = [
+      { id: 'en', text: 'the heated wings' },
+      { id: 'de', text: 'die Häuser' },
+    ];
+    const plain = new Bm25();
+    const english = new Bm25({ stemmer: 'english', stopWords: ['heated'] });
+    const german = new Bm25({ stemmer: 'german' });
+    for (const index of [plain, english, german]) await index.add(documents);
+    expect(await ids(plain, 'wing heat haus')).toEqual([]);
+    expect(await ids(english, 'winging')).toEqual(['en']);
+    expect(await ids(english, 'heat')).toEqual([]);
+    expect(await ids(german, 'HAUS')).toEqual(['de']);
   });
+
+  test.each([{ k1: -1 }, { b: 2 }, { stopWords: 'the' }, { stemmer: 'klingon' }, { tokenize: 1 }, { k: 1 }])(
+    'refuses %o',
+    (options) => {
+      expect(() => new Bm25(options as never)).toThrow(ZrankError);
+    },
+  );
 });

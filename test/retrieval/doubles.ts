@@ -1,5 +1,5 @@
 // Stand-ins for the models: real ones are slow, and their scores are nobody's to predict.
-import type { CandidateRanker, CorpusDocument, Encoder } from '../../dist/index.js';
+import type { CandidateRanker, CorpusDocument, Encoder } from 'zrank';
 
 /** Counts a few words: a vector [3] of how often `cat`, `dog` and `fish` occur. */
 export class WordCounter implements Encoder {

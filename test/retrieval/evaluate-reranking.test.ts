@@ -1,7 +1,19 @@
 // What a reranker adds, through the library. Real: BM25 and the embedded datasets; the reranker is a stand-in.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Bm25, compare, compareRuns, evaluate, evaluateReranking, findDatasets, openBeir, poolRuns } from 'zrank';
+import {
+  Bm25,
+  type CandidateRanker,
+  compare,
+  compareRuns,
+  type CompareRunsOptions,
+  evaluate,
+  evaluateReranking,
+  findDatasets,
+  openBeir,
+  poolRuns,
+  ZrankError,
+} from 'zrank';
 import { root, expectCode } from '../support.js';
 import { toTable } from '../evaluation/tables.js';
 import { shortestFirst } from './doubles.js';
@@ -29,6 +41,8 @@ test('without measures it takes those of zrank eval', async () => {
 test.each([
   { measures: ['speed'] },
   { measures: [] },
+  { measures: ['num_ret'] },
+  { relevanceLevel: -1 },
   { convention: 'trec8' as 'trec' },
   { samples: 0 },
   { concurrency: 0 },
@@ -48,6 +62,21 @@ test('queries that are retrieved side by side give the same runs as one by one',
   expect(eight.comparisons).toEqual(one.comparisons);
 });
 
+test('the comparisons are over the queries that did not fail', async () => {
+  const dataset = await openBeir(legal);
+  const [id, text] = [...dataset.queries][0]!;
+  const reranker: CandidateRanker = {
+    async rank(query, ...rest) {
+      if (query === text) throw new ZrankError('QUERY_TOO_LONG', 'too long');
+      return shortestFirst.rank(query, ...rest);
+    },
+  };
+  const { failed, qrels, comparisons } = await evaluateReranking(dataset, { ...pipeline(), reranker });
+  expect([...failed.keys()]).toEqual([id]);
+  expect([...qrels.keys()]).toEqual([...dataset.qrels.keys()].filter((query) => query !== id));
+  expect(comparisons[0]!.differences.size).toBe(dataset.queries.size - 1);
+});
+
 test('compareRuns() counts a judged query that a run lacks as 0', () => {
   const qrels = toTable({ q1: { a: 1 }, q2: { a: 1 } });
   const before = toTable({ q1: { a: 1 } });
@@ -55,6 +84,18 @@ test('compareRuns() counts a judged query that a run lacks as 0', () => {
   expect(compareRuns({ qrels, before, after }, { measures: ['mrr'] })).toMatchObject([
     { measure: 'mrr', before: 0.5, after: 1, improved: 1, unchanged: 1 },
   ]);
+});
+
+test('compareRuns() follows the rules of evaluate()', () => {
+  const qrels = toTable({ q1: { a: 1, b: 2 } });
+  const [before, after] = [toTable({ q1: { q1: 3, a: 2, b: 1 } }), toTable({ q1: { b: 2, a: 1 } })];
+  const changes = (options: CompareRunsOptions) =>
+    compareRuns({ qrels, before, after }, options).map(({ measure, before, after }) => [measure, before, after]);
+  expect(changes({ measures: ['success.1,2'], ignoreIdenticalIds: true, relevanceLevel: 2 })).toEqual([
+    ['success_1', 0, 1],
+    ['success_2', 1, 1],
+  ]);
+  expect(changes({ measures: ['mrr'], judgedOnly: true, maxRetrieved: 2 })).toEqual([['mrr', 1, 1]]);
 });
 
 test('poolRuns() makes one comparison over the queries of several datasets', () => {

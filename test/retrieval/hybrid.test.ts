@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Bm25, DenseRetriever, HybridRetriever, reciprocalRankFusion, VectorIndex } from '../../dist/index.js';
+import { Bm25, DenseRetriever, HybridRetriever, reciprocalRankFusion, VectorIndex } from 'zrank';
 import { pets, WordCounter } from './doubles.js';
 
 const ranking = (...ids: string[]) => ids.map((id) => ({ id, score: 0 }));

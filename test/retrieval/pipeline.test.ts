@@ -1,13 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import {
-  Bm25,
-  type CorpusDocument,
-  DenseRetriever,
-  DocumentIndex,
-  RetrieveAndRerank,
-  VectorIndex,
-} from '../../dist/index.js';
+import { Bm25, type CorpusDocument, DenseRetriever, DocumentIndex, RetrieveAndRerank, VectorIndex } from 'zrank';
 import { temporaryFolder } from '../support.js';
 import { pets, shortestFirst, WordCounter } from './doubles.js';
 

@@ -1,8 +1,8 @@
 // Real: the tokenizer and a table of random fp16 embeddings; expected.json is what sentence-transformers makes of it.
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { BiEncoder } from '../../dist/index.js';
-import { changed, expectedOf, expectRows, fixture } from '../encoder-folders.js';
+import { BiEncoder } from 'zrank';
+import { changed, expectedOf, expectRows, fixture, modules, safetensors } from '../encoder-folders.js';
 
 interface Expected {
   texts: string[];
@@ -15,18 +15,10 @@ beforeAll(async () => {
   expected = await expectedOf('static');
 });
 
-const modules = [{ type: 'x.StaticEmbedding', path: '' }];
-
-/** A safetensors file of one tensor. */
-function safetensors(name: string, dtype: string, shape: number[], data: Uint8Array): Uint8Array {
-  const header = Buffer.from(JSON.stringify({ [name]: { dtype, shape, data_offsets: [0, data.length] } }));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
-  return Buffer.concat([length, header, data]);
-}
+const withoutNormalize = modules('StaticEmbedding');
 
 function table(values: number[]): Uint8Array {
-  return safetensors('embedding.weight', 'F32', [values.length, 1], new Uint8Array(Float32Array.from(values).buffer));
+  return safetensors({ 'embedding.weight': { shape: [values.length, 1], values } });
 }
 
 describe('StaticEmbedding', () => {
@@ -37,7 +29,7 @@ describe('StaticEmbedding', () => {
   });
 
   test('embeds as sentence-transformers does, not normalized; a text without tokens as zeros', async () => {
-    await using encoder = await BiEncoder.load(await changed('static', { 'modules.json': modules }));
+    await using encoder = await BiEncoder.load(await changed('static', { 'modules.json': withoutNormalize }));
     const rows = await encoder.encode(expected.texts, { kind: 'document' });
     expectRows(rows, expected.raw);
     expect(rows[expected.texts.indexOf('')]).toEqual(new Float32Array(16));
@@ -64,8 +56,8 @@ describe('StaticEmbedding', () => {
   ])('reads every %s number exactly', async (dtype, bits, values) => {
     const data = new Uint8Array(Uint16Array.from(bits).buffer);
     const folder = await changed('static', {
-      'modules.json': modules,
-      'model.safetensors': safetensors('embeddings', dtype, [5, 1], data),
+      'modules.json': withoutNormalize,
+      'model.safetensors': safetensors({ embeddings: { dtype, shape: [5, 1], bytes: data } }),
       'tokenizer.json': {
         model: { type: 'WordLevel', vocab: { a: 0, b: 1, c: 2, d: 3, e: 4 }, unk_token: 'a' },
         pre_tokenizer: { type: 'Whitespace' },
@@ -102,17 +94,17 @@ describe('StaticEmbedding', () => {
     ['no tokenizer', { 'tokenizer.json': undefined }, 'FILE_NOT_FOUND'],
     [
       'weights of another name',
-      { 'model.safetensors': safetensors('weight', 'F32', [1, 1], new Uint8Array(4)) },
+      { 'model.safetensors': safetensors({ weight: { shape: [1, 1], values: [0] } }) },
       'TENSOR_MISSING',
     ],
     [
       'weights of another shape',
-      { 'model.safetensors': safetensors('embeddings', 'F32', [1], new Uint8Array(4)) },
+      { 'model.safetensors': safetensors({ embeddings: { shape: [1], values: [0] } }) },
       'TENSOR_SHAPE_MISMATCH',
     ],
     [
       'weights of another type',
-      { 'model.safetensors': safetensors('embeddings', 'I8', [4, 1], new Uint8Array(4)) },
+      { 'model.safetensors': safetensors({ embeddings: { dtype: 'I8', shape: [4, 1], bytes: new Uint8Array(4) } }) },
       'TENSOR_DTYPE_UNSUPPORTED',
     ],
   ])('refuses %s', async (_, files, code) => {

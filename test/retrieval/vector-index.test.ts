@@ -3,7 +3,8 @@ import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VectorIndex, type VectorIndexOptions } from '../../dist/index.js';
+import { VectorIndex, type VectorIndexOptions } from 'zrank';
+import { readIndexFile, writeIndexFile } from '../../dist/retrieval/index-file.js';
 import { turnsDuring } from '../support.js';
 import { seededRandom } from '../../dist/random.js';
 
@@ -17,6 +18,7 @@ const vectors = Array.from({ length: 500 }, () => Float32Array.from({ length: di
 const ids = vectors.map((_, i) => `document ${i}`);
 const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 const cosine = (a: Float32Array, b: Float32Array) => dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+const euclidean = (a: Float32Array, b: Float32Array) => -Math.hypot(...a.map((value, i) => value - b[i]!));
 
 async function filled(options: Partial<VectorIndexOptions> = {}): Promise<VectorIndex> {
   const index = new VectorIndex({ dimensions, ...options });
@@ -28,6 +30,7 @@ describe.each(['exact', 'hnsw'] as const)('%s', (algorithm) => {
   test.each([
     ['cosine', cosine],
     ['dot', dot],
+    ['euclidean', euclidean],
   ] as const)('finds the nearest by %s', async (metric, similarity) => {
     const index = await filled({ algorithm, metric, expansionSearch: 500 });
     expect(index).toMatchObject({ size: 500, dimensions, metric, algorithm });
@@ -62,6 +65,65 @@ describe.each(['exact', 'hnsw'] as const)('%s', (algorithm) => {
     await loaded.add([ids[2]!], [vectors[2]!]);
     expect(loaded.size).toBe(499);
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  test('equal vectors are found under each of their ids, and other vectors as if there was one', async () => {
+    const index = new VectorIndex({ dimensions, algorithm });
+    const same = Array.from({ length: 300 }, (_, i) => `same ${i}`);
+    await index.add(
+      same,
+      same.map(() => vectors[499]!),
+    );
+    await index.add(ids.slice(0, 100), vectors.slice(0, 100));
+    expect(index.size).toBe(400);
+    for (let i = 0; i < 100; i++) expect(index.search(vectors[i]!, 1)[0]!.id).toBe(ids[i]);
+    expect(index.search(vectors[499]!, 5).map(({ id }) => id)).toEqual(same.slice(0, 5));
+    expect(new Set(index.search(vectors[0]!, 400).map(({ id }) => id)).size).toBe(400);
+
+    const path = join(folder, `${algorithm}-equal.index`);
+    await index.save(path);
+    const loaded = await VectorIndex.load(path);
+    await loaded.add(['same again'], [vectors[499]!]);
+    await loaded.remove(same.slice(1));
+    const scored = (id: string) => ({ id, score: expect.closeTo(1, 5) });
+    expect(loaded.search(vectors[499]!, 2)).toEqual([scored('same 0'), scored('same again')]);
+    await loaded.remove(['same 0', 'same again']);
+    expect(loaded.search(vectors[499]!, 400)).toHaveLength(100);
+    await loaded.add(['same 0'], [vectors[499]!]);
+    expect(loaded.search(vectors[499]!, 1)).toEqual([scored('same 0')]);
+  });
+
+  test('of vectors one after the other as of many at once', async () => {
+    const index = new VectorIndex({ dimensions, algorithm });
+    for (let i = 0; i < 3; i++) await index.add([ids[i]!], [vectors[i]!]);
+    await index.add(ids.slice(3), vectors.slice(3));
+    for (const i of [0, 2, 3, 499]) expect(index.search(vectors[i]!, 1)[0]!.id).toBe(ids[i]);
+  });
+
+  test('a file of version 1 is read, and written anew; one of a later version is not', async () => {
+    const path = join(folder, `${algorithm}-version.index`);
+    const index = await filled({ algorithm });
+    await index.remove([ids[499]!]);
+    await index.save(path);
+    const rewrite = async (change: (description: any) => object) => {
+      const { description, vectorBytes } = await readIndexFile(path);
+      const bytes = (await readFile(path)).subarray(0, vectorBytes);
+      await writeIndexFile(path, change(description), (name) => writeFile(name, bytes));
+    };
+    await rewrite(({ ids, digests: _, encoder: __, ...settings }) => ({
+      ...settings,
+      format: 1,
+      ids: ids.map(([id]: string[]) => id ?? null),
+    }));
+    const loaded = await VectorIndex.load(path);
+    for (const i of [0, 498]) expect(loaded.search(vectors[i]!, 1)[0]!.id).toBe(ids[i]);
+    await loaded.remove([ids[0]!]);
+    await loaded.add([ids[499]!], [vectors[499]!]);
+    await loaded.save(path);
+    const again = await VectorIndex.load(path);
+    for (const i of [1, 498, 499]) expect(again.search(vectors[i]!, 1)[0]!.id).toBe(ids[i]);
+    await rewrite((description) => ({ ...description, format: 3 }));
+    await expect(VectorIndex.load(path)).rejects.toMatchObject({ code: 'INDEX_INVALID' });
   });
 
   test('an empty index is searched, saved and loaded', async () => {
@@ -135,7 +197,7 @@ describe.each(['exact', 'hnsw'] as const)('%s', (algorithm) => {
     await expect(index.save(join(folder, 'no such folder', 'x.index'))).rejects.toMatchObject({
       code: 'FILE_NOT_FOUND',
     });
-    await expect(index.save(folder)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+    await expect(index.save(folder)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' });
     expect(
       (await readdir(tmpdir())).filter((name) => name.startsWith('zrank-index-') && name.endsWith('.tmp')),
     ).toEqual([]);
@@ -182,6 +244,22 @@ test('building a graph leaves the event loop its turns', async () => {
       ),
     ),
   ).toBeGreaterThan(20);
+});
+
+test('HNSW finds the neighbours of 5,000 vectors of which half are copies of 20', async () => {
+  const row = () => Float32Array.from({ length: dimensions }, () => random() - 0.5);
+  const copied = Array.from({ length: 20 }, row);
+  const many = Array.from({ length: 5000 }, (_, i) => (i % 2 ? row() : copied[Math.floor(random() * 20)]!));
+  const names = many.map((_, i) => `${i}`);
+  const [exact, hnsw] = (['exact', 'hnsw'] as const).map((algorithm) => new VectorIndex({ dimensions, algorithm }));
+  await Promise.all([exact!.add(names, many), hnsw!.add(names, many)]);
+  const recalls = Array.from({ length: 100 }, () => {
+    const query = row();
+    // Any copy is as good as another.
+    const least = exact!.search(query, 10).at(-1)!.score - 1e-6;
+    return hnsw!.search(query, 10).filter(({ score }) => score >= least).length / 10;
+  });
+  expect(recalls.reduce((sum, recall) => sum + recall) / 100).toBeGreaterThan(0.98);
 });
 
 test('a view searches, and refuses changes; an exact index has none', async () => {

@@ -60,6 +60,7 @@ describe.skipIf(!onLinux)('the CUDA provider', () => {
       'libonnxruntime_providers_cuda.so',
     ]);
     expect(message).toMatch(/undefined symbol: GetProvider/);
+    expect(message).toContain(join(machine.capi, 'libonnxruntime_providers_cuda.so'));
   });
 
   test('a library that is missing is named in the loader’s words', async () => {

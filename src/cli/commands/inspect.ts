@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { planCpu } from '../../devices/cpu.js';
 import { openAddon } from '../../libraries/open-addon.js';
 import type { Description } from '../../networks/cross-encoder.js';
-import { readCrossEncoder } from '../../networks/network.js';
+import { inspectFolder } from '../../networks/network.js';
 import { defaultThreads } from '../../runtime/engine.js';
 import { defineCommand } from '../command.js';
 import { print } from '../output.js';
@@ -18,17 +18,12 @@ export const command = defineCommand({
 
 /** What the folder holds, and how it would run on this machine's CPU. */
 async function inspectModel(folder: string): Promise<Description & { runs: string }> {
-  const { network, describe } = await readCrossEncoder(folder);
-  const plan =
-    network.kind === 'decoder'
+  const { description, network } = await inspectFolder(folder);
+  const { precision, reason } =
+    network?.kind === 'decoder'
       ? planCpu('auto', network, openAddon().kernels().arithmetics)
-      : { precision: 'fp32', reason: 'the precision of its file' };
-  return {
-    ...(await describe()),
-    runs:
-      `on the CPU in ${plan.precision} (${plan.reason}), ${defaultThreads()} threads, ` +
-      'weights mapped from their files',
-  };
+      : { precision: 'fp32', reason: 'that of its file' };
+  return { ...description, runs: `on the CPU in ${precision} (${reason}), ${defaultThreads()} threads` };
 }
 
 function lines(report: Description & { runs: string }): string {
@@ -37,7 +32,8 @@ function lines(report: Description & { runs: string }): string {
     ...(report.parameters !== undefined && { parameters: `${(report.parameters / 1e6).toFixed(1)} M` }),
     weightBytes: `${(report.weightBytes / 1e6).toFixed(1)} MB`,
     weightFiles: report.weightFiles.join('\n'),
-    prompt: JSON.stringify(report.prompt),
+    ...(report.prompt !== undefined && { prompt: JSON.stringify(report.prompt) }),
+    ...(report.prompts && { prompts: JSON.stringify(report.prompts) }),
   };
   const width = Math.max(...Object.keys(shown).map((name) => name.length));
   return Object.entries(shown)

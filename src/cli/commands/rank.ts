@@ -1,9 +1,12 @@
 import { ZrankError } from '../../error.js';
+import type { DocumentRecord } from '../../files/documents.js';
+import { joinLines, readLines } from '../../files/lines.js';
 import type { Hit } from '../../reranker.js';
+import { searchableText } from '../../retrieval/retriever.js';
 import { defineCommand, positiveInteger } from '../command.js';
-import { readDocuments, readInput, type DocumentLine } from '../documents.js';
+import { readDocuments } from '../documents.js';
 import { loadReranker, modelFolder, instructionOption, modelOption, rerankerOptions } from '../model-options.js';
-import { oneLine, print } from '../output.js';
+import { headline, oneLine, print } from '../output.js';
 import { ProgressBar } from '../progress.js';
 
 export const command = defineCommand({
@@ -12,7 +15,7 @@ export const command = defineCommand({
     queryFile: { value: 'file', description: 'a file that holds the query' },
     documents: {
       value: 'file',
-      description: '.txt (a document a line), .jsonl (strings, or objects with "text" and perhaps "id"), - for stdin',
+      description: 'lines of text, or .jsonl or .json of objects with "text", perhaps "id", "title"; - for stdin',
       required: true,
     },
     top: { value: 'n', description: 'print the best n only', parse: positiveInteger },
@@ -28,19 +31,20 @@ export const command = defineCommand({
     await using reranker = await loadReranker(modelFolder(model), options);
     const bar = new ProgressBar('ranking');
     const hits = await reranker
-      .rank(text, documents, { returnDocuments: true, onProgress: bar.update, topN: top, instruction })
+      .rank(text, documents.map(searchableText), { onProgress: bar.update, topN: top, instruction })
       .finally(() => bar.done());
-    print(json ? hits : table(hits));
+    const found = hits.map((hit) => ({ ...hit, document: documents[hit.index]! }));
+    print(json ? found : table(found));
   },
 });
 
 async function readQuery(path: string | undefined): Promise<string> {
   if (path === undefined) throw new ZrankError('INVALID_ARGUMENT', 'expected --query or --query-file');
-  return (await readInput(path)).replace(/\r?\n$/, '');
+  return joinLines(readLines(path));
 }
 
-function table(hits: readonly Hit<DocumentLine>[]): string {
-  const ids = hits.map((hit) => hit.document!.id ?? String(hit.index));
+function table(hits: readonly (Hit & { document: DocumentRecord })[]): string {
+  const ids = hits.map(({ document, index }) => oneLine(document.id ?? String(index)));
   const idWidth = ids.reduce((width, id) => Math.max(width, id.length), 2);
   const columns = process.stdout.isTTY ? process.stdout.columns : 100;
   const textWidth = Math.max(20, columns - idWidth - 28);
@@ -50,7 +54,7 @@ function table(hits: readonly Hit<DocumentLine>[]): string {
       score.toFixed(4),
       logit.toFixed(3).padStart(9),
       ids[i]!.padEnd(idWidth),
-      oneLine(document!.text, textWidth),
+      headline(document, textWidth),
     ];
     return `${cells.join('  ')}${truncated ? ' [cut]' : ''}\n`;
   });

@@ -1,10 +1,12 @@
 import { createInterface } from 'node:readline/promises';
+import { isCallFailure, ZrankError } from '../../error.js';
+import { readLines } from '../../files/lines.js';
 import { DocumentIndex } from '../../retrieval/document-index.js';
 import { RetrieveAndRerank } from '../../retrieval/pipeline.js';
 import { defineCommand, positiveInteger } from '../command.js';
 import { readCorpus } from '../corpus.js';
 import { instructionOption, loadReranker, modelFolder, modelOption, rerankerOptions } from '../model-options.js';
-import { log, oneLine, print } from '../output.js';
+import { headline, log, oneLine, print } from '../output.js';
 import { ProgressBar } from '../progress.js';
 import { openRetriever, retrieverOption } from '../retriever.js';
 
@@ -13,8 +15,8 @@ export const command = defineCommand({
   positionals: {
     source: {
       description:
-        'a folder of texts, a text file (both are cut into passages), or a .jsonl file ' +
-        '(strings, or objects with "text" and perhaps "id" and "title")',
+        'a folder of texts, a text file (both are cut into passages), or a .jsonl or .json file ' +
+        '(strings, or objects with "text" and perhaps "id" and "title"); - for stdin',
     },
     query: { description: 'what to search for', optional: true },
   },
@@ -23,7 +25,10 @@ export const command = defineCommand({
     candidates: { value: 'n', description: 'documents retrieved and reranked', parse: positiveInteger, default: 50 },
     retriever: retrieverOption,
     rerank: { negation: 'print what the retriever finds, in its order' },
-    json: { description: 'print an array of hits for each query: over several lines for <query>, else one line each' },
+    json: {
+      description:
+        'print an array of hits for each query: over several lines for <query>, else one line each, {error} for one that fails',
+    },
     model: modelOption,
     instruction: instructionOption,
     ...rerankerOptions,
@@ -40,6 +45,8 @@ export const command = defineCommand({
     instruction,
     ...options
   }) {
+    if (path === '-' && query === undefined)
+      throw new ZrankError('INVALID_ARGUMENT', 'expected a query, since standard input holds the texts');
     const source = await openRetriever(retriever);
     try {
       if (rerank) {
@@ -50,11 +57,11 @@ export const command = defineCommand({
           candidates: Math.max(topN, candidates),
         });
         await fill(pipeline, path);
-        await answer(query, json, (text) => pipeline.search(text, { topN, instruction }));
+        return await answer(query, json, (text) => pipeline.search(text, { topN, instruction }));
       } else {
         const index = new DocumentIndex(source.create());
         await fill(index, path);
-        await answer(query, json, async (text) =>
+        return await answer(query, json, async (text) =>
           (await index.search(text, topN)).map(({ id, document, retrievalRank: rank, retrievalScore: score }) => ({
             rank,
             id,
@@ -87,26 +94,46 @@ async function fill(index: Pick<DocumentIndex, 'index'>, folder: string): Promis
   log(`${indexed} ${indexed === 1 ? 'text' : 'texts'} indexed`);
 }
 
-/** Answers the one query, or each line of standard input. */
+/** Answers the one query, or each line of standard input; a line that fails is told of, and makes the exit code 1. */
 async function answer(
   query: string | undefined,
   json: boolean,
   find: (query: string) => Promise<SearchHit[]>,
-): Promise<void> {
+): Promise<number> {
   if (query !== undefined) {
     const hits = await find(query);
     print(json ? hits : table(hits));
-    return;
+    return 0;
   }
-  const isTyped = process.stdin.isTTY;
-  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: isTyped, prompt: 'query> ' });
-  if (isTyped) lines.prompt();
-  for await (const line of lines) {
-    if (line.trim() !== '') {
+  let code = 0;
+  const fail = (error: unknown): void => {
+    if (!isCallFailure(error)) throw error;
+    code = 1;
+    log(`${error.message} [${error.code}]`);
+    if (json) print(`${JSON.stringify({ error: { code: error.code, message: error.message } })}\n`);
+  };
+  for await (const line of queries(fail)) {
+    if (line.trim() === '') continue;
+    try {
       const hits = await find(line);
       print(`${json ? JSON.stringify(hits) : table(hits)}\n`);
+    } catch (error) {
+      fail(error);
     }
-    if (isTyped) lines.prompt();
+  }
+  return code;
+}
+
+async function* queries(onBadLine: (error: ZrankError) => void): AsyncGenerator<string> {
+  if (!process.stdin.isTTY) {
+    for await (const { text } of readLines('-', { onBadLine })) yield text;
+    return;
+  }
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true, prompt: 'query> ' });
+  lines.prompt();
+  for await (const line of lines) {
+    yield line;
+    lines.prompt();
   }
 }
 
@@ -116,10 +143,10 @@ function table(hits: readonly SearchHit[]): string {
   // Not known where it is no terminal, 0 on some that are.
   const textWidth = (process.stdout.columns || 120) - 6;
   return hits
-    .map(({ rank, score, id, document: { title, text }, retrievalRank }) => {
+    .map(({ rank, score, id, document, retrievalRank }) => {
       const moved = retrievalRank === undefined ? '' : `  (retrieved as ${retrievalRank})`;
-      const content = oneLine(title ? `${title}: ${text}` : text, textWidth);
-      return `${String(rank).padStart(3)}.  ${score.toFixed(4)}  ${id}${moved}\n      ${content}\n`;
+      const content = headline(document, textWidth);
+      return `${String(rank).padStart(3)}.  ${score.toFixed(4)}  ${oneLine(id)}${moved}\n      ${content}\n`;
     })
     .join('');
 }

@@ -1,5 +1,5 @@
 import type { Comparison } from '../../evaluation/compare.js';
-import { isRelevant } from '../../evaluation/measures.js';
+import { isRelevant } from '../../evaluation/judged-ranking.js';
 import type { DatasetResult } from '../eval-summary.js';
 import { drawing, element, label, line, linear, tooltip } from '../../svg.js';
 

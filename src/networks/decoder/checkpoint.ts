@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { ConfigReader } from '../../checkpoint/config-reader.js';
-import { checkFolder, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
+import { checkFolder, maxLength, readConfig, readDefaultPrompt } from '../../checkpoint/folder.js';
+import { harmlessArguments, refuseArguments } from '../../checkpoint/loading-arguments.js';
 import { readModules, type ModuleEntry } from '../../checkpoint/modules.js';
 import { readTemplate, type TemplateFiles } from '../../checkpoint/template-files.js';
+import { readAutoTokenizer } from '../../checkpoint/tokenizer-files.js';
 import { readWeights } from '../../checkpoint/weights.js';
 import { ZrankError } from '../../error.js';
 import { readJsonIfPresent } from '../../json.js';
@@ -44,7 +46,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     config,
     weights,
     head: await readScoringHead(folder, config),
-    tokenizer: await readTokenizer(folder),
+    tokenizer: await readAutoTokenizer(folder),
     template: {
       ...(await readTemplate(folder, tokenizerConfig, transformer)),
       defaultPrompt: isOwn ? await readDefaultPrompt(folder) : undefined,
@@ -81,7 +83,10 @@ function checkModules(folder: string, modules: readonly ModuleEntry[]): void {
   });
 }
 
-/** Keys of sentence_bert_config.json that are computed (checkpoint/template-files.ts, checkpoint/folder.ts), or harmless. */
+/**
+ * Keys of sentence_bert_config.json that are computed (checkpoint/template-files.ts, checkpoint/folder.ts), or
+ * harmless.
+ */
 const transformerKeys: readonly string[] = [
   'max_seq_length',
   'modality_config',
@@ -95,37 +100,12 @@ const transformerKeys: readonly string[] = [
   'unpad_inputs',
 ];
 
-/** Arguments of from_pretrained() that say where and how a network is computed, not what. */
-const harmlessArguments: readonly string[] = [
-  'attn_implementation',
-  'device_map',
-  'dtype',
-  'low_cpu_mem_usage',
-  'padding_side',
-  'revision',
-  'torch_dtype',
-  'trust_remote_code',
-  'use_cache',
-  'use_fast',
-];
-
 /** Returns the keys that are not known. Throws ARCHITECTURE_UNSUPPORTED for those that change scores. */
 function checkTransformer(transformer: ConfigReader): string[] {
   transformer.only('do_lower_case', false);
   for (const name of ['query_expansion', 'tokenizer_name_or_path']) {
     if (transformer.get(name) !== undefined) throw transformer.unsupported(`${name} is not supported`);
   }
-  // Names of sentence-transformers before 5.4, and since.
-  for (const name of [
-    'config_args',
-    'config_kwargs',
-    'model_args',
-    'model_kwargs',
-    'processor_kwargs',
-    'tokenizer_args',
-  ]) {
-    const [other] = transformer.object(name).unread(harmlessArguments);
-    if (other !== undefined) throw transformer.unsupported(`${other} in ${name} is not supported`);
-  }
+  refuseArguments(transformer);
   return transformer.unread([...transformerKeys, ...harmlessArguments]);
 }

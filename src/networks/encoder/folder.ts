@@ -1,8 +1,12 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Pooling } from '../../addon.js';
 import type { ConfigReader } from '../../checkpoint/config-reader.js';
-import { findOnnx, maxLength, readConfig, readDefaultPrompt, readTokenizer } from '../../checkpoint/folder.js';
+import { findOnnx, maxLength, readConfig, readDefaultPrompt } from '../../checkpoint/folder.js';
+import { readAutoTokenizer } from '../../checkpoint/tokenizer-files.js';
 import { isObject, readJsonIfPresent, type JsonObject } from '../../json.js';
 import { readModules } from '../../checkpoint/modules.js';
+import type { EngineModel } from '../../runtime/engine.js';
 
 /** A BERT-like encoder as its folder describes it, with the ONNX file that computes it. */
 export interface EncoderFolder {
@@ -18,15 +22,38 @@ export interface EncoderFolder {
   maxPositions: number;
 }
 
+/** What the engine runs: rows of pooled embeddings, or of logits where nothing is pooled. */
+export function encoderModel(
+  { onnxPath, padId }: EncoderFolder,
+  { pooling, normalize }: { pooling: readonly Pooling[]; normalize: boolean } = { pooling: [], normalize: false },
+): EngineModel {
+  const replica = { kind: 'padded-encoder', graphPath: onnxPath, pooling, normalize, padId } as const;
+  return { replicas: [replica], files: [onnxPath] };
+}
+
 /** Networks whose first positions are taken: transformers numbers their tokens from pad_token_id + 1. */
 const offsetPositions = ['camembert', 'mpnet', 'roberta', 'xlm-roberta', 'xlm-roberta-xl'];
+
+/**
+ * Names of the file of a Transformer module: the first that is there
+ * (sentence_transformers/base/modules/transformer.py).
+ */
+const transformerFiles = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet'].map(
+  (network) => `sentence_${network}_config.json`,
+);
+
+/** The path of a Transformer module's own file, there or not. */
+export async function transformerFile(folder: string): Promise<string> {
+  const names = await readdir(folder);
+  return join(folder, transformerFiles.find((name) => names.includes(name)) ?? transformerFiles[0]!);
+}
 
 /** Reads an encoder's folder. Throws FILE_NOT_FOUND, JSON_INVALID, and CONFIG_INVALID. */
 export async function readEncoder(folder: string): Promise<EncoderFolder> {
   const config = await readConfig(folder);
-  const transformer = (await readJsonIfPresent(join(folder, 'sentence_bert_config.json'))) ?? {};
+  const transformer = (await readJsonIfPresent(await transformerFile(folder))) ?? {};
   const tokenizerConfig = (await readJsonIfPresent(join(folder, 'tokenizer_config.json'))) ?? {};
-  const tokenizer = await readTokenizer(folder);
+  const tokenizer = await readAutoTokenizer(folder);
   const given = config.get('pad_token_id');
   const padId = typeof given === 'number' ? given : 0;
   const positions = maxPositions(config, padId);

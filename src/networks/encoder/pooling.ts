@@ -1,6 +1,5 @@
 import { poolingModes, type Pooling } from '../../addon.js';
-import { ZrankError } from '../../error.js';
-import type { JsonObject } from '../../json.js';
+import type { ConfigReader } from '../../checkpoint/config-reader.js';
 
 /** The booleans that stood in config.json before `pooling_mode` did, in the order in which their results are joined. */
 const booleans: readonly (readonly [name: string, mode: Pooling])[] = [
@@ -13,18 +12,14 @@ const booleans: readonly (readonly [name: string, mode: Pooling])[] = [
 ];
 
 /** The modes of a Pooling module's config.json. Throws CONFIG_INVALID for a mode that does not exist. */
-export function parsePooling(config: JsonObject, path: string): Pooling[] {
-  const given = config['pooling_mode'];
+export function parsePooling(config: ConfigReader): Pooling[] {
+  const given = config.get('pooling_mode');
   if (given === undefined) {
-    const modes = booleans.filter(([name]) => config[name] === true).map(([, mode]) => mode);
+    const modes = booleans.filter(([name]) => config.boolean(name, false)).map(([, mode]) => mode);
     return modes.length ? modes : ['mean'];
   }
   const modes: unknown[] = Array.isArray(given) ? given : [given];
   const unknown = modes.length === 0 ? given : modes.find((mode) => !poolingModes.includes(mode as Pooling));
   if (unknown === undefined) return modes as Pooling[];
-  const expected = `${poolingModes.join(', ')} or several of them`;
-  throw new ZrankError(
-    'CONFIG_INVALID',
-    `${path}: expected ${expected} for pooling_mode but received ${JSON.stringify(unknown)}`,
-  );
+  throw config.invalid(`${poolingModes.join(', ')} or several of them`, 'pooling_mode', unknown);
 }

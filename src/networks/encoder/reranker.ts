@@ -4,22 +4,16 @@ import { SequenceEncoder } from '../../tokenization/sequence-encoder.js';
 import { Tokenizer } from '../../tokenization/tokenizer.js';
 import type { CrossEncoder } from '../cross-encoder.js';
 import { checkVocabulary } from '../vocabulary.js';
-import { readEncoderClassifier } from './folder.js';
+import { encoderModel, readEncoderClassifier } from './folder.js';
 
 /** A BERT-like cross-encoder, run from its ONNX file; its one logit is that of a sigmoid. */
 export async function readOnnxEncoder(folder: string): Promise<CrossEncoder> {
-  const { architecture, onnxPath, padId, vocabularySize, maxLength, maxPositions, prompt, ...files } =
-    await readEncoderClassifier(folder);
-  const tokenizer = new Tokenizer(files.tokenizer);
+  const encoder = await readEncoderClassifier(folder);
+  const { architecture, onnxPath, vocabularySize, maxLength, maxPositions, prompt } = encoder;
+  const tokenizer = new Tokenizer(encoder.tokenizer);
   const temperature = 1;
   return {
-    network: {
-      kind: 'onnx-encoder',
-      model: {
-        replicas: [{ kind: 'padded-encoder', graphPath: onnxPath, pooling: [], normalize: false, padId }],
-        files: [onnxPath],
-      },
-    },
+    network: { kind: 'onnx-encoder', model: encoderModel(encoder) },
     encoder: new SequenceEncoder(tokenizer, prompt),
     work(_, prompts, limits) {
       checkVocabulary(prompts, vocabularySize, tokenizer);

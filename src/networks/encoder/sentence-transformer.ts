@@ -1,21 +1,37 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Pooling } from '../../addon.js';
-import { ZrankError } from '../../error.js';
-import { readEncoder, type EncoderFolder } from './folder.js';
-import { checkFolder, readTokenizer } from '../../checkpoint/folder.js';
-import { isObject, readJsonIfPresent } from '../../json.js';
+import type { ConfigReader } from '../../checkpoint/config-reader.js';
+import { checkFolder, readOptionalConfig, readTokenizer } from '../../checkpoint/folder.js';
+import { refuseArguments } from '../../checkpoint/loading-arguments.js';
 import { readModules, type ModuleEntry } from '../../checkpoint/modules.js';
-import { parsePooling } from './pooling.js';
 import type { TensorRef } from '../../checkpoint/safetensors.js';
 import { readWeights } from '../../checkpoint/weights.js';
+import { ZrankError } from '../../error.js';
+import { isObject } from '../../json.js';
+import { readDense, type DenseModule } from './dense.js';
+import { readEncoder, transformerFile, type EncoderFolder } from './folder.js';
+import { checkKeys, type keysOf } from './keys.js';
+import { parsePooling } from './pooling.js';
 
 /** A bi-encoder in the sentence-transformers layout. */
 export interface SentenceTransformerFolder {
   network: TransformerNetwork | StaticNetwork;
+  /** Layers that the pooled embeddings pass through, in this order. */
+  dense: DenseModule[];
   /** Embeddings get unit length. */
   normalize: boolean;
+  /** Embeddings are cut to this length, last of all. */
+  truncateDim: number;
+  /** What the folder ranks by, if it says so. */
+  similarity: Similarity | undefined;
   prompts: Prompts;
+  /** Keys that are not known, behind their file: they may mean something to an embedding. */
+  unknownKeys: string[];
 }
+
+/** Similarities of sentence-transformers (sentence_transformers/util/similarity.py) for one vector a text. */
+export const similarities = ['cosine', 'dot', 'euclidean', 'manhattan'] as const;
+export type Similarity = (typeof similarities)[number];
 
 /** An encoder whose token embeddings are pooled. */
 export interface TransformerNetwork {
@@ -40,36 +56,85 @@ export interface Prompts {
   default: string;
 }
 
-/** The layout of a folder without modules.json, as sentence-transformers takes it. */
-const plainModules: ModuleEntry[] = [
-  { type: 'Transformer', path: '' },
-  { type: 'Pooling', path: '' },
-];
+/** The layout of a folder without modules.json, as sentence-transformers takes it: mean pooling, which has no file. */
+const plainModules: ModuleEntry[] = ['Transformer', 'Pooling'].map((type) => ({
+  type,
+  path: '',
+  isCustom: false,
+  unknownKeys: [],
+}));
 
-/** Reads a bi-encoder's folder. Throws ARCHITECTURE_UNSUPPORTED for modules that zrank does not compute. */
+/** Modules that are computed. Dropout does nothing outside of training. */
+const layouts = /^(StaticEmbedding|Transformer, Pooling)(, Dense|, Dropout)*(, Normalize)?$/;
+
+/**
+ * Reads a bi-encoder's folder. Throws ARCHITECTURE_UNSUPPORTED for what it declares and zrank does not compute:
+ * modules, and keys of their files (keys.ts).
+ */
 export async function readSentenceTransformer(folder: string): Promise<SentenceTransformerFolder> {
   await checkFolder(folder);
   const modules = (await readModules(folder)) ?? plainModules;
-  const types = modules.map(({ type }) => type);
-  const layout = types.join(', ');
-  const normalize = types.at(-1) === 'Normalize';
-  const [first, second] = modules;
-  const prompts = await readPrompts(folder);
-  if (/^StaticEmbedding(, Normalize)?$/.test(layout)) {
-    return { network: await readStatic(join(folder, first!.path)), normalize, prompts };
+  checkLayout(folder, modules);
+  const unknownKeys = modules.flatMap((module) => module.unknownKeys.map((key) => `modules.json: ${key}`));
+  const read = async (file: keyof typeof keysOf, path: string): Promise<ConfigReader> => {
+    const config = await readOptionalConfig(path);
+    unknownKeys.push(...checkKeys(file, config).map((key) => `${relative(folder, path)}: ${key}`));
+    return config;
+  };
+
+  const config = await read('config_sentence_transformers.json', join(folder, 'config_sentence_transformers.json'));
+  const prompts = readPrompts(config);
+  const dense: DenseModule[] = [];
+  let pooling: Pooling[] = ['mean'];
+  for (const { type, path } of modules) {
+    const own = join(folder, path);
+    const ownConfig = join(own, 'config.json');
+    if (type === 'Transformer') checkTransformer(await read('sentence_bert_config.json', await transformerFile(own)));
+    if (type === 'Pooling' && path !== '') pooling = readPooling(await read('Pooling/config.json', ownConfig), prompts);
+    if (type === 'Dense') dense.push(await readDense(own, await read('Dense/config.json', ownConfig)));
+    if (type === 'Normalize') await read('Normalize/config.json', ownConfig);
   }
-  if (/^Transformer, Pooling(, Normalize)?$/.test(layout)) {
-    const pooling = await readPooling(join(folder, second!.path), prompts);
-    return {
-      network: { kind: 'transformer', encoder: await readEncoder(join(folder, first!.path)), pooling },
-      normalize,
-      prompts,
-    };
-  }
+  const first = join(folder, modules[0]!.path);
+  return {
+    network:
+      modules[0]!.type === 'StaticEmbedding'
+        ? await readStatic(first)
+        : { kind: 'transformer', encoder: await readEncoder(first), pooling },
+    dense,
+    normalize: modules.at(-1)!.type === 'Normalize',
+    truncateDim: config.positiveInteger('truncate_dim', Number.MAX_SAFE_INTEGER),
+    similarity: readSimilarity(config),
+    prompts,
+    unknownKeys,
+  };
+}
+
+function checkLayout(folder: string, modules: readonly ModuleEntry[]): void {
+  const path = join(folder, 'modules.json');
+  const custom = modules.find(({ isCustom }) => isCustom);
+  if (custom !== undefined)
+    throw new ZrankError('ARCHITECTURE_UNSUPPORTED', `${path}: ${custom.type} is a module of the folder's own code`);
+  const layout = modules.map(({ type }) => type).join(', ');
+  if (layouts.test(layout)) return;
   throw new ZrankError(
     'ARCHITECTURE_UNSUPPORTED',
-    `${join(folder, 'modules.json')}: expected the modules Transformer, Pooling or StaticEmbedding, ` +
-      `and perhaps Normalize, but received ${layout || 'none'}`,
+    `${path}: expected the modules Transformer, Pooling or StaticEmbedding, then perhaps Dense, ` +
+      `and perhaps Normalize last, but received ${layout || 'none'}`,
+  );
+}
+
+function checkTransformer(transformer: ConfigReader): void {
+  refuseArguments(transformer);
+  const text = transformer.object('modality_config').object('text');
+  text.only('method', 'forward');
+  text.only('method_output_name', 'last_hidden_state');
+}
+
+function readSimilarity(config: ConfigReader): Similarity | undefined {
+  const name = config.get('similarity_fn_name') as Similarity | undefined;
+  if (name === undefined || similarities.includes(name)) return name;
+  throw config.unsupported(
+    `similarity_fn_name = ${JSON.stringify(name)} is not supported, only ${similarities.join(', ')}`,
   );
 }
 
@@ -94,33 +159,21 @@ async function readStatic(folder: string): Promise<StaticNetwork> {
   return { kind: 'static', tokenizer: await readTokenizer(folder), embeddings };
 }
 
-async function readPooling(folder: string, prompts: Prompts): Promise<Pooling[]> {
-  const path = join(folder, 'config.json');
-  const config = (await readJsonIfPresent(path)) ?? {};
-  if (config['include_prompt'] === false && Object.values(prompts).some((prompt) => prompt !== '')) {
-    throw new ZrankError(
-      'ARCHITECTURE_UNSUPPORTED',
-      `${path}: include_prompt = false is not supported, the prompt's tokens are always pooled`,
-    );
+function readPooling(config: ConfigReader, prompts: Prompts): Pooling[] {
+  if (!config.boolean('include_prompt', true) && Object.values(prompts).some((prompt) => prompt !== '')) {
+    throw config.unsupported("include_prompt = false is not supported, the prompt's tokens are always pooled");
   }
-  return parsePooling(config, path);
+  return parsePooling(config);
 }
 
 /** The prompts of config_sentence_transformers.json; a document's may also be named `passage` or `corpus`. */
-async function readPrompts(folder: string): Promise<Prompts> {
-  const path = join(folder, 'config_sentence_transformers.json');
-  const config = (await readJsonIfPresent(path)) ?? {};
-  const prompts = isObject(config['prompts']) ? config['prompts'] : {};
-  const first = (...names: unknown[]): string => {
-    const prompt = names.map((name) => prompts[name as string]).find((text) => typeof text === 'string' && text !== '');
-    return (prompt as string | undefined) ?? '';
-  };
-  const named = config['default_prompt_name'] ?? undefined;
-  if (named !== undefined && typeof prompts[named as string] !== 'string') {
-    throw new ZrankError(
-      'CONFIG_INVALID',
-      `${path}: default_prompt_name is ${JSON.stringify(named)}, which is none of its prompts`,
-    );
-  }
+function readPrompts(config: ConfigReader): Prompts {
+  const prompts = config.get('prompts');
+  const textOf = (name: unknown): unknown => (isObject(prompts) ? prompts[name as string] : undefined);
+  const first = (...names: unknown[]): string =>
+    (names.map(textOf).find((text) => typeof text === 'string' && text !== '') as string | undefined) ?? '';
+  const named = config.get('default_prompt_name');
+  if (named !== undefined && typeof textOf(named) !== 'string')
+    throw config.invalid('the name of one of its prompts', 'default_prompt_name', named);
   return { query: first('query'), document: first('document', 'passage', 'corpus'), default: first(named) };
 }
