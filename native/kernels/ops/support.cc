@@ -48,7 +48,7 @@ void* Workspace(size_t bytes) {
 
 Scratch::Scratch(const Ort::KernelContext& context, size_t bytes)
     : allocator_(context.GetAllocator(*Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault))),
-      memory_(allocator_->Alloc(allocator_, bytes + kGemmAlignment)) {
+      memory_(allocator_->Alloc(allocator_.get(), bytes + kGemmAlignment)) {
   if (memory_ == nullptr) throw std::bad_alloc();
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <vector>
 
 #include "kernels/gemm.h"
@@ -38,14 +39,18 @@ void* Workspace(size_t bytes);
 class Scratch {
  public:
   Scratch(const Ort::KernelContext& context, size_t bytes);
-  ~Scratch() { allocator_->Free(allocator_, memory_); }
+  ~Scratch() { allocator_->Free(allocator_.get(), memory_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
   uint32_t* data() const;  // aligned to kGemmAlignment
 
  private:
-  OrtAllocator* const allocator_;
+  // A kernel's allocator is its own reference to the arena; one that is kept keeps the arena of a closed session.
+  struct Release {
+    void operator()(OrtAllocator* allocator) const { Ort::GetApi().ReleaseAllocator(allocator); }
+  };
+  const std::unique_ptr<OrtAllocator, Release> allocator_;
   void* const memory_;
 };
 
