@@ -129,7 +129,11 @@ const faults: [what: string, code: ErrorCode, spoil: (folder: string) => Promise
   [
     'merges without the prefix of subwords',
     'TOKENIZER_INVALID',
-    (f) => editTokenizerModel(f, { continuing_subword_prefix: 'a prefix' }),
+    async (f) => {
+      await editTokenizerModel(f, { continuing_subword_prefix: 'a prefix' });
+      // Qwen's own class would bring another prefix.
+      await editJson(f, 'tokenizer_config.json', { tokenizer_class: 'PreTrainedTokenizerFast' });
+    },
   ],
   ['a tokenizer that is none', 'TOKENIZER_INVALID', (f) => writeFile(join(f, 'tokenizer.json'), '{}')],
   ['a module list that is no JSON', 'JSON_INVALID', (f) => writeFile(join(f, 'modules.json'), '[')],
