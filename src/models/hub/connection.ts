@@ -1,0 +1,201 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EnvHttpProxyAgent, errors, request, type Dispatcher } from 'undici';
+import { throwIfAborted, ZrankError } from '../../error.js';
+import { version } from '../../package.js';
+import type { HubEnvironment } from '../environment.js';
+import type { HubName } from '../model-name.js';
+import { givenUp, isPage, replyError, TransientError } from './errors.js';
+
+/** A reply with its body still to come. */
+export interface Reply {
+  url: string;
+  status: number;
+  headers: Dispatcher.ResponseData['headers'];
+  body: Dispatcher.ResponseData['body'];
+}
+
+const maxRedirects = 8;
+/** Before each further try, in ms. What brings bytes begins anew. */
+const pauses = [300, 600, 1200, 2400, 4800];
+/** A server that asks for more patience than this is given up. */
+const maxPauseMs = 120_000;
+/** Replies that are read whole. */
+const maxTextBytes = 256e6;
+/** Of a page that stands in place of data. */
+const excerptBytes = 4096;
+
+const unreachable = [
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+];
+
+/**
+ * How requests reach the hub: through the proxies that the environment names, with the token, which only the hub's own
+ * origin sees, and again where a try fails that may succeed later.
+ */
+export class HubConnection {
+  readonly model: HubName;
+  readonly endpoint: string;
+  readonly #token: string | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #dispatcher: EnvHttpProxyAgent;
+  /** Whether the hub has answered before: what fails then is worth more patience. */
+  #hasAnswered = false;
+
+  constructor(
+    model: HubName,
+    { endpoint, stallMs }: HubEnvironment,
+    { token, signal }: { token: string | undefined; signal: AbortSignal | undefined },
+  ) {
+    this.model = model;
+    this.endpoint = endpoint;
+    this.#token = token;
+    this.#signal = signal;
+    this.#dispatcher = new EnvHttpProxyAgent({
+      connect: { timeout: stallMs },
+      headersTimeout: Math.max(stallMs, 10_000),
+      bodyTimeout: stallMs,
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#dispatcher.destroy();
+  }
+
+  /**
+   * Runs `attempt` until it succeeds; its argument is called when it has got anywhere.
+   *
+   * @param stop ends the tries with the error of the last
+   */
+  async retrying<T>(attempt: (progressed: () => void) => Promise<T>, stop?: AbortSignal): Promise<T> {
+    for (let failures = 0; ; ) {
+      throwIfAborted(this.#signal);
+      try {
+        return await attempt(() => (failures = 0));
+      } catch (error) {
+        throwIfAborted(this.#signal);
+        if (!(error instanceof TransientError) || stop?.aborted) throw error;
+        const pause = error.retryAfterMs ?? pauses[failures]! * (0.75 + Math.random() / 2);
+        const tries = this.#hasAnswered || !error.isUnreachable ? pauses.length : 2;
+        if (++failures > tries || pause > maxPauseMs) throw givenUp(this.model, error);
+        const signals = [this.#signal, stop].filter((signal) => signal !== undefined);
+        await sleep(pause, undefined, { signal: AbortSignal.any(signals) }).catch(() => {});
+      }
+    }
+  }
+
+  /**
+   * One try of a GET; redirects are followed. Resolves where the status says success, or 416 to a range. Throws
+   * TransientError, or the ZrankError of replyError().
+   */
+  async get(url: string, headers: Readonly<Record<string, string>>): Promise<Reply> {
+    let target = new URL(url);
+    for (let hop = 0; hop <= maxRedirects; hop++) {
+      const isHub = target.origin === new URL(this.endpoint).origin;
+      const reply = await this.#request(target, {
+        ...headers,
+        'user-agent': `zrank/${version}`,
+        ...(isHub && this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+      });
+      const { location } = reply.headers;
+      if (
+        reply.status >= 300 &&
+        reply.status < 400 &&
+        typeof location === 'string' &&
+        URL.canParse(location, target.href)
+      ) {
+        await reply.body.dump().catch(() => {});
+        target = new URL(location, target);
+        continue;
+      }
+      if ((reply.status >= 200 && reply.status < 300) || reply.status === 416) return reply;
+      const text = await textOf(reply, excerptBytes, true);
+      throw replyError(this.model, { ...reply, url: withoutQuery(target), text }, this.#token !== undefined);
+    }
+    throw new ZrankError('HUB_RESPONSE_INVALID', `${url} leads from one address to the next, ${maxRedirects} times`);
+  }
+
+  /**
+   * `fetch` as @huggingface/hub wants it, for its questions, which all are answered in JSON. It does not take its
+   * tokens: they belong to one origin.
+   */
+  readonly fetch: typeof fetch = async (input) =>
+    this.retrying(async () => {
+      const url = input instanceof Request ? input.url : String(input);
+      const reply = await this.get(url, { accept: 'application/json' });
+      const text = await textOf(reply, maxTextBytes);
+      try {
+        JSON.parse(text);
+      } catch (cause) {
+        const what = isPage(reply.headers['content-type'], text) ? 'a page in place of JSON' : 'what is not JSON';
+        throw new ZrankError(
+          'HUB_RESPONSE_INVALID',
+          `${withoutQuery(new URL(url))} answered with ${what}: is HF_ENDPOINT a hub, and is a proxy in between?`,
+          { cause },
+        );
+      }
+      const link = reply.headers['link'];
+      return new Response(text, { status: reply.status, headers: typeof link === 'string' ? { link } : {} });
+    });
+
+  async #request(url: URL, headers: Readonly<Record<string, string>>): Promise<Reply> {
+    try {
+      const {
+        statusCode,
+        headers: replied,
+        body,
+      } = await request(url, {
+        headers,
+        dispatcher: this.#dispatcher,
+        signal: this.#signal ?? null,
+      });
+      this.#hasAnswered = true;
+      // What is destroyed while nobody reads it has no other listener.
+      body.on('error', () => {});
+      return { url: url.href, status: statusCode, headers: replied, body };
+    } catch (cause) {
+      throw connectionError(url, cause);
+    }
+  }
+}
+
+/** What the connection's failure while a reply comes makes of the try. */
+export function connectionError(url: URL, cause: unknown): TransientError {
+  const codes = [cause, (cause as Error).cause, ...((cause as AggregateError).errors ?? [])].map(
+    (error) => (error as NodeJS.ErrnoException | undefined)?.code ?? '',
+  );
+  const isStall = cause instanceof errors.BodyTimeoutError || cause instanceof errors.HeadersTimeoutError;
+  const message = isStall ? 'brings nothing any more' : (cause as Error).message || codes.find(Boolean) || 'no answer';
+  return new TransientError(`${withoutQuery(url)}: ${message}`, {
+    cause,
+    isUnreachable: codes.some((code) => unreachable.includes(code)),
+  });
+}
+
+/** An address for a message: signed ones are long, and nobody else's to know. */
+function withoutQuery(url: URL): string {
+  return `${url.origin}${url.pathname}`;
+}
+
+async function textOf(reply: Reply, maxBytes: number, isExcerpt = false): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of reply.body as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      if ((bytes += chunk.length) > maxBytes) break;
+    }
+  } catch (cause) {
+    if (!isExcerpt) throw connectionError(new URL(reply.url), cause);
+  }
+  if (bytes > maxBytes && !isExcerpt)
+    throw new ZrankError(
+      'HUB_RESPONSE_INVALID',
+      `${withoutQuery(new URL(reply.url))} answered with more than ${maxBytes} bytes`,
+    );
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,109 @@
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+
+/** Bytes of a piece, the last of a file aside. Pieces are fetched side by side, in order of their places. */
+export const pieceBytes = 32 * 2 ** 20;
+
+const headerBytes = 16;
+
+/** A part of a file, and how many of its bytes have come, from its beginning on. */
+export interface Piece {
+  index: number;
+  /** Bytes from the beginning of the file. */
+  start: number;
+  length: number;
+  done: number;
+}
+
+/**
+ * Which bytes of an unfinished file have come, beside it on disk: a header (bytes of a piece, bytes of the file), then
+ * a number for each piece. A number is written when its bytes have been, so that whenever the process is killed the
+ * bytes that it counts are there. Writes of 4 bytes are made at once: they reach the page cache, and wait for no disk.
+ */
+export class PieceJournal {
+  readonly pieces: readonly Piece[];
+  readonly #path: string;
+  #file: number | undefined;
+
+  private constructor(path: string, file: number, pieces: readonly Piece[]) {
+    this.#path = path;
+    this.#file = file;
+    this.pieces = pieces;
+  }
+
+  /**
+   * @param size bytes of the file when it is complete
+   * @param writtenBytes where the unfinished file ends now; 0 where it is not there
+   */
+  static open(path: string, size: number, writtenBytes: number): PieceJournal {
+    const file = openSync(path, 'a+');
+    closeSync(file);
+    const handle = openSync(path, 'r+');
+    const count = Math.ceil(size / pieceBytes);
+    const pieces = Array.from({ length: count }, (_, index): Piece => {
+      const start = index * pieceBytes;
+      return { index, start, length: Math.min(pieceBytes, size - start), done: 0 };
+    });
+    const journal = new PieceJournal(path, handle, pieces);
+    const known = Buffer.alloc(headerBytes + 4 * count);
+    const isComplete =
+      fstatSync(handle).size === known.length && readSync(handle, known, 0, known.length, 0) === known.length;
+    if (!isComplete || !known.subarray(0, headerBytes).equals(header(size))) {
+      journal.reset();
+      return journal;
+    }
+    for (const piece of pieces) {
+      const done = known.readUInt32LE(headerBytes + 4 * piece.index);
+      // A number beyond the file's end is of another file.
+      if (done <= piece.length && piece.start + done <= writtenBytes) piece.done = done;
+    }
+    return journal;
+  }
+
+  get completed(): number {
+    return this.pieces.reduce((sum, { done }) => sum + done, 0);
+  }
+
+  /** Bytes from the beginning of the file that have come without a gap. */
+  get frontier(): number {
+    const gap = this.pieces.find(({ done, length }) => done < length);
+    return gap === undefined ? this.#end : gap.start + gap.done;
+  }
+
+  get #end(): number {
+    const last = this.pieces.at(-1);
+    return last === undefined ? 0 : last.start + last.length;
+  }
+
+  /** To be called when the bytes are in the file. */
+  record(piece: Piece, done: number): void {
+    piece.done = done;
+    const number = Buffer.alloc(4);
+    number.writeUInt32LE(done);
+    if (this.#file !== undefined) writeSync(this.#file, number, 0, 4, headerBytes + 4 * piece.index);
+  }
+
+  /** Nothing has come. */
+  reset(): void {
+    for (const piece of this.pieces) piece.done = 0;
+    const empty = Buffer.concat([header(this.#end), Buffer.alloc(4 * this.pieces.length)]);
+    if (this.#file !== undefined) writeSync(this.#file, empty, 0, empty.length, 0);
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  async remove(): Promise<void> {
+    this.close();
+    await rm(this.#path, { force: true });
+  }
+}
+
+function header(size: number): Buffer {
+  const bytes = Buffer.alloc(headerBytes);
+  bytes.writeUInt32LE(pieceBytes, 4);
+  bytes.writeBigUInt64LE(BigInt(size), 8);
+  return bytes;
+}
