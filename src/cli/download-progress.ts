@@ -19,7 +19,10 @@ export class DownloadProgress {
   readonly update = (progress: { completed: number; total: number }): void => {
     const now = performance.now();
     this.#began ??= { at: now, completed: progress.completed };
-    if (process.stderr.isTTY) return this.#bar.update(progress);
+    if (process.stderr.isTTY) {
+      this.#bar.update(progress);
+      return;
+    }
     if (now - this.#said < reportIntervalMs && progress.completed < progress.total) return;
     this.#said = now;
     log(`${this.#label}: ${this.#describe(progress)}`);

@@ -1,8 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 
-/** Bytes of a piece, the last of a file aside. Pieces are fetched side by side, in order of their places. */
-export const pieceBytes = 32 * 2 ** 20;
+/**
+ * Bytes of a piece, the last of a file aside. Pieces are fetched side by side, in order of their places: a few even of a
+ * small file, and of a large one not more requests than need be.
+ */
+function pieceSize(size: number): number {
+  return Math.min(Math.max(Math.ceil(size / 8), 4 * 2 ** 20), 32 * 2 ** 20);
+}
 
 const headerBytes = 16;
 
@@ -39,6 +44,7 @@ export class PieceJournal {
     const file = openSync(path, 'a+');
     closeSync(file);
     const handle = openSync(path, 'r+');
+    const pieceBytes = pieceSize(size);
     const count = Math.ceil(size / pieceBytes);
     const pieces = Array.from({ length: count }, (_, index): Piece => {
       const start = index * pieceBytes;
@@ -103,7 +109,7 @@ export class PieceJournal {
 
 function header(size: number): Buffer {
   const bytes = Buffer.alloc(headerBytes);
-  bytes.writeUInt32LE(pieceBytes, 4);
+  bytes.writeUInt32LE(pieceSize(size), 4);
   bytes.writeBigUInt64LE(BigInt(size), 8);
   return bytes;
 }

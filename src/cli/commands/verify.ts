@@ -24,15 +24,12 @@ export const command = defineCommand({
     const location = await locateModel(model);
     print(hashes ? await checkHashes(location, model) : 'files     not hashed\n');
     const { network } = await inspectFolder(location.folder);
-    const { report, failure } =
-      network === undefined
-        ? await testBiEncoder(location.folder)
-        : await loadReranker(location.folder, { ...options, maxLength: undefined, specialTokens: undefined }).then(
-            async (reranker) => {
-              await using loaded = reranker;
-              return testReranker(loaded, location);
-            },
-          );
+    const testScores = async () => {
+      const settings = { ...options, maxLength: undefined, specialTokens: undefined };
+      await using reranker = await loadReranker(location.folder, settings);
+      return await testReranker(reranker, location);
+    };
+    const { report, failure } = network === undefined ? await testBiEncoder(location.folder) : await testScores();
     print(report);
     if (failure !== undefined) throw new ZrankError('SELF_TEST_FAILED', `${model}: ${failure}`);
   },

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EnvHttpProxyAgent, errors, request, type Dispatcher } from 'undici';
+import { getProxyForUrl } from 'proxy-from-env';
+import { Agent, errors, ProxyAgent, request, type Dispatcher } from 'undici';
 import { throwIfAborted, ZrankError } from '../../error.js';
 import { version } from '../../package.js';
 import type { HubEnvironment } from '../environment.js';
@@ -42,7 +43,9 @@ export class HubConnection {
   readonly endpoint: string;
   readonly #token: string | undefined;
   readonly #signal: AbortSignal | undefined;
-  readonly #dispatcher: EnvHttpProxyAgent;
+  readonly #agentOptions: Agent.Options;
+  /** By the proxy's address; none is the empty one. */
+  readonly #agents = new Map<string, Dispatcher>();
   /** Whether the hub has answered before: what fails then is worth more patience. */
   #hasAnswered = false;
 
@@ -55,15 +58,15 @@ export class HubConnection {
     this.endpoint = endpoint;
     this.#token = token;
     this.#signal = signal;
-    this.#dispatcher = new EnvHttpProxyAgent({
+    this.#agentOptions = {
       connect: { timeout: stallMs },
       headersTimeout: Math.max(stallMs, 10_000),
       bodyTimeout: stallMs,
-    });
+    };
   }
 
-  close(): Promise<void> {
-    return this.#dispatcher.destroy();
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#agents.values(), (agent) => agent.destroy()));
   }
 
   /**
@@ -142,6 +145,16 @@ export class HubConnection {
       return new Response(text, { status: reply.status, headers: typeof link === 'string' ? { link } : {} });
     });
 
+  #agentFor(url: URL): Dispatcher {
+    const proxy = getProxyForUrl(url.href);
+    let agent = this.#agents.get(proxy);
+    if (agent === undefined) {
+      agent = proxy === '' ? new Agent(this.#agentOptions) : new ProxyAgent({ ...this.#agentOptions, uri: proxy });
+      this.#agents.set(proxy, agent);
+    }
+    return agent;
+  }
+
   async #request(url: URL, headers: Readonly<Record<string, string>>): Promise<Reply> {
     try {
       const {
@@ -150,7 +163,7 @@ export class HubConnection {
         body,
       } = await request(url, {
         headers,
-        dispatcher: this.#dispatcher,
+        dispatcher: this.#agentFor(url),
         signal: this.#signal ?? null,
       });
       this.#hasAnswered = true;
