@@ -1,30 +1,24 @@
-import { constants } from 'node:fs';
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { throwIfAborted, ZrankError } from '../error.js';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { ZrankError } from '../error.js';
 import { FileHash } from './file-hash.js';
 import { Body, decoded, isEncoded, rangeStart } from './hub/body.js';
 import type { HubConnection, Reply } from './hub/connection.js';
 import { excerptOf, isPage, TransientError } from './hub/errors.js';
 import type { HubFile } from './hub/repository.js';
 import { PieceJournal, type Piece } from './piece-journal.js';
-import { PieceWriter } from './piece-writer.js';
+import type { BlobTarget } from './transfer.js';
+import { writeError } from './write-error.js';
 
-/** Connections that bring pieces of one file. */
-const connections = 4;
+/**
+ * Connections that bring pieces of one file: at first, of a large one a single one, whose bytes are hashed as soon as
+ * they have come; another each second that they bring less than `fastRate` bytes a second together.
+ */
+const firstConnections = (size: number): number => (size < 2 ** 28 ? 4 : 1);
+const mostConnections = 8;
+const fastRate = 200e6;
 /** Slower than this, over twice the time of a stall, a connection is given up, in bytes a second. */
 const leastRate = 1024;
-
-export interface BlobTarget {
-  /** Its name when it is complete and its hash is right. */
-  path: string;
-  file: HubFile;
-  url: string;
-  /** How long a connection may bring nothing, in ms. */
-  stallMs: number;
-  signal?: AbortSignal | undefined;
-  /** Told bytes that are in the file: at first those of an earlier try. Less than 0 where they are to come again. */
-  onBytes: (bytes: number) => void;
-}
 
 /** The server gives no ranges: 200, 416, or a range of compressed bytes. */
 class NoRanges extends Error {}
@@ -32,10 +26,17 @@ class NoRanges extends Error {}
 /**
  * Fetches a file to a path that it gets when it is complete and its hash is right, through PATH.zrank.incomplete, which
  * a next try takes up where this one was cut. Throws CHECKSUM_MISMATCH where what came is not what the hub listed,
- * HUB_RESPONSE_INVALID where it is a page, DISK_FULL, FILE_UNWRITABLE; and then keeps nothing of it.
+ * HUB_RESPONSE_INVALID where it is a page, and then keeps nothing of it; DISK_FULL, FILE_UNWRITABLE, and the codes of
+ * hub/errors.ts. Files are written at once, without a turn of the event loop: this is for a thread of its own.
+ *
+ * @param onBytes as for Transfer.fetch()
  */
-export async function fetchBlob(hub: HubConnection, target: BlobTarget): Promise<void> {
-  const download = await Download.open(hub, target);
+export async function fetchBlob(
+  hub: HubConnection,
+  target: BlobTarget & { stallMs: number },
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const download = openDownload(hub, target, onBytes);
   try {
     await download.run();
   } finally {
@@ -43,34 +44,46 @@ export async function fetchBlob(hub: HubConnection, target: BlobTarget): Promise
   }
 }
 
+function openDownload(...[hub, target, onBytes]: Parameters<typeof fetchBlob>): Download {
+  const path = partialPath(target.path);
+  try {
+    const output = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+    const journal = PieceJournal.open(`${path}.pieces`, target.file.size, fstatSync(output).size);
+    return new Download(hub, target, onBytes, output, journal);
+  } catch (error) {
+    throw writeError(error);
+  }
+}
+
 class Download {
   readonly #hub: HubConnection;
-  readonly #target: BlobTarget;
+  readonly #target: BlobTarget & { stallMs: number };
+  readonly #onBytes: (bytes: number) => void;
   readonly #partial: string;
-  readonly #output: FileHandle;
+  readonly #output: number;
   readonly #journal: PieceJournal;
   /** Whether bytes of an earlier try are among those that came. */
   #isResumed: boolean;
   #hash: FileHash | undefined;
 
-  private constructor(hub: HubConnection, target: BlobTarget, output: FileHandle, journal: PieceJournal) {
+  constructor(
+    hub: HubConnection,
+    target: BlobTarget & { stallMs: number },
+    onBytes: (bytes: number) => void,
+    output: number,
+    journal: PieceJournal,
+  ) {
     this.#hub = hub;
     this.#target = target;
+    this.#onBytes = onBytes;
     this.#partial = partialPath(target.path);
     this.#output = output;
     this.#journal = journal;
     this.#isResumed = journal.completed > 0;
   }
 
-  static async open(hub: HubConnection, target: BlobTarget): Promise<Download> {
-    const path = partialPath(target.path);
-    const output = await open(path, constants.O_RDWR | constants.O_CREAT, 0o644);
-    const journal = PieceJournal.open(`${path}.pieces`, target.file.size, (await output.stat()).size);
-    return new Download(hub, target, output, journal);
-  }
-
   async run(): Promise<void> {
-    this.#target.onBytes(this.#journal.completed);
+    this.#onBytes(this.#journal.completed);
     await this.#fetchAll();
     if ((await this.#digest()) === this.#target.file.hash.hex) return this.#finish();
     const wasResumed = this.#isResumed;
@@ -84,7 +97,7 @@ class Download {
 
   async close(): Promise<void> {
     this.#journal.close();
-    await this.#output.close();
+    closeSync(this.#output);
     await this.#hash?.stop();
   }
 
@@ -95,10 +108,11 @@ class Download {
 
   /** Forgets what has come. Returns its beginning. */
   async #startOver(): Promise<string> {
-    const { buffer, bytesRead } = await this.#output.read(Buffer.alloc(4096), 0, 4096, 0);
-    this.#target.onBytes(-this.#journal.completed);
+    const buffer = Buffer.alloc(4096);
+    const bytesRead = readSync(this.#output, buffer, 0, buffer.length, 0);
+    this.#onBytes(-this.#journal.completed);
     this.#journal.reset();
-    await this.#output.truncate(0);
+    ftruncateSync(this.#output);
     await this.#hash?.stop();
     this.#hash = undefined;
     this.#isResumed = false;
@@ -145,13 +159,29 @@ class Download {
       for (let piece = open.shift(); piece !== undefined && !stop.signal.aborted; piece = open.shift())
         await this.#fetchPiece(piece, stop.signal);
     };
-    const workers = Array.from({ length: Math.min(connections, open.length) }, () =>
-      takeNext().catch((error: unknown) => {
-        first ??= { error };
-        stop.abort();
-      }),
-    );
-    await Promise.all(workers);
+    const began = { at: performance.now(), completed: this.#journal.completed };
+    const isSlow = () => this.#journal.completed - began.completed < (fastRate * (performance.now() - began.at)) / 1000;
+    await new Promise<void>((resolve) => {
+      let [started, running] = [0, 0];
+      const connect = (): void => {
+        started++;
+        running++;
+        takeNext()
+          .catch((error: unknown) => {
+            first ??= { error };
+            stop.abort();
+          })
+          .finally(() => {
+            if (--running > 0) return;
+            clearInterval(timer);
+            resolve();
+          });
+      };
+      const timer = setInterval(() => {
+        if (open.length > 0 && started < mostConnections && isSlow()) connect();
+      }, 1000);
+      for (let i = firstConnections(this.#target.file.size); i > 0; i--) connect();
+    });
     if (first !== undefined) throw first.error;
   }
 
@@ -216,31 +246,36 @@ class Download {
 
   /** Writes what a body brings, up to the end of a piece. Throws TransientError where it ends before. */
   async #take(body: Body, piece: Piece, progressed: () => void): Promise<void> {
-    const { stallMs, signal } = this.#target;
-    const writer = new PieceWriter(this.#output, this.#journal, piece, (bytes) => {
-      this.#target.onBytes(bytes);
-      this.#advance();
-    });
+    const { stallMs, url } = this.#target;
     let began = performance.now();
     let bytes = 0;
     const isFast = () => bytes > 0 && bytes >= (leastRate * (performance.now() - began)) / 1000;
     try {
-      while (writer.room > 0) {
-        throwIfAborted(signal);
-        const chunk = await body.read(writer.room);
+      while (piece.done < piece.length) {
+        const chunk = await body.read(piece.length - piece.done);
+        this.#write(piece, chunk);
         bytes += chunk.length;
-        await writer.push(chunk);
         if (performance.now() - began < 2 * stallMs) continue;
-        if (!isFast()) throw new TransientError(`${this.#target.url} brings less than ${leastRate} bytes a second`);
+        if (!isFast()) throw new TransientError(`${url} brings less than ${leastRate} bytes a second`);
         began = performance.now();
         bytes = 0;
         progressed();
       }
     } finally {
-      await writer.finish();
       // A connection that was cut has brought something all the same.
       if (isFast()) progressed();
     }
+  }
+
+  #write(piece: Piece, chunk: Uint8Array): void {
+    try {
+      for (let done = 0; done < chunk.length; )
+        done += writeSync(this.#output, chunk, done, chunk.length - done, piece.start + piece.done + done);
+      if (this.#journal.record(piece, piece.done + chunk.length)) this.#advance();
+    } catch (error) {
+      throw writeError(error);
+    }
+    this.#onBytes(chunk.length);
   }
 }
 

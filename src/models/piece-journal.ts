@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 
 /**
@@ -11,6 +11,10 @@ function pieceSize(size: number): number {
 
 const headerBytes = 16;
 
+/** Bytes of a piece that are written down no later than when so many have come, or so many ms have passed. */
+const unrecordedBytes = 2 ** 18;
+const unrecordedMs = 10;
+
 /** A part of a file, and how many of its bytes have come, from its beginning on. */
 export interface Piece {
   index: number;
@@ -18,12 +22,15 @@ export interface Piece {
   start: number;
   length: number;
   done: number;
+  /** What of `done` is written down, and when that was. */
+  recorded: number;
+  recordedAt: number;
 }
 
 /**
  * Which bytes of an unfinished file have come, beside it on disk: a header (bytes of a piece, bytes of the file), then
- * a number for each piece. A number is written when its bytes have been, so that whenever the process is killed the
- * bytes that it counts are there. Writes of 4 bytes are made at once: they reach the page cache, and wait for no disk.
+ * a number for each piece. A number is written after its bytes, so that whenever the process is killed the bytes that it
+ * counts are there.
  */
 export class PieceJournal {
   readonly pieces: readonly Piece[];
@@ -48,7 +55,7 @@ export class PieceJournal {
     const count = Math.ceil(size / pieceBytes);
     const pieces = Array.from({ length: count }, (_, index): Piece => {
       const start = index * pieceBytes;
-      return { index, start, length: Math.min(pieceBytes, size - start), done: 0 };
+      return { index, start, length: Math.min(pieceBytes, size - start), done: 0, recorded: 0, recordedAt: 0 };
     });
     const journal = new PieceJournal(path, handle, pieces);
     const known = Buffer.alloc(headerBytes + 4 * count);
@@ -61,7 +68,7 @@ export class PieceJournal {
     for (const piece of pieces) {
       const done = known.readUInt32LE(headerBytes + 4 * piece.index);
       // A number beyond the file's end is of another file.
-      if (done <= piece.length && piece.start + done <= writtenBytes) piece.done = done;
+      if (done <= piece.length && piece.start + done <= writtenBytes) piece.done = piece.recorded = done;
     }
     return journal;
   }
@@ -81,22 +88,37 @@ export class PieceJournal {
     return last === undefined ? 0 : last.start + last.length;
   }
 
-  /** To be called when the bytes are in the file. */
-  record(piece: Piece, done: number): void {
+  /**
+   * To be called when bytes are in the file. Not each call writes; returns whether this one did. Bytes that nobody has
+   * written down are fetched again by the next process, no more.
+   */
+  record(piece: Piece, done: number): boolean {
     piece.done = done;
+    const isDue = done === piece.length || done - piece.recorded >= unrecordedBytes;
+    if (!isDue && performance.now() - piece.recordedAt < unrecordedMs) return false;
+    this.#write(piece);
+    return true;
+  }
+
+  #write(piece: Piece): void {
+    piece.recorded = piece.done;
+    piece.recordedAt = performance.now();
     const number = Buffer.alloc(4);
-    number.writeUInt32LE(done);
+    number.writeUInt32LE(piece.done);
     if (this.#file !== undefined) writeSync(this.#file, number, 0, 4, headerBytes + 4 * piece.index);
   }
 
   /** Nothing has come. */
   reset(): void {
-    for (const piece of this.pieces) piece.done = 0;
+    for (const piece of this.pieces) piece.done = piece.recorded = 0;
     const empty = Buffer.concat([header(this.#end), Buffer.alloc(4 * this.pieces.length)]);
-    if (this.#file !== undefined) writeSync(this.#file, empty, 0, empty.length, 0);
+    if (this.#file === undefined) return;
+    ftruncateSync(this.#file);
+    writeSync(this.#file, empty, 0, empty.length, 0);
   }
 
   close(): void {
+    for (const piece of this.pieces) if (piece.recorded !== piece.done) this.#write(piece);
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
   }

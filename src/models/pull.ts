@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { throwIfAborted, ZrankError } from '../error.js';
-import { fetchBlob } from './blob.js';
+import { ZrankError } from '../error.js';
 import type { HubEnvironment } from './environment.js';
 import { readToken } from './environment.js';
 import { HubConnection } from './hub/connection.js';
@@ -12,9 +11,10 @@ import { licenceOf } from './licence.js';
 import { withLock } from './lock.js';
 import { describeName, type HubName, isCommit, isInside } from './model-name.js';
 import { neededFiles } from './needed-files.js';
-import { writeError } from './piece-writer.js';
 import { closestNames } from './similar-names.js';
 import { knownModels, knownOf } from './table.js';
+import { Transfer } from './transfer.js';
+import { writeError } from './write-error.js';
 
 /** What a pull fetches, told before the first weight is. */
 export interface PullPlan {
@@ -62,10 +62,12 @@ export async function pull(name: HubName, options: PullOptions): Promise<Pulled>
       'HUB_OFFLINE',
       `${describeName(name)} is not in the cache (${environment.cacheFolder}), and HF_HUB_OFFLINE forbids to fetch it`,
     );
-  const hub = new HubConnection(name, environment, { token: await readToken(), signal });
+  const token = await readToken();
+  const hub = new HubConnection(name, environment, { token, signal });
+  const transfer = new Transfer({ name, environment, token }, signal);
   const locks = join(environment.cacheFolder, '.locks', `models--${name.id.replace('/', '--')}`);
   try {
-    const work = () => new Pull(hub, name, options).run();
+    const work = () => new Pull(hub, transfer, name, options).run();
     return await withLock(join(locks, 'zrank.lock'), work, { onWait: options.onWait, signal });
   } catch (error) {
     if (error instanceof ZrankError && error.code === 'MODEL_NOT_FOUND') throw await withSuggestions(error, hub);
@@ -73,20 +75,22 @@ export async function pull(name: HubName, options: PullOptions): Promise<Pulled>
       ? error
       : writeError(error);
   } finally {
-    await hub.close();
+    await Promise.all([hub.close(), transfer.close()]);
   }
 }
 
 class Pull {
   readonly #hub: HubConnection;
+  readonly #transfer: Transfer;
   readonly #name: HubName;
   readonly #options: PullOptions;
   readonly #repo: string;
   #completed = 0;
   #total: number | undefined;
 
-  constructor(hub: HubConnection, name: HubName, options: PullOptions) {
+  constructor(hub: HubConnection, transfer: Transfer, name: HubName, options: PullOptions) {
     this.#hub = hub;
+    this.#transfer = transfer;
     this.#name = name;
     this.#options = options;
     this.#repo = repoFolder(options.environment.cacheFolder, name.id);
@@ -157,17 +161,10 @@ class Pull {
 
   async #fetch(commit: string, file: HubFile): Promise<void> {
     if (await this.#isPresent(file)) return;
-    throwIfAborted(this.#options.signal);
-    await fetchBlob(this.#hub, {
-      path: this.#blobPath(file),
-      file,
-      url: fileUrl(this.#hub, commit, file.path),
-      stallMs: this.#options.environment.stallMs,
-      signal: this.#options.signal,
-      onBytes: (bytes) => {
-        this.#completed += bytes;
-        if (this.#total !== undefined) this.#options.onProgress?.({ completed: this.#completed, total: this.#total });
-      },
+    const target = { path: this.#blobPath(file), file, url: fileUrl(this.#hub, commit, file.path) };
+    await this.#transfer.fetch(target, (bytes) => {
+      this.#completed += bytes;
+      if (this.#total !== undefined) this.#options.onProgress?.({ completed: this.#completed, total: this.#total });
     });
   }
 

@@ -1,6 +1,5 @@
 import { ZrankError } from '../../error.js';
 import { hubNameOf, locate } from '../../models/locate.js';
-import { inspectFolder } from '../../networks/network.js';
 import { defineCommand } from '../command.js';
 import { byteText } from '../download-progress.js';
 import { pullModel } from '../models.js';
@@ -28,6 +27,7 @@ export const command = defineCommand({
     const { kind, folder } = await locate(model);
     if (kind === 'folder') log(`note that ${model} is taken as the folder ${folder}, which comes before the model`);
     // A model that zrank does not run is told now, not when it is wanted.
+    const { inspectFolder } = await import('../../networks/network.js');
     const runs = await inspectFolder(pulled.folder).then(
       ({ description, network }) => `${network ? 'a reranker' : 'a bi-encoder'}, ${description.architecture}`,
       (error: unknown) => {

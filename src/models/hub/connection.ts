@@ -47,13 +47,18 @@ export class HubConnection {
   /** By the proxy's address; none is the empty one. */
   readonly #agents = new Map<string, Dispatcher>();
   /** Whether the hub has answered before: what fails then is worth more patience. */
-  #hasAnswered = false;
+  #hasAnswered: boolean;
 
   constructor(
     model: HubName,
     { endpoint, stallMs }: HubEnvironment,
-    { token, signal }: { token: string | undefined; signal: AbortSignal | undefined },
+    {
+      token,
+      signal,
+      hasAnswered = false,
+    }: { token: string | undefined; signal?: AbortSignal | undefined; hasAnswered?: boolean },
   ) {
+    this.#hasAnswered = hasAnswered;
     this.model = model;
     this.endpoint = endpoint;
     this.#token = token;
