@@ -6,10 +6,10 @@ import { packageFolder } from '../package.js';
 import type { Reranker } from '../reranker.js';
 import { BiEncoder } from '../retrieval/bi-encoder.js';
 
-/** What a self-test found, in lines, and what of it is wrong. */
+/** What a self-test found, in words by what was looked at, and what of it is wrong. */
 export interface SelfTest {
-  report: string;
-  failure?: string;
+  found: Record<string, string>;
+  failures: string[];
 }
 
 /** data/reference-scores: what others measured of a model, in its raw scores. */
@@ -55,31 +55,25 @@ export async function testReranker(reranker: Reranker, { id, commit }: Location)
   const { largestDifference, batchings } = await measureInvariance(reranker, [{ pairs }], 1);
   const limit = precision === 'fp32' ? invarianceLimits.fp32 : invarianceLimits.other;
   const failures: string[] = [];
-  const lines = [
-    `runs on   ${placement.device} in ${precision}`,
-    `finite    ${logits.length} of ${pairs.length} scores`,
-    `batched   differs from alone by ${number(largestDifference)} at most in ${batchings} batchings of ${pairs.length} pairs (limit ${limit})`,
-  ];
   if (!(largestDifference <= limit))
-    failures.push(`batched scores differ from those alone by ${number(largestDifference)}`);
-  if (reference === undefined) {
-    lines.push('scores    none are published of this model that zrank knows');
-  } else {
-    const deviation = Math.max(...reference.pairs.map(({ logit_fp32: exact }, i) => Math.abs(logits[i]! - exact)));
-    const noise = reference.bf16_noise.max_abs_logit;
-    lines.push(
-      `scores    differ from fp32's by ${number(deviation)} at most; bf16 itself by ${noise} (${reference.source})`,
-      ...(commit === reference.revision
-        ? []
-        : [`          which were measured at ${reference.revision}; this is another commit`]),
+    failures.push(`scores in batches differ from those alone by ${number(largestDifference)}`);
+  const found = {
+    'runs on': `${placement.device} in ${precision}`,
+    finite: `${logits.length} of ${pairs.length} scores`,
+    batched: `differs from alone by ${number(largestDifference)} at most in ${batchings} batchings (limit ${limit})`,
+  };
+  if (reference === undefined)
+    return { found: { ...found, scores: 'none are published of this model that zrank knows' }, failures };
+  const deviation = Math.max(...reference.pairs.map(({ logit_fp32: exact }, i) => Math.abs(logits[i]! - exact)));
+  const noise = reference.bf16_noise.max_abs_logit;
+  // int8 has an error of its own (docs/performance.md).
+  if (precision !== 'int8' && !(deviation <= referenceLimit * noise))
+    failures.push(
+      `scores differ from the published ones by ${number(deviation)}, over ${referenceLimit} times the noise of bf16`,
     );
-    // int8 has its own, larger error (docs/performance.md).
-    if (precision !== 'int8' && !(deviation <= referenceLimit * noise))
-      failures.push(
-        `scores differ from the published ones by ${number(deviation)}, more than ${referenceLimit} times the noise of bf16`,
-      );
-  }
-  return result(lines, failures);
+  const other = commit === reference.revision ? '' : `; measured at ${reference.revision}, which is another commit`;
+  const scores = `differ from those published in fp32 by ${number(deviation)} at most, bf16 itself by ${noise}${other}`;
+  return { found: { ...found, scores, source: reference.source }, failures };
 }
 
 /** Encodes texts alone and together. */
@@ -93,14 +87,16 @@ export async function testBiEncoder(folder: string): Promise<SelfTest> {
     for (const [j, value] of alone!.entries())
       largestDifference = Math.max(largestDifference, Math.abs(value - together[i]![j]!));
   }
-  const isSame = largestDifference <= invarianceLimits.fp32;
-  return result(
-    [
-      `finite    ${texts.length} of ${texts.length} embeddings of ${encoder.dimensions}`,
-      `batched   differs from alone by ${number(largestDifference)} at most (limit ${invarianceLimits.fp32})`,
-    ],
-    isSame ? [] : [`batched embeddings differ from those alone by ${number(largestDifference)}`],
-  );
+  return {
+    found: {
+      finite: `${texts.length} of ${texts.length} embeddings of ${encoder.dimensions}`,
+      batched: `differs from alone by ${number(largestDifference)} at most (limit ${invarianceLimits.fp32})`,
+    },
+    failures:
+      largestDifference <= invarianceLimits.fp32
+        ? []
+        : [`embeddings in batches differ from those alone by ${number(largestDifference)}`],
+  };
 }
 
 async function referenceOf(id: string | undefined): Promise<ReferenceScores | undefined> {
@@ -110,11 +106,6 @@ async function referenceOf(id: string | undefined): Promise<ReferenceScores | un
     if (reference.model === id) return reference;
   }
   return undefined;
-}
-
-function result(lines: readonly string[], failures: readonly string[]): SelfTest {
-  const report = lines.map((line) => `${line}\n`).join('');
-  return failures.length === 0 ? { report } : { report, failure: failures.join('; ') };
 }
 
 function number(value: number): string {

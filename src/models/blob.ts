@@ -96,9 +96,15 @@ class Download {
   }
 
   async close(): Promise<void> {
+    if (this.#journal.completed === 0) await this.#remove();
     this.#journal.close();
     closeSync(this.#output);
     await this.#hash?.stop();
+  }
+
+  async #remove(): Promise<void> {
+    await this.#journal.remove();
+    await rm(this.#partial, { force: true });
   }
 
   async #finish(): Promise<void> {
@@ -120,8 +126,7 @@ class Download {
   }
 
   async #refuse(start: string): Promise<never> {
-    await this.#journal.remove();
-    await rm(this.#partial, { force: true });
+    await this.#remove();
     const { file, url } = this.#target;
     if (isPage(undefined, start) && !/\.html?$/.test(file.path))
       throw new ZrankError(

@@ -240,7 +240,7 @@ function checkListed(id: string, path: string, file: HubFile | undefined, sha256
 async function withSuggestions(error: ZrankError, hub: HubConnection): Promise<ZrankError> {
   const { id } = hub.model;
   const names = Object.values(knownModels).map((model) => model.id);
-  const found = await searchHub(hub, id.split('/')[1]!);
+  const found = await searchHub(hub, id);
   const closest = closestNames(id, [...new Set([...names, ...found])]);
   if (closest.length === 0) return error;
   return new ZrankError(error.code, `${error.message}; did you mean ${closest.join(' or ')}?`, { cause: error });

@@ -132,8 +132,7 @@ export class HubServer {
     if (answer) return void response.writeHead(answer.status, answer.headers).end(answer.body);
     const path = decodeURIComponent(url.split('?')[0]!).slice(1);
     if (origin === 'cdn') return this.#sendCdn(path, record, response);
-    if (path === 'api/models')
-      return sendJson(response, this.#search(new URL(url, 'http://hub').searchParams.get('search') ?? ''));
+    if (path === 'api/models') return sendJson(response, this.#search(new URL(url, 'http://hub').searchParams));
     const [, api, id = ''] = /^(api\/models\/)?([^/]+\/[^/]+)/.exec(path) ?? [];
     const model = this.#models.get(id);
     if (!model) return fail(response, authorization ? 404 : 401, 'RepoNotFound', 'Repository not found');
@@ -165,9 +164,9 @@ export class HubServer {
     this.#sendFile({ commit, file, listed: files.get(file)!, content }, record, response);
   }
 
-  #search(words: string): object[] {
+  #search(asked: URLSearchParams): object[] {
     return [...this.#models.keys()]
-      .filter((id) => id.includes(words))
+      .filter((id) => id.startsWith(`${asked.get('author') ?? ''}`) && id.includes(asked.get('search') ?? ''))
       .map((id) => ({
         _id: id,
         id,

@@ -3,8 +3,8 @@
 // the bytes of files that were sent since the last.
 
 import { fileURLToPath } from 'node:url';
-import { filesOf } from './files-of.ts';
-import { HubServer, type Misbehaviour } from './hub-server.ts';
+import { filesOf } from './files-of.js';
+import { HubServer, type Misbehaviour } from './hub-server.js';
 
 const server = await HubServer.start();
 const files = await filesOf(fileURLToPath(new URL('../../models/zrank-tiny', import.meta.url)));

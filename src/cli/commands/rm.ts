@@ -16,15 +16,15 @@ import { withLock } from '../../models/lock.js';
 import { describeName } from '../../models/model-name.js';
 import { defineCommand } from '../command.js';
 import { byteText } from '../download-progress.js';
-import { log } from '../output.js';
+import { print } from '../output.js';
 
 export const command = defineCommand({
   description:
     'owner/name takes all of its snapshots away, and what is left of unfinished downloads; owner/name@revision one\n' +
     'snapshot, with the files that no other has.',
   positionals: { model: { description: "owner/name of the hub, perhaps @revision, or one of zrank's names" } },
-  options: {},
-  async run({ model }) {
+  options: { json: { description: 'print JSON' } },
+  async run({ model, json }) {
     const name = hubNameOf(model);
     if (name === undefined)
       throw ZrankError.argument('<model>', "owner/name of the hub, perhaps @revision, or one of zrank's names", model);
@@ -41,7 +41,11 @@ export const command = defineCommand({
       else await removeSnapshot(cacheFolder, snapshot);
       return before - (await sizeOnDisk(repo));
     });
-    log(`${describeName(name)} is gone, ${byteText(freed)} are free`);
+    print(
+      json
+        ? { removed: describeName(name), freedBytes: freed }
+        : `${describeName(name)} is gone, ${byteText(freed)} are free\n`,
+    );
   },
 });
 

@@ -19,19 +19,24 @@ export const command = defineCommand({
   positionals: {
     model: { description: "a model of the hub, one of zrank's names, or a folder, whose hashes nobody knows" },
   },
-  options: { hashes: { negation: 'do not hash the files' }, ...placementOptions },
-  async run({ model, hashes, ...options }) {
+  options: {
+    hashes: { negation: 'do not hash the files' },
+    json: { description: 'print JSON' },
+    ...placementOptions,
+  },
+  async run({ model, hashes, json, ...options }) {
     const location = await locateModel(model);
-    print(hashes ? await checkHashes(location, model) : 'files     not hashed\n');
+    const files = hashes ? await checkHashes(location, model) : 'not hashed';
     const { network } = await inspectFolder(location.folder);
     const testScores = async () => {
       const settings = { ...options, maxLength: undefined, specialTokens: undefined };
       await using reranker = await loadReranker(location.folder, settings);
       return await testReranker(reranker, location);
     };
-    const { report, failure } = network === undefined ? await testBiEncoder(location.folder) : await testScores();
-    print(report);
-    if (failure !== undefined) throw new ZrankError('SELF_TEST_FAILED', `${model}: ${failure}`);
+    const { found, failures } = network === undefined ? await testBiEncoder(location.folder) : await testScores();
+    const report = { model, files, ...found };
+    print(json ? report : lines(report));
+    if (failures.length > 0) throw new ZrankError('SELF_TEST_FAILED', `${model}: ${failures.join('; ')}`);
   },
 });
 
@@ -40,7 +45,7 @@ export const command = defineCommand({
  * are deleted, so that a pull fetches them again.
  */
 async function checkHashes({ kind, folder, id, commit }: Location, model: string): Promise<string> {
-  if (kind !== 'hub') return 'files     no hashes are known of a folder\n';
+  if (kind !== 'hub') return 'no hashes are known of a folder';
   const files = await snapshotFiles({ id: id!, commit: commit!, folder, missing: [] });
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const progress = new DownloadProgress('hashing');
@@ -67,5 +72,11 @@ async function checkHashes({ kind, folder, id, commit }: Location, model: string
         `to fetch again: zrank pull ${model}`,
     );
   const left = unknown.length > 0 ? `; no hash is known of ${unknown.join(', ')}` : '';
-  return `files     ${files.length - unknown.length} of ${files.length}, ${byteText(total)}, have the hashes that they are called by${left}\n`;
+  return `${files.length - unknown.length} of ${files.length}, ${byteText(total)}, have the hashes that they are called by${left}`;
+}
+
+function lines(report: Record<string, string>): string {
+  return Object.entries(report)
+    .map(([label, text]) => `${label.padEnd(8)}  ${text}\n`)
+    .join('');
 }

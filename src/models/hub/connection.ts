@@ -16,7 +16,7 @@ export interface Reply {
 }
 
 const maxRedirects = 8;
-/** Before each further try, in ms. What brings bytes begins anew. */
+/** Before each further try, in ms. One that has brought bytes is followed by the next at once. */
 const pauses = [300, 600, 1200, 2400, 4800];
 /** A server that asks for more patience than this is given up. */
 const maxPauseMs = 120_000;
@@ -81,15 +81,18 @@ export class HubConnection {
    */
   async retrying<T>(attempt: (progressed: () => void) => Promise<T>, stop?: AbortSignal): Promise<T> {
     for (let failures = 0; ; ) {
-      throwIfAborted(this.#signal);
+      let hasProgressed = false;
       try {
-        return await attempt(() => (failures = 0));
+        throwIfAborted(this.#signal);
+        return await attempt(() => (hasProgressed = true));
       } catch (error) {
         throwIfAborted(this.#signal);
         if (!(error instanceof TransientError) || stop?.aborted) throw error;
-        const pause = error.retryAfterMs ?? pauses[failures]! * (0.75 + Math.random() / 2);
-        const tries = this.#hasAnswered || !error.isUnreachable ? pauses.length : 2;
-        if (++failures > tries || pause > maxPauseMs) throw givenUp(this.model, error);
+        if (hasProgressed) failures = 0;
+        const usual = hasProgressed ? 0 : pauses[failures]! * (0.75 + Math.random() / 2);
+        const pause = error.retryAfterMs ?? usual;
+        const tries = this.#hasAnswered || !error.isUnreachable ? pauses.length - 1 : 1;
+        if (failures++ >= tries || pause > maxPauseMs) throw givenUp(this.model, error);
         const signals = [this.#signal, stop].filter((signal) => signal !== undefined);
         await sleep(pause, undefined, { signal: AbortSignal.any(signals) }).catch(() => {});
       }

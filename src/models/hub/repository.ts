@@ -65,14 +65,16 @@ export function fileUrl({ model, endpoint }: HubConnection, commit: string, path
   return `${endpoint}/${model.id}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
-/** Models that the hub finds for a name; none where it cannot be asked. */
-export async function searchHub({ endpoint, fetch }: HubConnection, name: string): Promise<string[]> {
+/** Models that the hub has of an owner, and those that it finds for a name; none where it cannot be asked. */
+export async function searchHub({ endpoint, fetch }: HubConnection, id: string): Promise<string[]> {
+  const [owner = '', query = ''] = id.split('/');
   const found: string[] = [];
-  try {
-    for await (const model of listModels({ search: { query: name }, limit: 10, hubUrl: endpoint, fetch }))
-      found.push(model.name);
-  } catch {
-    // Only a help.
+  for (const search of [{ owner }, { query }]) {
+    try {
+      for await (const model of listModels({ search, limit: 50, hubUrl: endpoint, fetch })) found.push(model.name);
+    } catch {
+      // Only a help.
+    }
   }
   return found;
 }
