@@ -64,8 +64,9 @@ export async function pullModel(name: HubName): Promise<Pulled> {
 }
 
 function logPlan({ id, commit, files, bytes, missingBytes, licence, knownLicence }: PullPlan): void {
-  const size = missingBytes === bytes ? byteText(bytes) : `${byteText(bytes)}, ${byteText(missingBytes)} of it missing`;
-  log(`${id} at ${commit}: ${files} files, ${size}`);
+  const missing =
+    missingBytes === 0 ? ', all of it there' : missingBytes < bytes ? `, ${byteText(missingBytes)} of it missing` : '';
+  log(`${id} at ${commit}: ${files} files, ${byteText(bytes)}${missing}`);
   log(`licence: ${describeLicence(licence)}`);
   if (knownLicence !== undefined && licence !== knownLicence)
     log(`zrank expected the licence ${knownLicence}: read the model's card before you use it`);

@@ -23,7 +23,6 @@ export const command = defineCommand({
     if (name === undefined)
       throw ZrankError.argument('<model>', "owner/name of the hub, perhaps @revision, or one of zrank's names", model);
     const pulled = await pullModel(name);
-    if (pulled.missingBytes === 0) log('all of it was there');
     const { kind, folder } = await locate(model);
     if (kind === 'folder') log(`note that ${model} is taken as the folder ${folder}, which comes before the model`);
     // A model that zrank does not run is told now, not when it is wanted.
