@@ -77,7 +77,10 @@ export class Transfer {
 
   #take(message: FromTransfer): void {
     const call = this.#open.get(message.number);
-    if (message.kind === 'bytes') return call?.onBytes(message.bytes);
+    if (message.kind === 'bytes') {
+      call?.onBytes(message.bytes);
+      return;
+    }
     this.#open.delete(message.number);
     if (message.kind === 'done') call?.resolve();
     else call?.reject(new ZrankError(message.code, message.message));

@@ -121,7 +121,7 @@ export class HubServer {
     for (const { replaced } of this.#models.values()) replaced.clear();
   }
 
-  #handle(origin: HubRequest['origin'], request: IncomingMessage, response: ServerResponse): void {
+  #handle(origin: HubRequest['origin'], request: IncomingMessage, response: ServerResponse): unknown {
     const { method = 'GET', url = '/', headers } = request;
     const { authorization, range } = headers;
     const record: HubRequest = { origin, method, path: decodeURIComponent(url), range, authorization, sent: 0 };
@@ -129,7 +129,7 @@ export class HubServer {
     request.resume();
     const nth = this.requests.filter(({ path, origin: other }) => path === record.path && other === origin).length;
     const answer = this.misbehaviour.answer?.(record, nth);
-    if (answer) return void response.writeHead(answer.status, answer.headers).end(answer.body);
+    if (answer) return response.writeHead(answer.status, answer.headers).end(answer.body);
     const path = decodeURIComponent(url.split('?')[0]!).slice(1);
     if (origin === 'cdn') return this.#sendCdn(path, record, response);
     if (path === 'api/models') return sendJson(response, this.#search(new URL(url, 'http://hub').searchParams));
