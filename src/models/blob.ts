@@ -4,6 +4,7 @@ import { ZrankError } from '../error.js';
 import { FileHash } from './file-hash.js';
 import { Body, decoded, isEncoded, rangeStart } from './hub/body.js';
 import type { HubConnection, Reply } from './hub/connection.js';
+import type { Head } from './hub/direct-client.js';
 import { excerptOf, isPage, TransientError } from './hub/errors.js';
 import type { HubFile } from './hub/repository.js';
 import { PieceJournal, type Piece } from './piece-journal.js';
@@ -192,26 +193,39 @@ class Download {
 
   #fetchPiece(piece: Piece, stop: AbortSignal): Promise<void> {
     return this.#hub.retrying(async (progressed) => {
-      const { file, url } = this.#target;
+      const { url } = this.#target;
       const start = piece.start + piece.done;
-      const end = piece.start + piece.length;
-      const reply = await this.#hub.get(url, { range: `bytes=${start}-${end - 1}`, 'accept-encoding': 'identity' });
-      const destroy = () => void reply.body.destroy();
-      stop.addEventListener('abort', destroy);
+      const range = { range: `bytes=${start}-${piece.start + piece.length - 1}`, 'accept-encoding': 'identity' };
+      const receiver = this.#receiver(piece, progressed);
       try {
-        this.#refusePage(reply);
-        const isRange = reply.status === 206 && rangeStart(reply) === start;
-        const isAll = reply.status === 200 && start === 0 && end === file.size;
-        if (isEncoded(reply) || !(isRange || isAll)) throw new NoRanges();
-        checkLength(file, reply);
-        const body = new Body(reply.body, url);
-        await this.#take(body, piece, progressed);
-        await body.end();
+        const onReply = (head: Head) => this.#checkRange(head, piece, start);
+        if (await this.#hub.getDirect(url, range, onReply, receiver.receive, stop)) return receiver.checkEnd();
+        const reply = await this.#hub.get(url, range);
+        const destroy = () => void reply.body.destroy();
+        stop.addEventListener('abort', destroy);
+        try {
+          this.#checkRange(reply, piece, start);
+          const body = new Body(reply.body, url);
+          while (piece.done < piece.length) receiver.receive(await body.read(piece.length - piece.done));
+          await body.end();
+        } finally {
+          stop.removeEventListener('abort', destroy);
+          destroy();
+        }
       } finally {
-        stop.removeEventListener('abort', destroy);
-        destroy();
+        receiver.end();
       }
     }, stop);
+  }
+
+  /** Throws NoRanges where a reply is not of the range that was asked for, and what is wrong with the file. */
+  #checkRange(reply: Head | Reply, piece: Piece, start: number): void {
+    const { file } = this.#target;
+    this.#refusePage(reply);
+    const isRange = reply.status === 206 && rangeStart(reply) === start;
+    const isAll = reply.status === 200 && start === 0 && piece.length === file.size;
+    if (isEncoded(reply) || !(isRange || isAll)) throw new NoRanges();
+    checkLength(file, reply);
   }
 
   /** The whole file in one go, which begins anew whenever it is cut. */
@@ -228,11 +242,16 @@ class Download {
         if (!isEncoded(reply)) checkLength(file, reply);
         const body = new Body(decoded(reply), url);
         for (const piece of this.#journal.pieces) {
-          await this.#take(body, piece, () => {
+          const receiver = this.#receiver(piece, () => {
             if (this.#journal.completed <= farthest) return;
             farthest = this.#journal.completed;
             progressed();
           });
+          try {
+            while (piece.done < piece.length) receiver.receive(await body.read(piece.length - piece.done));
+          } finally {
+            receiver.end();
+          }
         }
       } finally {
         reply.body.destroy();
@@ -240,36 +259,40 @@ class Download {
     });
   }
 
-  #refusePage(reply: Reply): void {
+  #refusePage({ headers }: Head | Reply): void {
     const { file, url } = this.#target;
-    if (!isPage(reply.headers['content-type'], '') || /\.html?$/.test(file.path)) return;
+    if (!isPage(headers['content-type'], '') || /\.html?$/.test(file.path)) return;
     throw new ZrankError(
       'HUB_RESPONSE_INVALID',
       `${url} answered with a page in place of ${file.path}; a proxy may be in between`,
     );
   }
 
-  /** Writes what a body brings, up to the end of a piece. Throws TransientError where it ends before. */
-  async #take(body: Body, piece: Piece, progressed: () => void): Promise<void> {
+  /** What takes a reply's bytes into a piece. Throws TransientError where they come too slowly, or end too early. */
+  #receiver(piece: Piece, progressed: () => void) {
     const { stallMs, url } = this.#target;
     let began = performance.now();
     let bytes = 0;
     const isFast = () => bytes > 0 && bytes >= (leastRate * (performance.now() - began)) / 1000;
-    try {
-      while (piece.done < piece.length) {
-        const chunk = await body.read(piece.length - piece.done);
-        this.#write(piece, chunk);
-        bytes += chunk.length;
-        if (performance.now() - began < 2 * stallMs) continue;
+    return {
+      receive: (chunk: Uint8Array): void => {
+        const own = chunk.subarray(0, piece.length - piece.done);
+        this.#write(piece, own);
+        bytes += own.length;
+        if (performance.now() - began < 2 * stallMs) return;
         if (!isFast()) throw new TransientError(`${url} brings less than ${leastRate} bytes a second`);
         began = performance.now();
         bytes = 0;
         progressed();
-      }
-    } finally {
-      // A connection that was cut has brought something all the same.
-      if (isFast()) progressed();
-    }
+      },
+      checkEnd: (): void => {
+        if (piece.done < piece.length) throw new TransientError(`${url} ended before it was complete`);
+      },
+      /** A connection that was cut has brought something all the same. */
+      end: (): void => {
+        if (isFast()) progressed();
+      },
+    };
   }
 
   #write(piece: Piece, chunk: Uint8Array): void {
@@ -297,7 +320,7 @@ function mismatch({ path }: HubFile, problem: string): ZrankError {
 }
 
 /** Throws CHECKSUM_MISMATCH where a reply says that the file has another length than the hub lists. */
-function checkLength(file: HubFile, { status, headers }: Reply): void {
+function checkLength(file: HubFile, { status, headers }: Head | Reply): void {
   const length = status === 206 ? /\/(\d+)\s*$/.exec(String(headers['content-range']))?.[1] : headers['content-length'];
   if (length === undefined || Number(length) === file.size) return;
   throw mismatch(file, `the hub lists ${file.size} bytes, and ${length} would come`);

@@ -36,11 +36,11 @@ export class Body {
   }
 }
 
-export function rangeStart({ headers }: Reply): number {
+export function rangeStart({ headers }: Pick<Reply, 'headers'>): number {
   return Number(/^bytes (\d+)-/.exec(String(headers['content-range']))?.[1] ?? Number.NaN);
 }
 
-export function isEncoded({ headers }: Reply): boolean {
+export function isEncoded({ headers }: Pick<Reply, 'headers'>): boolean {
   return !['identity', ''].includes(String(headers['content-encoding'] ?? ''));
 }
 

@@ -5,6 +5,7 @@ import { throwIfAborted, ZrankError } from '../../error.js';
 import { version } from '../../package.js';
 import type { HubEnvironment } from '../environment.js';
 import type { HubName } from '../model-name.js';
+import { ConnectionLost, DirectClient, type Head, NotDirect } from './direct-client.js';
 import { givenUp, isPage, replyError, TransientError } from './errors.js';
 
 /** A reply with its body still to come. */
@@ -46,6 +47,7 @@ export class HubConnection {
   readonly #agentOptions: Agent.Options;
   /** By the proxy's address; none is the empty one. */
   readonly #agents = new Map<string, Dispatcher>();
+  readonly #direct: DirectClient;
   /** Whether the hub has answered before: what fails then is worth more patience. */
   #hasAnswered: boolean;
 
@@ -63,6 +65,7 @@ export class HubConnection {
     this.endpoint = endpoint;
     this.#token = token;
     this.#signal = signal;
+    this.#direct = new DirectClient(stallMs);
     this.#agentOptions = {
       connect: { timeout: stallMs },
       headersTimeout: Math.max(stallMs, 10_000),
@@ -71,6 +74,7 @@ export class HubConnection {
   }
 
   async close(): Promise<void> {
+    this.#direct.close();
     await Promise.all(Array.from(this.#agents.values(), (agent) => agent.destroy()));
   }
 
@@ -131,6 +135,56 @@ export class HubConnection {
   }
 
   /**
+   * One try of a GET of a file, by DirectClient. Returns whether that could be: where a proxy is in between, or the reply
+   * is another than of a file, nothing is done, and get() is to be asked.
+   *
+   * @param onReply told what stands before the file; what it throws ends the try, as what `onData` throws does
+   */
+  async getDirect(
+    url: string,
+    headers: Readonly<Record<string, string>>,
+    onReply: (head: Head) => void,
+    onData: (bytes: Uint8Array) => void,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    let target = new URL(url);
+    for (let hop = 0; hop <= maxRedirects; hop++) {
+      if (getProxyForUrl(target.href) !== '') return false;
+      let isFile = false;
+      const onHead = (head: Head): boolean => {
+        isFile = head.status === 200 || head.status === 206;
+        if (isFile) onReply(head);
+        return isFile;
+      };
+      try {
+        const head = await this.#direct.get(target, {
+          headers: this.#headersFor(target, headers),
+          onHead,
+          onData,
+          signal,
+        });
+        if (isFile) return true;
+        const next = redirection(target, head);
+        if (next === undefined) return false;
+        target = next;
+      } catch (error) {
+        if (error instanceof NotDirect) return false;
+        throw error instanceof ConnectionLost ? connectionError(target, error.cause) : error;
+      }
+    }
+    return false;
+  }
+
+  #headersFor(target: URL, headers: Readonly<Record<string, string>>): Record<string, string> {
+    const isHub = target.origin === new URL(this.endpoint).origin;
+    return {
+      ...headers,
+      'user-agent': `zrank/${version}`,
+      ...(isHub && this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+    };
+  }
+
+  /**
    * `fetch` as @huggingface/hub wants it, for its questions, which all are answered in JSON. It does not take its
    * tokens: they belong to one origin.
    */
@@ -182,6 +236,16 @@ export class HubConnection {
       throw connectionError(url, cause);
     }
   }
+}
+
+/** Where a reply leads to; undefined where it does not. */
+function redirection(
+  from: URL,
+  { status, headers }: { status: number; headers: Readonly<Record<string, string | string[] | undefined>> },
+): URL | undefined {
+  const { location } = headers;
+  const leads = status >= 300 && status < 400 && typeof location === 'string' && URL.canParse(location, from.href);
+  return leads ? new URL(location, from) : undefined;
 }
 
 /** What the connection's failure while a reply comes makes of the try. */
