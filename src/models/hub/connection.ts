@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getProxyForUrl } from 'proxy-from-env';
-import { Agent, errors, ProxyAgent, request, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { throwIfAborted, ZrankError } from '../../error.js';
 import { version } from '../../package.js';
 import type { HubEnvironment } from '../environment.js';
@@ -207,7 +207,7 @@ export class HubConnection {
       return new Response(text, { status: reply.status, headers: typeof link === 'string' ? { link } : {} });
     });
 
-  #agentFor(url: URL): Dispatcher {
+  #agentFor(url: URL, { Agent, ProxyAgent }: Pick<typeof import('undici'), 'Agent' | 'ProxyAgent'>): Dispatcher {
     const proxy = getProxyForUrl(url.href);
     let agent = this.#agents.get(proxy);
     if (agent === undefined) {
@@ -218,23 +218,24 @@ export class HubConnection {
   }
 
   async #request(url: URL, headers: Readonly<Record<string, string>>): Promise<Reply> {
-    try {
-      const {
-        statusCode,
-        headers: replied,
-        body,
-      } = await request(url, {
-        headers,
-        dispatcher: this.#agentFor(url),
-        signal: this.#signal ?? null,
-      });
-      this.#hasAnswered = true;
-      // What is destroyed while nobody reads it has no other listener.
-      body.on('error', () => {});
-      return { url: url.href, status: statusCode, headers: replied, body };
-    } catch (cause) {
+    // It takes long to load, and most files come without it.
+    const undici = await import('undici');
+    const asked = undici.request(url, {
+      headers,
+      dispatcher: this.#agentFor(url, undici),
+      signal: this.#signal ?? null,
+    });
+    const {
+      statusCode,
+      headers: replied,
+      body,
+    } = await asked.catch((cause: unknown) => {
       throw connectionError(url, cause);
-    }
+    });
+    this.#hasAnswered = true;
+    // What is destroyed while nobody reads it has no other listener.
+    body.on('error', () => {});
+    return { url: url.href, status: statusCode, headers: replied, body };
   }
 }
 
@@ -253,7 +254,7 @@ export function connectionError(url: URL, cause: unknown): TransientError {
   const codes = [cause, (cause as Error).cause, ...((cause as AggregateError).errors ?? [])].map(
     (error) => (error as NodeJS.ErrnoException | undefined)?.code ?? '',
   );
-  const isStall = cause instanceof errors.BodyTimeoutError || cause instanceof errors.HeadersTimeoutError;
+  const isStall = codes.some((code) => code === 'UND_ERR_BODY_TIMEOUT' || code === 'UND_ERR_HEADERS_TIMEOUT');
   const message = isStall ? 'brings nothing any more' : (cause as Error).message || codes.find(Boolean) || 'no answer';
   return new TransientError(`${withoutQuery(url)}: ${message}`, {
     cause,
