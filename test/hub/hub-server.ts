@@ -34,6 +34,8 @@ export interface Misbehaviour {
   /** The lengths that are told of these files are too long by this. */
   longer?: { path: RegExp; bytes: number };
   ignoreRange?: boolean;
+  /** Files come in chunks, their length not told. */
+  chunked?: boolean;
   /** Small files come gzipped, whatever was asked for, with a weak ETag. */
   gzip?: boolean;
   /** ETags are those of something else. */
@@ -245,7 +247,15 @@ export class HubServer {
     record: HubRequest,
     response: ServerResponse,
   ): void {
-    const { ignoreRange, longer, wrongBytes, cutAfter = Infinity, stallAfter = Infinity, trickle } = this.misbehaviour;
+    const {
+      chunked,
+      ignoreRange,
+      longer,
+      wrongBytes,
+      cutAfter = Infinity,
+      stallAfter = Infinity,
+      trickle,
+    } = this.misbehaviour;
     const size = Buffer.isBuffer(content) ? content.length : content.size;
     const told = size + (longer?.path.test(file) ? longer.bytes : 0);
     const [, from, to] = (!ignoreRange && /^bytes=(\d+)-(\d*)$/.exec(record.range ?? '')) || [];
@@ -253,7 +263,9 @@ export class HubServer {
     const end = Math.min(size, to ? Number(to) + 1 : size);
     if (from !== undefined && start >= size)
       return void response.writeHead(416, { 'content-range': `bytes */${size}` }).end();
-    const length = { 'content-length': String(end - start + (from === undefined ? told - size : 0)) };
+    const length: Record<string, string> = chunked
+      ? {}
+      : { 'content-length': String(end - start + (from === undefined ? told - size : 0)) };
     if (from === undefined) response.writeHead(200, { ...headers, ...length });
     else response.writeHead(206, { ...headers, ...length, 'content-range': `bytes ${start}-${end - 1}/${told}` });
     if (record.method === 'HEAD') return void response.end();

@@ -157,6 +157,7 @@ describe('goes on after', () => {
     ],
     ['416', { answer: ({ range }) => (range ? { status: 416 } : undefined) }],
     ['ranges that are ignored', { ignoreRange: true }],
+    ['lengths that are not told', { chunked: true }],
     ['gzip that nobody asked for', { gzip: true }],
     ['an ETag of something else', { staleEtag: true }],
     ['a tree on many pages', { pageSize: 3 }],

@@ -110,21 +110,11 @@ export class HubConnection {
   async get(url: string, headers: Readonly<Record<string, string>>): Promise<Reply> {
     let target = new URL(url);
     for (let hop = 0; hop <= maxRedirects; hop++) {
-      const isHub = target.origin === new URL(this.endpoint).origin;
-      const reply = await this.#request(target, {
-        ...headers,
-        'user-agent': `zrank/${version}`,
-        ...(isHub && this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
-      });
-      const { location } = reply.headers;
-      if (
-        reply.status >= 300 &&
-        reply.status < 400 &&
-        typeof location === 'string' &&
-        URL.canParse(location, target.href)
-      ) {
+      const reply = await this.#request(target, this.#headersFor(target, headers));
+      const next = redirection(target, reply);
+      if (next !== undefined) {
         await reply.body.dump().catch(() => {});
-        target = new URL(location, target);
+        target = next;
         continue;
       }
       if ((reply.status >= 200 && reply.status < 300) || reply.status === 416) return reply;
