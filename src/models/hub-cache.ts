@@ -1,5 +1,5 @@
-import { lstat, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
 import { isObject } from '../json.js';
 import { neededFiles } from './needed-files.js';
 import { type HubName, isCommit, isInside } from './model-name.js';
@@ -87,12 +87,19 @@ export async function listSnapshots(cacheFolder: string): Promise<Snapshot[]> {
   return snapshots;
 }
 
-/** A snapshot's files with what they link to, by path. */
+/**
+ * A snapshot's files by path, with what they link to, which is called by its hash; or themselves where links could not
+ * be made. A blob may be a link in turn, into a store that several caches share.
+ */
 export async function snapshotFiles({ folder }: Snapshot): Promise<{ path: string; blob: string; bytes: number }[]> {
   const paths = (await filesBelow(folder)) ?? [];
   return Promise.all(
     paths.sort().map(async (path) => {
-      const blob = await realpath(join(folder, path));
+      const file = join(folder, path);
+      const blob = await readlink(file).then(
+        (target) => resolve(dirname(file), target),
+        () => file,
+      );
       return { path, blob, bytes: (await stat(blob)).size };
     }),
   );

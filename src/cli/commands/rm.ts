@@ -1,5 +1,5 @@
-import { readdir, realpath, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { ZrankError } from '../../error.js';
 import { hubEnvironment } from '../../models/environment.js';
 import {
@@ -59,6 +59,6 @@ async function removeSnapshot(cacheFolder: string, snapshot: Snapshot): Promise<
   const [own = [], kept] = [blobs[0], new Set(blobs.slice(1).flatMap((files) => files.map(({ blob }) => blob)))];
   for (const ref of await refsOf(cacheFolder, snapshot)) await rm(join(repo, 'refs', ref));
   await rm(snapshot.folder, { recursive: true });
-  const blobFolder = await realpath(join(repo, 'blobs'));
+  const blobFolder = resolve(repo, 'blobs');
   for (const { blob } of own) if (!kept.has(blob) && dirname(blob) === blobFolder) await rm(blob, { force: true });
 }

@@ -140,7 +140,10 @@ class Connection {
   #receive(bytes: Buffer): void {
     const exchange = this.#exchange;
     // Nothing was asked for.
-    if (exchange === undefined) return this.destroy();
+    if (exchange === undefined) {
+      this.destroy();
+      return;
+    }
     try {
       const body = exchange.head === undefined ? this.#receiveHead(exchange, bytes) : bytes;
       if (body === undefined) return;
