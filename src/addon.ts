@@ -207,7 +207,7 @@ export interface EngineCounters {
   computeSeconds: number;
   /** Runs that a device had no memory for: halved, or a single sequence run on the CPU. */
   outOfMemory: number;
-  /** Sequences whose score was not finite, and that were run again on the fallback: at most 8 of a batch. */
+  /** Sequences whose score was not finite, and that were run again on the fallback: of a batch 8, or a quarter. */
   notFinite: number;
   /** Tokens that wait now. */
   queuedTokens: number;

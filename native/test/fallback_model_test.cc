@@ -3,6 +3,7 @@
 
 #include "core/fallback_model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -136,6 +137,10 @@ TEST(of_many_rows_that_are_not_finite_none_is_computed_again) {
   CHECK(std::isnan(rows.back()));
   CHECK_EQ(fixture.fallback->runs, {8});
   CHECK_EQ(fixture.model.failures().not_finite, 8);
+  std::vector<size_t> lengths(40, 1);
+  std::fill_n(lengths.begin(), 10, 9);
+  CHECK(IsFinite(fixture.Run(lengths).rows));
+  CHECK_EQ(fixture.fallback->runs, {8, 10});
 }
 
 TEST(without_a_fallback_memory_is_an_error_and_a_row_stays_as_it_is) {
