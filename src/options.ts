@@ -17,6 +17,11 @@ export const aPositiveNumber: Rule = {
   expected: 'a positive number',
   test: (value) => typeof value === 'number' && value > 0 && value < Infinity,
 };
+/** Milliseconds that a timer of Node.js can wait. */
+export const aTimeout: Rule = {
+  expected: 'milliseconds, a positive integer below 2147483648,',
+  test: (value) => aPositiveInteger.test(value) && (value as number) < 2 ** 31,
+};
 export const anAbortSignal: Rule = { expected: 'an AbortSignal', test: (value) => value instanceof AbortSignal };
 
 export function oneOf(...values: string[]): Rule {

@@ -8,10 +8,10 @@ namespace {
 
 // Calls a function of the user's. What it throws is an uncaught exception of this thread, as in any event handler; a
 // thread that is being terminated can neither run it nor hold an exception.
-void Notify(Napi::Env env, const Napi::FunctionReference& function, double argument) {
-  const napi_value arguments[] = {Napi::Number::New(env, argument)};
-  if (napi_call_function(env, env.Undefined(), function.Value(), 1, arguments, nullptr) != napi_pending_exception)
-    return;
+void Notify(Napi::Env env, const Napi::FunctionReference& function, std::initializer_list<napi_value> arguments = {}) {
+  const napi_status status =
+      napi_call_function(env, env.Undefined(), function.Value(), arguments.size(), arguments.begin(), nullptr);
+  if (status != napi_pending_exception) return;
   napi_value exception;
   if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
 }
@@ -20,7 +20,10 @@ void Notify(Napi::Env env, const Napi::FunctionReference& function, double argum
 
 Calls::~Calls() {
   Abandon();
-  for (auto& [ticket, pending] : pending_) pending.on_progress.SuppressDestruct();  // the environment frees it
+  for (auto& [ticket, pending] : pending_) {  // the environment frees them
+    pending.on_start.SuppressDestruct();
+    pending.on_progress.SuppressDestruct();
+  }
 }
 
 void Calls::Attached(std::weak_ptr<Attachment> attachment) {
@@ -35,14 +38,24 @@ void Calls::Abandon() {
   }
 }
 
-Napi::Object Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress) {
+Napi::Object Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work,
+                           const Listeners& listeners) {
   const uint64_t ticket = next_ticket_++;
-  Pending pending{Napi::Promise::Deferred::New(env), {}, attachment, 0, 0};
+  Pending pending{Napi::Promise::Deferred::New(env), {}, {}, attachment, 0, 0};
   auto call = Napi::Object::New(env);
   call.Set("ticket", static_cast<double>(ticket));
   call.Set("rows", pending.deferred.Promise());
-  if (on_progress.IsFunction()) {
-    pending.on_progress = Napi::Persistent(on_progress.As<Napi::Function>());
+  if (listeners.on_start.IsFunction()) {
+    pending.on_start = Napi::Persistent(listeners.on_start.As<Napi::Function>());
+    work.on_start = [channel = channel_, ticket] {
+      channel->Post([ticket](Napi::Env env) {
+        auto& calls = Of(env).pending_;
+        if (const auto found = calls.find(ticket); found != calls.end()) Notify(env, found->second.on_start);
+      });
+    };
+  }
+  if (listeners.on_progress.IsFunction()) {
+    pending.on_progress = Napi::Persistent(listeners.on_progress.As<Napi::Function>());
     work.on_progress = [channel = channel_, ticket](size_t done) {
       channel->Post([ticket, done](Napi::Env env) {
         auto& calls = Of(env).pending_;
@@ -50,7 +63,7 @@ Napi::Object Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment
         // Batches end on several threads: a report may be overtaken by a later one.
         if (found == calls.end() || done <= found->second.done) return;
         found->second.done = done;
-        Notify(env, found->second.on_progress, static_cast<double>(done));
+        Notify(env, found->second.on_progress, {Napi::Number::New(env, static_cast<double>(done))});
       });
     };
   }

@@ -99,6 +99,9 @@ bool Engine::RunNext(const std::atomic<bool>& stop) {
   const Batch batch = queue_.Next(std::min(share, replica->model->failures().max_tokens));
   ++replica->runs;
   lock.unlock();
+  for (const auto& part : batch.parts) {
+    if (part.IsFirst() && part.request->work.on_start) part.request->work.on_start();
+  }
   Run(batch, *replica);
   return true;
 }

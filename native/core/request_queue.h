@@ -27,7 +27,8 @@ struct Work {
   BatchLimits limits{};
   uint64_t max_queue_tokens = 0;  // refuse when more than this waits already
   uint32_t weight = 1;            // its share of the tokens beside requests of other weights, 1 to kMaxWeight
-  // Both are called on the thread that ran the batch (on_done also on the one that cancels), never under a lock.
+  // All are called on the thread that runs the batch (on_done also on the one that cancels), never under a lock.
+  std::function<void()> on_start;  // its first sequences are in a batch: it has waited
   std::function<void(size_t sequences_done)> on_progress;
   std::function<void(Outcome)> on_done;
 };
@@ -61,6 +62,8 @@ struct Batch {
   struct Part {
     std::shared_ptr<Request> request;
     std::span<const uint32_t> indices;  // of the request's sequences
+
+    bool IsFirst() const { return indices.data() == request->order.data(); }
   };
   std::vector<Part> parts;
 
