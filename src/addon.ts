@@ -176,12 +176,13 @@ export interface NativeEngine {
   readonly id: number;
   counters(): EngineCounters;
   /**
-   * The rows resolve to a row a sequence; the ticket is for cancel(). `onStart` is called as its first batch is run.
+   * The rows resolve to a row a sequence; the ticket is for cancel(). `onStart` is called as its first batch is run, with the
+   * seconds that it has waited.
    * Throws QUEUE_FULL.
    */
   run(
     work: NativeWork,
-    onStart?: () => void,
+    onStart?: (waitedSeconds: number) => void,
     onProgress?: (sequencesDone: number) => void,
   ): { ticket: number; rows: Promise<Float32Array> };
   close(): Promise<void>;

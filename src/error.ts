@@ -37,6 +37,7 @@ export const errorCodes = [
   'SHARD_MISSING',
   // Runtime
   'ADDON_NOT_FOUND',
+  'PACKAGE_NOT_FOUND',
   'ONNXRUNTIME_NOT_FOUND',
   'ONNXRUNTIME_INCOMPATIBLE',
   'DEVICE_UNAVAILABLE',
@@ -45,6 +46,7 @@ export const errorCodes = [
   'SESSION_FAILED',
   'RUN_FAILED',
   'SCORE_NOT_FINITE',
+  'SELF_TEST_FAILED',
   // Benchmarks
   'PEER_UNAVAILABLE',
   'PEER_FAILED',

@@ -24,6 +24,18 @@ export const aTimeout: Rule = {
 };
 export const anAbortSignal: Rule = { expected: 'an AbortSignal', test: (value) => value instanceof AbortSignal };
 
+export const anObject: Rule = {
+  expected: 'an object',
+  test: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+};
+
+export function listOf(item: Rule): Rule {
+  return {
+    expected: `a list, each ${item.expected},`,
+    test: (value) => Array.isArray(value) && value.length > 0 && value.every(item.test),
+  };
+}
+
 export function oneOf(...values: string[]): Rule {
   return {
     expected: values.map((value) => JSON.stringify(value)).join(' or '),

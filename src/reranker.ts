@@ -195,10 +195,10 @@ export class Reranker implements AsyncDisposable {
     if (prompts.length === 0) return { prompts, logits: new Float32Array(0) };
     const total = prompts.length;
     const submitted = performance.now();
-    let begun = submitted;
+    let queueMs = 0;
     const logits = await this.#engine.run(this.#crossEncoder.work(pairs, prompts, { ...this.#defaults, priority }), {
       signal,
-      onStart: () => (begun = performance.now()),
+      onStart: (waitedSeconds) => (queueMs = 1000 * waitedSeconds),
       onProgress: onProgress && ((completed) => onProgress({ completed, total })),
     });
     if (logits.length !== total) {
@@ -209,8 +209,8 @@ export class Reranker implements AsyncDisposable {
     }
     const timing = {
       tokenizeMs: submitted - started,
-      queueMs: begun - submitted,
-      computeMs: performance.now() - begun,
+      queueMs,
+      computeMs: performance.now() - submitted - queueMs,
     };
     this.#calls.ran(timing);
     onProgress?.({ completed: total, total });

@@ -8,10 +8,10 @@ namespace {
 
 // Calls a function of the user's. What it throws is an uncaught exception of this thread, as in any event handler; a
 // thread that is being terminated can neither run it nor hold an exception.
-void Notify(Napi::Env env, const Napi::FunctionReference& function, std::initializer_list<napi_value> arguments = {}) {
-  const napi_status status =
-      napi_call_function(env, env.Undefined(), function.Value(), arguments.size(), arguments.begin(), nullptr);
-  if (status != napi_pending_exception) return;
+void Notify(Napi::Env env, const Napi::FunctionReference& function, double argument) {
+  const napi_value arguments[] = {Napi::Number::New(env, argument)};
+  if (napi_call_function(env, env.Undefined(), function.Value(), 1, arguments, nullptr) != napi_pending_exception)
+    return;
   napi_value exception;
   if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
 }
@@ -47,10 +47,11 @@ Napi::Object Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment
   call.Set("rows", pending.deferred.Promise());
   if (listeners.on_start.IsFunction()) {
     pending.on_start = Napi::Persistent(listeners.on_start.As<Napi::Function>());
-    work.on_start = [channel = channel_, ticket] {
-      channel->Post([ticket](Napi::Env env) {
+    work.on_start = [channel = channel_, ticket](double waited) {
+      channel->Post([ticket, waited](Napi::Env env) {
         auto& calls = Of(env).pending_;
-        if (const auto found = calls.find(ticket); found != calls.end()) Notify(env, found->second.on_start);
+        const auto found = calls.find(ticket);
+        if (found != calls.end()) Notify(env, found->second.on_start, waited);
       });
     };
   }
@@ -63,7 +64,7 @@ Napi::Object Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment
         // Batches end on several threads: a report may be overtaken by a later one.
         if (found == calls.end() || done <= found->second.done) return;
         found->second.done = done;
-        Notify(env, found->second.on_progress, {Napi::Number::New(env, static_cast<double>(done))});
+        Notify(env, found->second.on_progress, static_cast<double>(done));
       });
     };
   }

@@ -34,8 +34,8 @@ export interface EngineOptions {
 
 export interface RunOptions {
   signal?: AbortSignal | undefined;
-  /** Called as the first batch with sequences of this call is run. */
-  onStart?: (() => void) | undefined;
+  /** Called when the first batch with sequences of this call is run, with the seconds that they have waited. */
+  onStart?: ((waitedSeconds: number) => void) | undefined;
   onProgress?: ((sequencesDone: number) => void) | undefined;
 }
 
