@@ -1,7 +1,7 @@
 import { aString } from '../options.js';
 import { Failure } from './dialect.js';
 import { checkServerOptions, type ServerOptions } from './options.js';
-import { type Exchange, Service } from './service.js';
+import { type Exchange, pathBelow, Service } from './service.js';
 
 export interface FetchOptions extends ServerOptions {
   /**
@@ -38,8 +38,7 @@ function open(options: ServerOptions, onClose = () => {}): FetchHandler {
   const prefix = options.prefix ?? '';
   const handler = async (request: Request) => {
     const { pathname } = new URL(request.url);
-    const path = pathname.startsWith(prefix) ? pathname.slice(prefix.length) || '/' : pathname;
-    const { status, headers, body } = await service.handle(exchange(request, path));
+    const { status, headers, body } = await service.handle(exchange(request, pathBelow(prefix, pathname)));
     return new Response(request.method === 'HEAD' ? null : body, { status, headers });
   };
   const close = () => {

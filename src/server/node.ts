@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Failure } from './dialect.js';
 import { checkServerOptions, type ServerOptions } from './options.js';
-import { type Exchange, type Reply, Service } from './service.js';
+import { type Exchange, pathBelow, type Reply, Service } from './service.js';
 
 /** For node:http, Express, Connect and NestJS: what is not for it goes to `next`, or is answered with 404. */
 export interface NodeMiddleware {
@@ -19,10 +19,9 @@ export function createMiddleware(options: ServerOptions = {}): NodeMiddleware {
   const prefix = options.prefix ?? '';
   const middleware = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => {
     const [url = ''] = (request.url ?? '').split('?', 1);
-    const path = url.startsWith(prefix) ? url.slice(prefix.length) || '/' : undefined;
-    const isOurs = path !== undefined && (service.endpoints.has(path) || service.pages.has(path));
-    if (!isOurs && next !== undefined) return next();
-    void service.handle(nodeExchange(request, response, path ?? url)).then((reply) => write(reply, request, response));
+    const path = pathBelow(prefix, url);
+    if (next !== undefined && !service.endpoints.has(path) && !service.pages.has(path)) return next();
+    void service.handle(nodeExchange(request, response, path)).then((reply) => write(reply, request, response));
   };
   return Object.assign(middleware, { ready: service.ready, close: () => service.close() });
 }

@@ -16,7 +16,7 @@ import { Tracing } from './tracing.js';
 /** A request, as a transport gives it. */
 export interface Exchange {
   method: string;
-  /** Without the prefix and the query string. */
+  /** Without the prefix and the query string; '' where it has another prefix. */
   path: string;
   header(name: string): string | undefined;
   /** Throws a Failure 'body-too-large' as soon as it is longer than `maxBytes`. */
@@ -33,6 +33,12 @@ export interface Reply {
   body: string;
 }
 
+/** A path without the prefix, '' where it has another. */
+export function pathBelow(prefix: string, path: string): string {
+  if (path === prefix) return '/';
+  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : '';
+}
+
 /** How a transport's requests are answered, whatever the transport. */
 export class Service {
   /** Where calls are posted to, by path. */
@@ -42,8 +48,6 @@ export class Service {
   /** Resolves when the models are loaded and have passed the self-test; rejects with the reason why they have not. */
   readonly ready: Promise<void>;
   readonly options: ServerOptions;
-  /** Requests that have come, and that have gone with an answer. */
-  readonly counts = { received: 0, answered: 0 };
   readonly #keys: ApiKeys;
   readonly #models: Promise<Models>;
   readonly #metrics: Promise<Metrics | undefined>;
@@ -106,7 +110,6 @@ export class Service {
   }
 
   async #answer(exchange: Exchange): Promise<Reply> {
-    this.counts.received += 1;
     const started = performance.now();
     const record: RequestRecord = {
       requestId: requestId(exchange),
@@ -123,7 +126,6 @@ export class Service {
     span?.end(record);
     const { timing: _, ...entry } = record;
     this.options.log?.(entry);
-    this.counts.answered += 1;
     return {
       ...reply,
       headers: {
@@ -147,7 +149,7 @@ export class Service {
     try {
       const page = this.pages.get(path);
       if (endpoint === undefined && page === undefined)
-        throw new Failure('unknown-route', `there is nothing at ${path.slice(0, 200)}`);
+        throw new Failure('unknown-route', 'there is nothing at this path');
       if (!page?.open && !this.#keys.admit(exchange.header('authorization')))
         throw new Failure('unauthorized', 'expected a valid API key as a bearer token');
       if (endpoint === undefined || (page !== undefined && method === 'GET')) {

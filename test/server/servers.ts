@@ -10,7 +10,7 @@ export async function serve(
   options: ServerOptions = {},
   atEnd: (end: () => unknown) => void = (end) => onTestFinished(async () => void (await end())),
 ): Promise<{ url: string; app: FastifyInstance }> {
-  const app = fastify({ forceCloseConnections: true });
+  const app = fastify();
   app.register(zrank, options);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   atEnd(() => app.close());

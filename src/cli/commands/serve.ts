@@ -46,7 +46,7 @@ export const command = defineCommand({
   async run({ host, port, dialects, apiKeyFile, cors, log: logs, model, anyModel, ...values }) {
     const apiKeys = await readKeys(apiKeyFile);
     const { maxDocuments, maxTextCharacters, maxBodyBytes, timeoutMs, specialTokens, ...load } = values;
-    const server = await createServer(logs !== false, cors, {
+    const { server, counts } = await createServer(logs !== false, cors, {
       models: namedModels(model),
       load,
       anyModel,
@@ -62,6 +62,7 @@ export const command = defineCommand({
     const url = await listen(server, host, port);
     log(`listening on ${url}`);
     await stopped;
+    log(`stopped: ${counts.received} requests received, ${counts.answered} answered`);
     return undefined;
   },
 });
@@ -70,23 +71,38 @@ async function createServer(
   logs: boolean,
   cors: string[] | undefined,
   options: ServerOptions,
-): Promise<FastifyInstance> {
+): Promise<{ server: FastifyInstance; counts: Counts }> {
   const { fastify } = await need('fastify', () => import('fastify'));
   await need('prom-client', () => import('prom-client'));
   const { zrank } = await import('../../server/fastify.js');
   const app = fastify({
     logger: logs,
+    // What comes while it is closing is answered by the dialect, with 503 too.
+    return503OnClosing: false,
     // A body that does not come.
     requestTimeout: 60_000,
   });
+  const counts = countRequests(app);
   if (cors !== undefined) {
     const { default: plugin } = await need('@fastify/cors', () => import('@fastify/cors'));
     await app.register(plugin, { origin: cors.includes('*') ? '*' : cors });
   }
   // The service logs a line a request, with what it knows of it; Fastify's own would be two more.
-  app.register(zrank, { ...options, logLevel: 'warn', log: (entry) => app.log.info(entry, 'request') });
-  await app.ready();
-  return app;
+  await app.register(zrank, { ...options, logLevel: 'warn', log: (entry) => app.log.info(entry, 'request') });
+  return { server: app, counts };
+}
+
+/** Requests whose head has come, and those whose answer has been handed to the system. */
+interface Counts {
+  received: number;
+  answered: number;
+}
+
+function countRequests(server: FastifyInstance): Counts {
+  const counts = { received: 0, answered: 0 };
+  server.addHook('onRequest', async () => void counts.received++);
+  server.addHook('onResponse', async () => void counts.answered++);
+  return counts;
 }
 
 /** Closes the server at the first SIGTERM or SIGINT: calls in flight get their answers. The second ends at once. */
