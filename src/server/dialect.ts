@@ -101,9 +101,9 @@ export interface Route {
    */
   claims?(body: JsonObject, header: (name: string) => string | undefined): boolean;
   /** What a body of that schema asks for. Throws a Failure. */
-  read(body: any): Call;
+  read(body: unknown): Call;
   /** The answer, as JSON. */
-  write(outcome: Outcome, body: any): unknown;
+  write(outcome: Outcome, body: unknown): unknown;
 }
 
 /** A wire format of rerankers: its routes, its errors, and how a client of it asks. */

@@ -1,7 +1,8 @@
 import { aString } from '../options.js';
 import { Failure } from './dialect.js';
+import { type Exchange, pathBelow } from './exchange.js';
 import { checkServerOptions, type ServerOptions } from './options.js';
-import { type Exchange, pathBelow, Service } from './service.js';
+import { Service } from './service.js';
 
 export interface FetchOptions extends ServerOptions {
   /**

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Failure } from './dialect.js';
+import { type Exchange, pathBelow, type Reply } from './exchange.js';
 import { checkServerOptions, type ServerOptions } from './options.js';
-import { type Exchange, pathBelow, type Reply, Service } from './service.js';
+import { Service } from './service.js';
 
 /** For node:http, Express, Connect and NestJS: what is not for it goes to `next`, or is answered with 404. */
 export interface NodeMiddleware {

@@ -2,11 +2,13 @@ import type { JsonObject } from '../json.js';
 import { version } from '../package.js';
 import { failureStatuses } from './dialect.js';
 import type { Endpoint } from './endpoints.js';
-import type { Service } from './service.js';
+import type { ServerOptions } from './options.js';
 
 /** OpenAPI 3.1 of what a server answers, made from the schemas that it checks bodies with. */
-export function openApi({ endpoints, options }: Service): JsonObject {
-  const { prefix = '', apiKeys = [] } = options;
+export function openApi(
+  endpoints: ReadonlyMap<string, Endpoint>,
+  { prefix = '', apiKeys = [] }: ServerOptions,
+): JsonObject {
   return {
     openapi: '3.1.0',
     info: { title: 'zrank', version, description: 'Reranking in the wire formats of several servers and services.' },

@@ -1,13 +1,19 @@
 import { version } from '../package.js';
 import { Failure } from './dialect.js';
+import type { Endpoint } from './endpoints.js';
+import type { Reply } from './exchange.js';
 import type { Metrics } from './metrics.js';
 import type { Models } from './models.js';
 import { openApi } from './openapi.js';
 import { playground } from './playground.js';
-import type { Reply, Service } from './service.js';
+import type { ServerOptions } from './options.js';
+
+export type State = 'starting' | 'serving' | 'failed' | 'draining';
 
 interface Asked {
-  service: Service;
+  state: State;
+  options: ServerOptions;
+  endpoints: ReadonlyMap<string, Endpoint>;
   /** Once they are loaded. */
   models: Models | undefined;
   metrics: Metrics | undefined;
@@ -26,13 +32,13 @@ const pages: Readonly<Record<string, Page>> = {
     open: true,
     write: () => ({ status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body: playground }),
   },
-  '/openapi.json': { open: true, write: ({ service }) => json(openApi(service)) },
+  '/openapi.json': { open: true, write: ({ endpoints, options }) => json(openApi(endpoints, options)) },
   /** Live: the process answers. */
   '/health': { open: true, write: () => json({ status: 'ok' }) },
   /** Able to score. */
   '/ready': {
     open: true,
-    write: ({ service: { state } }) => json({ status: state }, state === 'serving' ? 200 : 503),
+    write: ({ state }) => json({ status: state }, state === 'serving' ? 200 : 503),
   },
   '/metrics': {
     open: true,
@@ -42,7 +48,7 @@ const pages: Readonly<Record<string, Page>> = {
       return { status: 200, headers: { 'content-type': metrics.contentType }, body: await metrics.text() };
     },
   },
-  '/info': { write: ({ service, models }) => json(info(service, loaded(models))) },
+  '/info': { write: ({ options, models }) => json(info(options, loaded(models))) },
   '/v1/models': {
     write: ({ models }) =>
       json({
@@ -69,7 +75,7 @@ function loaded(models: Models | undefined): Models {
 }
 
 /** As text-embeddings-inference tells it, of the first model. */
-function info({ options }: Service, { first: { name, reranker } }: Models): unknown {
+function info(options: ServerOptions, { first: { name, reranker } }: Models): unknown {
   const maxDocuments = options.maxDocuments ?? 10_000;
   return {
     model_id: name,

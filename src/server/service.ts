@@ -5,39 +5,14 @@ import { type Call, type Dialect, Failure, failureStatuses, type Outcome } from 
 import { dialectNames, dialects } from './dialects.js';
 import type { JsonObject } from '../json.js';
 import { asObject, checkBody, type Endpoint, endpointsOf, parseJson } from './endpoints.js';
+import type { Exchange, Reply } from './exchange.js';
 import { Metrics } from './metrics.js';
 import { Models } from './models.js';
 import type { ServerOptions } from './options.js';
-import { type Page, pagesOf } from './pages.js';
+import { type Page, pagesOf, type State } from './pages.js';
 import type { RequestRecord } from './record.js';
 import { ranked, scoreCall, toFailure } from './scoring.js';
 import { Tracing } from './tracing.js';
-
-/** A request, as a transport gives it. */
-export interface Exchange {
-  method: string;
-  /** Without the prefix and the query string; '' where it has another prefix. */
-  path: string;
-  header(name: string): string | undefined;
-  /** Throws a Failure 'body-too-large' as soon as it is longer than `maxBytes`. */
-  body(maxBytes: number): Promise<Uint8Array>;
-  /** Where a framework has parsed the body already. */
-  parsedBody?: unknown;
-  /** Aborts when the client has gone. */
-  signal: AbortSignal;
-}
-
-export interface Reply {
-  status: number;
-  headers: Readonly<Record<string, string>>;
-  body: string;
-}
-
-/** A path without the prefix, '' where it has another. */
-export function pathBelow(prefix: string, path: string): string {
-  if (path === prefix) return '/';
-  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : '';
-}
 
 /** How a transport's requests are answered, whatever the transport. */
 export class Service {
@@ -53,7 +28,7 @@ export class Service {
   readonly #metrics: Promise<Metrics | undefined>;
   readonly #tracing: Promise<Tracing | undefined>;
   readonly #inFlight = new Set<Promise<unknown>>();
-  #state: 'starting' | 'serving' | 'failed' | 'draining' = 'starting';
+  #state: State = 'starting';
   #closing: Promise<void> | undefined;
 
   constructor(options: ServerOptions) {
@@ -73,10 +48,6 @@ export class Service {
     );
     // Whoever waits for it is told; nobody has to.
     this.ready.catch(() => {});
-  }
-
-  get state(): 'starting' | 'serving' | 'failed' | 'draining' {
-    return this.#state;
   }
 
   /** Never rejects: a failure is an answer. */
@@ -105,7 +76,7 @@ export class Service {
     (await this.#metrics)?.close();
   }
 
-  #enter(state: 'serving' | 'failed' | 'draining'): void {
+  #enter(state: State): void {
     if (this.#state !== 'draining') this.#state = state;
   }
 
@@ -155,7 +126,13 @@ export class Service {
       if (endpoint === undefined || (page !== undefined && method === 'GET')) {
         if (method !== 'GET' && method !== 'HEAD') throw new Failure('wrong-method', `expected GET at ${path}`);
         const models = this.#state === 'starting' ? undefined : await this.#models.catch(() => undefined);
-        return await page!.write({ service: this, models, metrics: await this.#metrics });
+        return await page!.write({
+          state: this.#state,
+          options: this.options,
+          endpoints: this.endpoints,
+          models,
+          metrics: await this.#metrics,
+        });
       }
       if (method !== 'POST') throw new Failure('wrong-method', `expected POST at ${path}`);
       if (this.#state === 'draining') throw new Failure('unavailable', 'the server is stopping');

@@ -1,7 +1,7 @@
 import type { Context, Span, Tracer } from '@opentelemetry/api';
 import { version } from '../package.js';
+import type { Exchange } from './exchange.js';
 import type { RequestRecord } from './record.js';
-import type { Exchange } from './service.js';
 
 type Api = typeof import('@opentelemetry/api');
 

@@ -184,6 +184,10 @@ describe('fields', () => {
     });
     const vllm = await ask('/rerank', { query, documents: long, truncate_prompt_tokens: 40 });
     expect(vllm.headers.get('x-truncated-documents')).toBe('1');
+    expect(vllm.body.results.map((result: any) => [result.index, result.truncated]).sort()).toEqual([
+      [0, true],
+      [1, undefined],
+    ]);
     expect((await ask('/rerank', { query, documents: long, truncate_prompt_tokens: -1 })).status).toBe(200);
     expect((await ask('/v2/rerank', { query, documents })).body.meta.warnings).toBeUndefined();
   });

@@ -65,10 +65,11 @@ export function writeResults(
     object: 'list',
     created,
     model,
-    results: ranking.map(({ index, score, logit }: Scored) => ({
+    results: ranking.map(({ index, score, logit, truncated }: Scored) => ({
       index,
       relevance_score: raw ? logit : score,
       ...(texts && { document: asDocument(texts[index]!) }),
+      ...(truncated && { truncated }),
     })),
     usage: { prompt_tokens: tokens, total_tokens: tokens },
     meta: cohereMeta('1', ranking.length, truncated),
