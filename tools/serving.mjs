@@ -13,6 +13,8 @@ export async function startServer(args = [], env = {}) {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
+  // Whatever becomes of the caller.
+  process.once('exit', () => child.kill('SIGKILL'));
   let stderr = '';
   let stdout = '';
   child.stdout.on('data', (chunk) => (stdout += chunk));

@@ -43,7 +43,13 @@ export function endpointsOf(names: readonly DialectName[]): Map<string, Endpoint
       byPath.set(route.path, [...(byPath.get(route.path) ?? []), candidate]);
     }
   }
-  return new Map([...byPath].map(([path, candidates]) => [path, new Endpoint(path, candidates)]));
+  return new Map([...byPath].map(([path, candidates]) => [path, new Endpoint(path, reachable(candidates))]));
+}
+
+/** Those up to the first that takes whatever comes. */
+function reachable(candidates: readonly Candidate[]): Candidate[] {
+  const takesAll = candidates.findIndex(({ route }) => route.claims === undefined);
+  return candidates.slice(0, takesAll < 0 ? undefined : takesAll + 1);
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

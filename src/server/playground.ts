@@ -5,6 +5,7 @@ export const playground = `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>zrank</title>
+<link rel="icon" href="data:,">
 <style>
   :root { color-scheme: light dark; --line: #8884; --accent: #2563eb; --cut: #b45309; }
   * { box-sizing: border-box; }
@@ -70,7 +71,14 @@ const element = (tag, text, className) => {
   return made;
 };
 const headers = () => ({ 'content-type': 'application/json', ...($('key').value && { authorization: 'Bearer ' + $('key').value }) });
-const path = '/rerank';
+// Any of these will do, since they take and give the same but for a name or two.
+let path = '/rerank';
+let list = 'documents';
+const paths = ['/rerank', '/v1/rerank', '/v2/rerank', '/v1/models/rerank', '/voyage/v1/rerank'];
+const schemasOf = ({ post }) => {
+  const { schema } = post.requestBody.content['application/json'];
+  return schema.anyOf && !schema.properties ? schema.anyOf : [schema];
+};
 
 $('form').addEventListener('submit', async (event) => {
   event.preventDefault();
@@ -79,7 +87,7 @@ $('form').addEventListener('submit', async (event) => {
     ...($('model').value && { model: $('model').value }),
     query: $('query').value,
     ...($('instruction').value && { instruction: $('instruction').value }),
-    documents,
+    [list]: documents,
     return_documents: false,
   });
   const button = event.submitter;
@@ -88,8 +96,8 @@ $('form').addEventListener('submit', async (event) => {
   try {
     const response = await fetch(base + path, { method: 'POST', headers: headers(), body });
     const answer = await response.json();
-    if (!response.ok) throw new Error(response.status + ': ' + (answer.message ?? answer.error?.message ?? answer.error));
-    show(answer, documents, response.headers, performance.now() - started);
+    if (!response.ok) throw new Error(response.status + ': ' + (answer.message ?? answer.detail ?? answer.error?.message ?? answer.error));
+    show(Array.isArray(answer) ? answer : answer.results ?? answer.data, documents, response.headers, performance.now() - started);
     const quoted = "'" + body.replaceAll("'", "'\\\\''") + "'";
     $('curl').textContent = 'curl ' + location.origin + base + path + " -H 'content-type: application/json'" +
       ($('key').value ? ' -H "authorization: Bearer $ZRANK_API_KEY"' : '') + ' \\\\\\n  -d ' + quoted;
@@ -102,12 +110,12 @@ $('form').addEventListener('submit', async (event) => {
   }
 });
 
-function show({ results, usage }, documents, replied, ms) {
+function show(results, documents, replied, ms) {
   const cut = Number(replied.get('x-truncated-documents'));
   $('note').className = '';
-  $('note').textContent = results.length + ' documents, ' + usage.total_tokens + ' tokens, ' + ms.toFixed(0) + ' ms, ' +
+  $('note').textContent = results.length + ' documents, ' + replied.get('x-compute-tokens') + ' tokens, ' + ms.toFixed(0) + ' ms, ' +
     replied.get('x-inference-time') + ' of them in the model' + (cut ? ', ' + cut + ' cut' : '');
-  $('results').replaceChildren(...results.map(({ index, relevance_score: score, truncated }) => {
+  $('results').replaceChildren(...results.map(({ index, score: plain, relevance_score: score = plain, truncated }) => {
     const item = element('li');
     const left = element('div', score.toFixed(4), 'score');
     const bar = element('div', undefined, 'bar');
@@ -127,12 +135,13 @@ async function describe() {
     $('about').textContent = data.map(({ id, max_model_len: length }) => id + ', ' + length + ' tokens').join('; ');
     $('model').replaceChildren(...data.map(({ id }) => element('option', id)));
   }
-  const { paths } = await (await fetch(base + '/openapi.json')).json();
-  $('reference').replaceChildren(...Object.entries(paths).map(([route, { post }]) => {
+  const { paths: served } = await (await fetch(base + '/openapi.json')).json();
+  path = paths.find((known) => served[base + known]) ?? path;
+  list = schemasOf(served[base + path]).some(({ properties }) => properties.documents) ? 'documents' : 'texts';
+  $('reference').replaceChildren(...Object.entries(served).map(([route, operation]) => {
     const entry = element('details');
-    entry.append(element('summary', 'POST ' + route + ': ' + post.summary));
-    const { schema } = post.requestBody.content['application/json'];
-    for (const { title, properties, required } of schema.anyOf && !schema.properties ? schema.anyOf : [schema]) {
+    entry.append(element('summary', 'POST ' + route + ': ' + operation.post.summary));
+    for (const { title, properties, required } of schemasOf(operation)) {
       entry.append(element('strong', title));
       const table = element('table');
       for (const [name, { description }] of Object.entries(properties)) {

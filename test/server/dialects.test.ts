@@ -389,6 +389,13 @@ describe('what the server tells', () => {
   });
 });
 
+test('the page at / fetches nothing from elsewhere', async () => {
+  const { text, type } = await get('/');
+  expect(type).toMatch(/^text\/html/);
+  expect(text).toMatch(/^<!doctype html>.*<\/html>\n$/s);
+  expect(text).not.toMatch(/https?:|src=|@import|url\(/);
+});
+
 test('options that are wrong are refused', async () => {
   for (const options of [
     { reranker: 5 },

@@ -1,8 +1,8 @@
 // npm run fuzz:requests [-- --seed N --count N]: sends requests of all kinds to `zrank serve`, over all routes: bodies of
 // wrong types, huge numbers, deep nesting, bytes that are no UTF-8, other content types, slow and cut bodies, broken
 // HTTP, several at once on one connection. A failure is a crash, a hang, a status of 500 or above but 503, or another
-// score than before for the same pair. Prints a table of what came, and the server's resident memory after a fifth of
-// the requests and at the end.
+// score than before for the same pair. Prints a table of what came, and the server's resident memory after each
+// tenth of the requests.
 
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -269,7 +269,8 @@ const memory = [];
 let sent = 0;
 async function sender() {
   while (sent < count && server.child.exitCode === null) {
-    if (sent++ === Math.floor(count / 5)) memory.push(await metric(server.url, 'process_resident_memory_bytes'));
+    if (sent++ % Math.ceil(count / 10) === 0 && sent > 1)
+      memory.push(await metric(server.url, 'process_resident_memory_bytes'));
     const kind = pick(Object.keys(kinds));
     const request = kinds[kind]();
     const { got, failure } = await send(port, request);
@@ -300,7 +301,7 @@ for (const [kind, row] of [...table].sort()) {
   console.log(`${kind.padEnd(18)} ${cells.join('  ')}`);
 }
 for (const failure of failures.slice(0, values.verbose ? undefined : 20)) console.log(`FAILURE ${failure}`);
-const megabytes = memory.map((bytes) => `${(bytes / 1e6).toFixed(0)} MB`).join(', then ');
+const megabytes = memory.map((bytes) => `${(bytes / 1e6).toFixed(0)} MB`).join(', ');
 console.log(`resident memory ${megabytes}; ${(sent / seconds).toFixed(0)} requests a second`);
 console.log(`${sent} requests from seed ${values.seed}: ${failures.length} failures`);
 process.exitCode = failures.length > 0 ? 1 : 0;
