@@ -21,6 +21,18 @@ export const errorCodes = [
   'DUPLICATE_ID',
   'UNKNOWN_ID',
   'INDEX_INVALID',
+  // Models of the hub
+  'MODEL_NOT_DOWNLOADED',
+  'MODEL_NOT_FOUND',
+  'REVISION_NOT_FOUND',
+  'MODEL_GATED',
+  'HUB_UNAUTHORIZED',
+  'HUB_UNREACHABLE',
+  'HUB_OFFLINE',
+  'HUB_RESPONSE_INVALID',
+  'CHECKSUM_MISMATCH',
+  'DISK_FULL',
+  'SELF_TEST_FAILED',
   // Checkpoints
   'CONFIG_INVALID',
   'ARCHITECTURE_UNSUPPORTED',
@@ -46,7 +58,6 @@ export const errorCodes = [
   'SESSION_FAILED',
   'RUN_FAILED',
   'SCORE_NOT_FINITE',
-  'SELF_TEST_FAILED',
   // Benchmarks
   'PEER_UNAVAILABLE',
   'PEER_FAILED',

@@ -1,6 +1,6 @@
 export { ZrankError, errorCodes, type ErrorCode, type ZrankErrorOptions } from './error.js';
 export { Reranker } from './reranker.js';
-export type { CallOptions, Document, Hit, LoadOptions, RankOptions } from './reranker-options.js';
+export type { CallOptions, Document, Hit, LoadOptions, LoadProgress, RankOptions } from './reranker-options.js';
 export type { Device, Placement, Precision } from './devices/device.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
 export { diagnose } from './doctor/diagnose.js';

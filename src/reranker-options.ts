@@ -82,8 +82,13 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
    * ~/.cache
    */
   cacheFolder?: string;
-  /** Called while weights are converted, which happens once a model and precision; in bytes. */
-  onLoadProgress?: (progress: { completed: number; total: number }) => void;
+  /** Whether a model of the hub that is not in Hugging Face's cache is fetched; else it is an error. @default false */
+  download?: boolean;
+  /**
+   * Called while a model is downloaded, and while its weights are converted, which happens once a model and precision;
+   * in bytes.
+   */
+  onLoadProgress?: (progress: LoadProgress) => void;
   /** score = sigmoid(logit / temperature). @default 5 where one token's logit is the score, else 1 */
   temperature?: number;
   /** CPU threads that run batches side by side. @default one a core, at most `threads` */
@@ -108,6 +113,13 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
    * @default none
    */
   profilePrefix?: string;
+}
+
+export interface LoadProgress {
+  phase: 'download' | 'convert';
+  /** Bytes. */
+  completed: number;
+  total: number;
 }
 
 /** A document as rank() takes it. */
@@ -152,6 +164,7 @@ export const loadRules = {
   precision: oneOf('auto', 'fp32', 'bf16', 'fp16', 'int8'),
   attention: oneOf('auto', 'fused', 'paged', 'plain'),
   cacheFolder: aString,
+  download: aBoolean,
   onLoadProgress: aFunction,
   temperature: aPositiveNumber,
   workers: aPositiveInteger,

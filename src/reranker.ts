@@ -1,6 +1,6 @@
-import { resolve } from 'node:path';
 import { throwIfAborted, ZrankError } from './error.js';
 import { checkOptions } from './options.js';
+import { locate } from './models/locate.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './addon.js';
 import type { CrossEncoder } from './networks/cross-encoder.js';
@@ -13,6 +13,7 @@ import {
   type Document,
   type Hit,
   type LoadOptions,
+  type LoadProgress,
   loadRules,
   type RankOptions,
   rankRules,
@@ -74,20 +75,27 @@ export class Reranker implements AsyncDisposable {
   }
 
   /**
-   * Loads a model folder in the Hugging Face / sentence-transformers layout. Weights are mapped, not read, so this
-   * takes well under a second. Throws a ZrankError that says what is wrong with the folder.
+   * Loads a model: a folder in the Hugging Face / sentence-transformers layout, one of the hub in Hugging Face's cache
+   * (`owner/name`, perhaps `@revision`), or one by a short name (`zerank-2`, `zrank-tiny`). Weights are mapped, not
+   * read, so this takes well under a second. Throws a ZrankError that says what is wrong with the folder, or
+   * MODEL_NOT_DOWNLOADED.
    */
-  static async load(folder: string, options: LoadOptions = {}): Promise<Reranker> {
-    if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
+  static async load(model: string, options: LoadOptions = {}): Promise<Reranker> {
+    if (typeof model !== 'string' || model === '')
+      throw ZrankError.argument('the model', 'a folder or the name of a model', model);
     checkOptions('Reranker.load()', options, loadRules);
-    const crossEncoder = await readCrossEncoder(resolve(folder));
+    const { download, onLoadProgress } = options;
+    const progress = (phase: LoadProgress['phase']) =>
+      onLoadProgress && ((bytes: Omit<LoadProgress, 'phase'>) => onLoadProgress({ phase, ...bytes }));
+    const { folder } = await locate(model, { download, onProgress: progress('download') });
+    const crossEncoder = await readCrossEncoder(folder);
     checkMaxLength(options.maxLength, crossEncoder);
     const placed = await place(crossEncoder.network, options.device ?? 'auto', {
       precision: options.precision ?? 'auto',
       attention: options.attention ?? 'auto',
       maxLength: options.maxLength ?? crossEncoder.maxLength,
       cacheFolder: options.cacheFolder,
-      onProgress: options.onLoadProgress,
+      onProgress: progress('convert'),
     });
     const threads = { ...splitThreads(options), profilePrefix: options.profilePrefix };
     const engine = await Engine.open(placed.model, threads);

@@ -29,7 +29,7 @@ export class Models {
     const given = Object.entries(models ?? {});
     if (reranker !== undefined || given.length === 0) {
       const model = reranker ?? embeddedModels.reranker;
-      given.unshift([typeof model === 'string' ? basename(model) : 'default', model]);
+      given.unshift([typeof model === 'string' ? basename(model).replace(/@.*/, '') : 'default', model]);
     }
     const opened: NamedModel[] = [];
     const owned: Reranker[] = [];

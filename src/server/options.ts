@@ -53,9 +53,9 @@ export interface ServerOptions {
 }
 
 const rules: Readonly<Record<string, Rule>> = {
-  reranker: { expected: 'a Reranker or a folder', test: isModel },
+  reranker: { expected: 'a Reranker, a folder or the name of a model', test: isModel },
   models: {
-    expected: 'an object of Rerankers or folders by name',
+    expected: 'an object of Rerankers, folders or names of models, by name',
     test: (value) =>
       anObject.test(value) &&
       Object.values(value as object).length > 0 &&

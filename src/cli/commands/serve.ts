@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { InvalidArgumentError } from 'commander';
 import type { FastifyInstance } from 'fastify';
 import { fileError } from '../../files/file-error.js';
 import { ZrankError } from '../../error.js';
 import { dialectNames } from '../../server/dialects.js';
 import type { ServerOptions } from '../../server/options.js';
 import { defineCommand, positiveInteger, wholeNumber } from '../command.js';
-import { modelFolder, modelOption, rerankerOptions } from '../model-options.js';
+import { modelOption, rerankerOptions } from '../model-options.js';
+import { locateReranker } from '../models.js';
 import { log } from '../output.js';
 
 const limits = { value: 'n', group: 'Limits', parse: positiveInteger } as const;
@@ -28,7 +28,7 @@ export const command = defineCommand({
     log: { negation: 'write no line a request to stdout' },
     model: {
       ...modelOption,
-      value: '[name=]folder,...',
+      value: '[name=]model,...',
       description: `${modelOption.description}; of several, a request's \`model\` chooses`,
       list: true,
     },
@@ -43,11 +43,11 @@ export const command = defineCommand({
     timeoutMs: { ...limits, description: 'milliseconds until a request gets 504 (default: none)' },
   },
   notes: 'It needs the packages fastify and prom-client, and @fastify/cors for --cors.',
-  async run({ host, port, dialects, apiKeyFile, cors, log: logs, model, anyModel, ...values }) {
+  async run({ pull, host, port, dialects, apiKeyFile, cors, log: logs, model, anyModel, ...values }) {
     const apiKeys = await readKeys(apiKeyFile);
     const { maxDocuments, maxTextCharacters, maxBodyBytes, timeoutMs, specialTokens, ...load } = values;
     const { server, counts } = await createServer(logs !== false, cors, {
-      models: namedModels(model),
+      models: await namedModels(model, pull),
       load,
       anyModel,
       dialects: dialects as ServerOptions['dialects'],
@@ -134,15 +134,18 @@ async function listen(server: FastifyInstance, host: string, port: number): Prom
   }
 }
 
-/** Models by name: `name=folder`, or a folder, whose own name it is. */
-function namedModels(given: readonly string[] | undefined): Record<string, string> {
+/** Folders of models by name: `name=model`, or a model, whose own name it is. */
+async function namedModels(
+  given: readonly string[] | undefined,
+  pull: boolean | undefined,
+): Promise<Record<string, string>> {
   const models: Record<string, string> = {};
-  for (const text of given ?? [modelFolder(undefined)]) {
-    const [, named, rest] = /^([\w.:-]+)=(.+)$/s.exec(text) ?? [];
-    const folder = rest ?? text;
-    const name = named ?? basename(folder);
-    if (Object.hasOwn(models, name)) throw new InvalidArgumentError(`--model names ${name} twice.`);
-    models[name] = folder;
+  for (const text of given ?? [undefined]) {
+    const [, alias, model] = /^([\w.:-]+)=(.+)$/s.exec(text ?? '') ?? [undefined, undefined, text];
+    const { folder, name } = await locateReranker(model, { pull });
+    const known = alias ?? basename(name);
+    if (Object.hasOwn(models, known)) throw new ZrankError('INVALID_ARGUMENT', `--model names ${known} twice`);
+    models[known] = folder;
   }
   return models;
 }
