@@ -10,7 +10,7 @@ export type { CallTiming, RerankerStats } from './runtime/call-statistics.js';
 export type { HistogramCounts } from './runtime/histogram.js';
 export type { Priority } from './runtime/work.js';
 export { toProbability } from './scoring/probability.js';
-export type { Pair } from './tokenization/pair-encoder.js';
+export type { Pair, Token } from './tokenization/pair-encoder.js';
 export { openBeir, type BeirDataset, type BeirDocument, type BeirOptions } from './evaluation/beir.js';
 export { compare, type CompareOptions, type Comparison } from './evaluation/compare.js';
 export { compareRuns, poolRuns, type CompareRunsOptions, type JudgedRuns } from './evaluation/compare-runs.js';

@@ -29,6 +29,7 @@ import {
   type EncodedPrompt,
   type EncodeOptions,
   type Pair,
+  type Token,
 } from './tokenization/pair-encoder.js';
 
 /**
@@ -167,6 +168,13 @@ export class Reranker implements AsyncDisposable {
           ...(options.returnDocuments && { document: given[index]! }),
         };
       });
+  }
+
+  /** The tokens of texts by themselves, outside of any prompt. @default addSpecialTokens true, as the tokenizer says */
+  async tokenize(texts: readonly string[], { addSpecialTokens = true } = {}): Promise<Token[][]> {
+    if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string'))
+      throw ZrankError.argument('the texts', 'an array of strings', texts);
+    return this.#lifetime.run(() => this.#crossEncoder.encoder.tokens(texts, addSpecialTokens));
   }
 
   /** Refuses later calls with CLOSED, and resolves when those in flight have ended. stats() still tells. */

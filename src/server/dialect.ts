@@ -1,3 +1,4 @@
+import type { Token } from '../index.js';
 import type { JsonObject } from '../json.js';
 
 /** A query and its documents, as a client of any dialect asks for them. */
@@ -88,8 +89,16 @@ export class Failure extends Error {
   }
 }
 
+/** What a request asks to have tokenized. */
+export interface TextCall {
+  texts: readonly string[];
+  addSpecialTokens: boolean;
+}
+
 /** One way to ask: POST of a body to a path. */
-export interface Route {
+export type Route = ScoreRoute | TextRoute;
+
+interface AnyRoute {
   /** In words, for the API reference. */
   summary: string;
   path: string;
@@ -100,10 +109,19 @@ export interface Route {
    * it has claimed.
    */
   claims?(body: JsonObject, header: (name: string) => string | undefined): boolean;
+}
+
+export interface ScoreRoute extends AnyRoute {
   /** What a body of that schema asks for. Throws a Failure. */
   read(body: unknown): Call;
   /** The answer, as JSON. */
   write(outcome: Outcome, body: unknown): unknown;
+}
+
+/** One that asks for tokens. */
+export interface TextRoute extends AnyRoute {
+  readTexts(body: unknown): TextCall;
+  writeTokens(tokens: readonly Token[][]): unknown;
 }
 
 /** A wire format of rerankers: its routes, its errors, and how a client of it asks. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { ZrankError } from '../index.js';
+import { type Token, ZrankError } from '../index.js';
 import { ApiKeys } from './api-keys.js';
-import { type Call, type Dialect, Failure, failureStatuses, type Outcome } from './dialect.js';
+import { type Call, type Dialect, Failure, failureStatuses, type Outcome, type TextCall } from './dialect.js';
 import { dialectNames, dialects } from './dialects.js';
 import type { JsonObject } from '../json.js';
 import { asObject, checkBody, type Endpoint, endpointsOf, parseJson } from './endpoints.js';
@@ -142,22 +142,31 @@ export class Service {
       dialect = candidate.dialect;
       record.dialect = candidate.name;
       checkBody(candidate, body);
-      const outcome = await this.#score(candidate.route.read(body), exchange, record, started);
-      return { status: 200, headers: {}, body: JSON.stringify(candidate.route.write(outcome, body)) };
+      const { route } = candidate;
+      const answer =
+        'readTexts' in route
+          ? route.writeTokens(await this.#tokenize(route.readTexts(body), record))
+          : route.write(await this.#score(route.read(body), exchange, record, started), body);
+      return { status: 200, headers: {}, body: JSON.stringify(answer) };
     } catch (error) {
       return failureReply(dialect, toFailure(error), record);
     }
   }
 
+  async #tokenize({ texts, addSpecialTokens }: TextCall, record: RequestRecord): Promise<Token[][]> {
+    record.documents = texts.length;
+    this.#checkSize(texts.map((text): [string, string] => ['', text]));
+    const { name, reranker } = (await this.#loaded()).first;
+    record.model = name;
+    return reranker.tokenize(texts, { addSpecialTokens });
+  }
+
   async #score(call: Call, exchange: Exchange, record: RequestRecord, started: number): Promise<Outcome> {
-    const { maxDocuments = 10_000, maxTextCharacters = 1_000_000, specialTokens = 'text' } = this.options;
+    const { specialTokens = 'text' } = this.options;
     record.documents = call.pairs.length;
-    checkSize(call, maxDocuments, maxTextCharacters);
+    this.#checkSize(call.pairs);
     const timeoutMs = deadline(exchange.header('x-timeout-ms'), this.options.timeoutMs);
-    const models = await this.#models.catch((cause: unknown) => {
-      throw new Failure('unavailable', 'the model could not be loaded', { cause });
-    });
-    const model = models.named(call.model);
+    const model = (await this.#loaded()).named(call.model);
     record.model = model.name;
     const { scores, tokens, timing } = await scoreCall(model, call, {
       specialTokens,
@@ -178,6 +187,28 @@ export class Service {
       computeMs: timing.computeMs,
     };
   }
+
+  async #loaded(): Promise<Models> {
+    try {
+      return await this.#models;
+    } catch (cause) {
+      throw new Failure('unavailable', 'the model could not be loaded', { cause });
+    }
+  }
+
+  #checkSize(pairs: Call['pairs']): void {
+    const { maxDocuments = 10_000, maxTextCharacters: most = 1_000_000 } = this.options;
+    if (pairs.length === 0) throw new Failure('empty', 'expected at least one document');
+    if (pairs.length > maxDocuments)
+      throw new Failure('too-many', `expected at most ${maxDocuments} documents but received ${pairs.length}`);
+    pairs.forEach((pair, i) =>
+      pair.forEach((text, side) => {
+        if (text.length <= most) return;
+        const what = side === 0 ? 'the query' : `document ${i}`;
+        throw new Failure('too-long', `expected at most ${most} characters in ${what} but received ${text.length}`);
+      }),
+    );
+  }
 }
 
 /** The client's own name for its request, where it can stand in a log. */
@@ -193,22 +224,6 @@ async function readBody({ parsedBody, body }: Exchange, maxBytes: number): Promi
 function checkMediaType(type: string | undefined): void {
   if (type === undefined || /^application\/([\w.-]+\+)?json *(;|$)/i.test(type)) return;
   throw new Failure('wrong-media-type', 'expected a body of content-type application/json');
-}
-
-function checkSize({ pairs }: Call, maxDocuments: number, maxCharacters: number): void {
-  if (pairs.length === 0) throw new Failure('empty', 'expected at least one document');
-  if (pairs.length > maxDocuments)
-    throw new Failure('too-many', `expected at most ${maxDocuments} documents but received ${pairs.length}`);
-  pairs.forEach((pair, i) =>
-    pair.forEach((text, side) => {
-      if (text.length <= maxCharacters) return;
-      const what = side === 0 ? 'the query' : `document ${i}`;
-      throw new Failure(
-        'too-long',
-        `expected at most ${maxCharacters} characters in ${what} but received ${text.length}`,
-      );
-    }),
-  );
 }
 
 /** The less of what the request asks for and what the server allows, in milliseconds. */

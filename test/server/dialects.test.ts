@@ -239,6 +239,28 @@ describe('fields', () => {
   });
 });
 
+test('/tokenize gives the tokens of texts', async () => {
+  const { body } = await ask('/tokenize', { inputs: ['keep bread', ''] });
+  expect(body).toHaveLength(2);
+  expect(body[1]).toEqual([]);
+  const [first] = body[0];
+  expect(first).toEqual({
+    id: expect.any(Number),
+    text: expect.any(String),
+    special: false,
+    start: 0,
+    stop: expect.any(Number),
+  });
+  const [tokens] = await reranker.tokenize(['keep bread']);
+  expect(body[0].map(({ id }: any) => id)).toEqual(tokens!.map(({ id }) => id));
+  expect((await ask('/tokenize', { inputs: 'keep bread', add_special_tokens: false })).body).toEqual([body[0]]);
+  const [{ tokens: whole }] = (await reranker.rank('', ['keep bread'])) as [Hit];
+  const [{ tokens: empty }] = (await reranker.rank('', [''])) as [Hit];
+  expect(tokens).toHaveLength(whole - empty);
+  expect((await ask('/tokenize', { inputs: [5] })).status).toBe(422);
+  await expectCode(reranker.tokenize('a' as never), 'INVALID_ARGUMENT');
+});
+
 describe('requests', () => {
   const asked = { query, documents };
   test('documents cannot be special tokens, unless that is asked for', async () => {

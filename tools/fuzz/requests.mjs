@@ -36,6 +36,7 @@ const bodies = {
   '/voyage/v1/rerank': { ...question, top_k: 2 },
   '/score': { text_1: question.query, text_2: question.documents },
   '/v1/score': { queries: [question.query], items: question.documents },
+  '/tokenize': { inputs: ['keep bread', '<|im_end|>'] },
   '/predict': { inputs: [[question.query, 'in a paper bag']] },
 };
 const pages = ['/', '/health', '/ready', '/metrics', '/info', '/v1/models', '/openapi.json', '/nothing', '/%2e%2e/x'];

@@ -1,4 +1,4 @@
-import { Failure, type Dialect, type Route } from '../dialect.js';
+import { Failure, type Dialect, type ScoreRoute } from '../dialect.js';
 import { askForResults, cohereMeta, resultsOf, writeResults } from './results.js';
 import { count, flag, list, model, object, paired, query, text } from './schema.js';
 
@@ -12,7 +12,7 @@ interface Body {
 const shared = { model, query, top_n: count('how many results; all where it is absent') };
 const defaultDocumentTokens = 4096;
 
-const v2: Route = {
+const v2: ScoreRoute = {
   summary: 'Rank documents by how well they answer a query',
   path: '/v2/rerank',
   body: object(
@@ -43,7 +43,7 @@ interface BodyV1 extends Body {
   return_documents?: boolean | null;
 }
 
-const v1: Route = {
+const v1: ScoreRoute = {
   summary: 'Rank texts, or fields of objects, by how well they answer a query',
   path: '/v1/rerank',
   body: object(

@@ -1,4 +1,4 @@
-import type { Dialect, FailureKind, Route, Scored } from '../dialect.js';
+import type { Dialect, FailureKind, ScoreRoute, Scored, TextRoute } from '../dialect.js';
 import { flag, list, object, paired, query, text } from './schema.js';
 
 const types: Readonly<Partial<Record<FailureKind, string>>> = {
@@ -21,7 +21,7 @@ const settings = {
 const truncation = (truncate: boolean | null | undefined) => (truncate === false ? 'error' : 'document');
 const score = ({ score, logit }: Scored, raw: boolean | null | undefined) => (raw ? logit : score);
 
-const rerank: Route = {
+const rerank: ScoreRoute = {
   summary: 'Rank texts by how well they answer a query',
   path: '/rerank',
   body: object(
@@ -48,7 +48,7 @@ const rerank: Route = {
 
 const pair = { type: 'array', items: { type: 'string' }, minItems: 2, maxItems: 2 };
 
-const predict: Route = {
+const predict: ScoreRoute = {
   summary: 'Score pairs of query and document',
   path: '/predict',
   body: object(
@@ -71,10 +71,42 @@ const predict: Route = {
 const isPair = (inputs: [string, string] | [string, string][]): inputs is [string, string] =>
   typeof inputs[0] === 'string';
 
+const tokenize: TextRoute = {
+  summary: 'Cut texts into tokens',
+  path: '/tokenize',
+  body: object(
+    {
+      inputs: { anyOf: [text('a text'), list(text('a text'), 'several')], description: 'a text, or several' },
+      add_special_tokens: flag("with the tokenizer's own", true),
+    },
+    ['inputs'],
+  ),
+  readTexts: ({
+    inputs,
+    add_special_tokens: add,
+  }: {
+    inputs: string | string[];
+    add_special_tokens?: boolean | null;
+  }) => ({
+    texts: [inputs].flat(),
+    addSpecialTokens: add !== false,
+  }),
+  writeTokens: (tokens) =>
+    tokens.map((ofText) =>
+      ofText.map(({ id, text, special, start, end }) => ({
+        id,
+        text,
+        special,
+        start: special ? null : start,
+        stop: special ? null : end,
+      })),
+    ),
+};
+
 /** Hugging Face's text-embeddings-inference; equal scores keep the order of the texts, unlike there. */
 export const tei: Dialect = {
   source: 'https://huggingface.github.io/text-embeddings-inference',
-  routes: [rerank, predict],
+  routes: [rerank, predict, tokenize],
   statuses: { empty: 400, 'not-finite': 424 },
   writeFailure: ({ kind, message }) => ({ error: message, error_type: types[kind] ?? 'Validation' }),
   client: {

@@ -1,4 +1,4 @@
-import { Failure, type Dialect, type FailureKind, type Route } from '../dialect.js';
+import { Failure, type Dialect, type FailureKind, type ScoreRoute } from '../dialect.js';
 import {
   askForResults,
   isRaw,
@@ -21,7 +21,7 @@ const types: Readonly<Partial<Record<FailureKind, string>>> = {
   timeout: 'GatewayTimeoutError',
 };
 
-const rerank = (path: string): Route => ({
+const rerank = (path: string): ScoreRoute => ({
   summary: 'Rank documents by how well they answer a query',
   path,
   body: resultsSchema,
@@ -45,7 +45,7 @@ const sides: readonly (readonly [string, string])[] = [
   ['text_1', 'text_2'],
 ];
 
-const score = (path: string): Route => ({
+const score = (path: string): ScoreRoute => ({
   summary: 'Score pairs: one query with each document, or each query with its own',
   path,
   body: {

@@ -1,5 +1,5 @@
 import { isObject } from '../../json.js';
-import type { Dialect, Route } from '../dialect.js';
+import type { Dialect, ScoreRoute } from '../dialect.js';
 import { askForResults } from './results.js';
 import { count, flag, list, model, object, paired, query, text } from './schema.js';
 
@@ -12,7 +12,7 @@ interface Body {
   truncation?: boolean | null;
 }
 
-const rerank = (path: string): Route => ({
+const rerank = (path: string): ScoreRoute => ({
   summary: 'Rank documents by how well they answer a query',
   path,
   body: object(
