@@ -5,7 +5,7 @@ import { Agent, request } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../dist/random.js';
-import { startServer } from '../../tools/serving.mjs';
+import { startServer } from './serving.mjs';
 
 const { values } = parseArgs({
   options: { times: { type: 'string', default: '20' }, clients: { type: 'string', default: '16' } },

@@ -13,7 +13,7 @@ import { fastify } from 'fastify';
 import { medianSorted, quantileSorted } from 'simple-statistics';
 import { Reranker } from 'zrank';
 import { seededRandom } from '../../dist/random.js';
-import { startServer } from '../../tools/serving.mjs';
+import { startServer } from './serving.mjs';
 
 if (process.argv[2] === 'echo') await serveEcho();
 

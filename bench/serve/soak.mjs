@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { medianSorted } from 'simple-statistics';
 import { seededRandom } from '../../dist/random.js';
 import { dialects } from '../../dist/server/dialects.js';
-import { metric, startServer } from '../../tools/serving.mjs';
+import { metric, startServer } from './serving.mjs';
 
 const { values } = parseArgs({
   options: { seconds: { type: 'string', default: '600' }, clients: { type: 'string', default: '16' } },

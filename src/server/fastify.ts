@@ -10,7 +10,7 @@ import { Service } from './service.js';
  */
 export const zrank: FastifyPluginAsync<ServerOptions> = async (app, options) => {
   checkServerOptions('zrank/fastify', options, { logLevel: aString, logSerializers: anObject });
-  const service = new Service(options);
+  const service = new Service({ ...options, prefix: app.prefix });
   // The service reads bodies and checks them, by dialect and without coercion; schemas are for @fastify/swagger.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));

@@ -22,7 +22,11 @@ export function createMiddleware(options: ServerOptions = {}): NodeMiddleware {
     const [url = ''] = (request.url ?? '').split('?', 1);
     const path = pathBelow(prefix, url);
     if (next !== undefined && !service.endpoints.has(path) && !service.pages.has(path)) return next();
-    void service.handle(nodeExchange(request, response, path)).then((reply) => write(reply, request, response));
+    service
+      .handle(nodeExchange(request, response, path))
+      .then((reply) => write(reply, request, response))
+      // What the caller's own log() throws.
+      .catch((error: unknown) => (next ? next(error) : response.destroy(error as Error)));
   };
   return Object.assign(middleware, { ready: service.ready, close: () => service.close() });
 }

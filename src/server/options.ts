@@ -4,7 +4,6 @@ import {
   aFunction,
   anObject,
   aPositiveInteger,
-  aString,
   aTimeout,
   checkOptions,
   listOf,
@@ -66,7 +65,11 @@ const rules: Readonly<Record<string, Rule>> = {
   prefix: { expected: "'' or a path such as '/rerank-api'", test: (value) => /^(\/[\w.~-]+)*$/.test(String(value)) },
   pages: aBoolean,
   dialects: listOf(oneOf(...dialectNames)),
-  apiKeys: listOf(aString),
+  // An empty one would let in who brings none.
+  apiKeys: listOf({
+    expected: 'a string that is not empty',
+    test: (value) => typeof value === 'string' && value !== '',
+  }),
   maxDocuments: aPositiveInteger,
   maxBodyBytes: aPositiveInteger,
   maxTextCharacters: aPositiveInteger,

@@ -50,7 +50,7 @@ export class Service {
     this.ready.catch(() => {});
   }
 
-  /** Never rejects: a failure is an answer. */
+  /** A failure is an answer too: rejects with nothing but what the caller's own log() throws. */
   handle(exchange: Exchange): Promise<Reply> {
     const answer = this.#answer(exchange).finally(() => this.#inFlight.delete(answer));
     this.#inFlight.add(answer);

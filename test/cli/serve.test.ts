@@ -17,7 +17,7 @@ interface Server {
 }
 
 async function start(args: string[] = [], env: Record<string, string> = {}): Promise<Server> {
-  const { startServer } = (await import(`${'../../tools/serving.mjs'}`)) as {
+  const { startServer } = (await import(`${'../../bench/serve/serving.mjs'}`)) as {
     startServer(args: string[], env: Record<string, string>): Promise<Server>;
   };
   const server = await startServer(args, env);

@@ -424,6 +424,7 @@ test('options that are wrong are refused', async () => {
     { models: {} },
     { dialects: ['esperanto'] },
     { apiKeys: [] },
+    { apiKeys: ['a', ''] },
     { prefix: 'x' },
     { maxDocuments: 0 },
     { unknown: 1 },

@@ -163,6 +163,21 @@ describe('zrank/node', () => {
   });
 });
 
+test('a log() that throws ends its own request, and not the process', async () => {
+  const log = () => {
+    throw new Error('mine');
+  };
+  const bare = await listen(createMiddleware({ reranker, log }));
+  await expect(post(`${bare}/v2/rerank`, asked)).rejects.toThrow('fetch failed');
+  const { url } = await serve({ reranker, log });
+  expect((await post(`${url}/v2/rerank`, asked)).status).toBe(500);
+  const failing = express().use(createMiddleware({ reranker, log }));
+  failing.use((error: Error, _request: unknown, response: express.Response, _next: unknown) => {
+    response.status(500).json(error.message);
+  });
+  expect((await post(`${await listen(failing)}/v2/rerank`, asked)).body).toBe('mine');
+});
+
 describe('zrank/fetch', () => {
   test('a handler that is kept is the same one, until it is closed', async () => {
     const first = createHandler({ reranker, keepAs: 'kept' });

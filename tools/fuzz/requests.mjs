@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../dist/random.js';
 import { dialects } from '../../dist/server/dialects.js';
-import { metric, startServer } from '../serving.mjs';
+import { metric, startServer } from '../../bench/serve/serving.mjs';
 
 const { values } = parseArgs({
   options: {

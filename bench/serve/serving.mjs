@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
  * @returns its url; stderr() so far; exit, a promise of {code, signal}
  */
 export async function startServer(args = [], env = {}) {
-  const script = fileURLToPath(new URL('../dist/cli/zrank.js', import.meta.url));
+  const script = fileURLToPath(new URL('../../dist/cli/zrank.js', import.meta.url));
   const child = spawn(process.execPath, [script, 'serve', '--port', '0', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
