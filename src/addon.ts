@@ -183,8 +183,16 @@ export interface NativeWork {
 export interface NativeEngine {
   readonly id: number;
   counters(): EngineCounters;
-  /** The rows resolve to a row a sequence; the ticket is for cancel(). Throws QUEUE_FULL. */
-  run(work: NativeWork, onProgress?: (sequencesDone: number) => void): { ticket: number; rows: Promise<Float32Array> };
+  /**
+   * The rows resolve to a row a sequence; the ticket is for cancel(). `onStart` is called as its first batch is run, with the
+   * seconds that it has waited.
+   * Throws QUEUE_FULL.
+   */
+  run(
+    work: NativeWork,
+    onStart?: (waitedSeconds: number) => void,
+    onProgress?: (sequencesDone: number) => void,
+  ): { ticket: number; rows: Promise<Float32Array> };
   close(): Promise<void>;
 }
 

@@ -7,7 +7,9 @@ export const errorCodes = [
   'INVALID_ARGUMENT',
   'CLOSED',
   'ABORTED',
+  'TIMEOUT',
   'QUEUE_FULL',
+  'REQUEST_TOO_LARGE',
   'PROMPT_TOO_LONG',
   'QUERY_TOO_LONG',
   // Files
@@ -47,6 +49,7 @@ export const errorCodes = [
   'SHARD_MISSING',
   // Runtime
   'ADDON_NOT_FOUND',
+  'PACKAGE_NOT_FOUND',
   'ONNXRUNTIME_NOT_FOUND',
   'ONNXRUNTIME_INCOMPATIBLE',
   'DEVICE_UNAVAILABLE',
@@ -64,8 +67,25 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** The HTTP status of a code; any other is 500. */
+const statuses: Readonly<Partial<Record<ErrorCode, number>>> = {
+  INVALID_ARGUMENT: 400,
+  REQUEST_TOO_LARGE: 413,
+  PROMPT_TOO_LONG: 422,
+  QUERY_TOO_LONG: 422,
+  QUEUE_FULL: 429,
+  // Nginx's for a client that has gone.
+  ABORTED: 499,
+  CLOSED: 503,
+  DEVICE_OUT_OF_MEMORY: 503,
+  OUT_OF_MEMORY: 503,
+  TIMEOUT: 504,
+};
+
 export interface ZrankErrorOptions {
   cause?: unknown;
+  /** Of QUEUE_FULL: when there should be room. */
+  retryAfterMs?: number;
   /** What would have been right. */
   expected?: string;
   /** What came instead. */
@@ -78,12 +98,20 @@ export class ZrankError extends Error {
   readonly code: ErrorCode;
   readonly expected: string | undefined;
   readonly received: string | undefined;
+  /** Milliseconds after which the same call may succeed, where waiting helps. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: ZrankErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.expected = options.expected;
     this.received = options.received;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  /** What an HTTP server answers where a call fails so. */
+  get status(): number {
+    return statuses[this.code] ?? 500;
   }
 
   /** The error for a value that is not what `what` takes: "expected X for Y but received Z". */
@@ -101,9 +129,11 @@ export function isCallFailure(error: unknown): error is ZrankError {
   return error instanceof ZrankError && error.code !== 'ABORTED' && error.code !== 'CLOSED';
 }
 
-/** Throws ABORTED where the signal says so; the signal's reason is the cause. */
+/** Throws ABORTED where the signal says so, with its reason as the cause, or TIMEOUT where that is the reason. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
+  if (!signal?.aborted) return;
+  if (signal.reason instanceof ZrankError && signal.reason.code === 'TIMEOUT') throw signal.reason;
+  throw new ZrankError('ABORTED', 'the call was aborted', { cause: signal.reason });
 }
 
 /** The beginning of a text, in quotes, for a message. */

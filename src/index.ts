@@ -1,21 +1,16 @@
 export { ZrankError, errorCodes, type ErrorCode, type ZrankErrorOptions } from './error.js';
-export {
-  Reranker,
-  type CallOptions,
-  type Document,
-  type Hit,
-  type LoadOptions,
-  type LoadProgress,
-  type RankOptions,
-} from './reranker.js';
+export { Reranker } from './reranker.js';
+export type { CallOptions, Document, Hit, LoadOptions, LoadProgress, RankOptions } from './reranker-options.js';
 export type { Device, Placement, Precision } from './devices/device.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
 export { diagnose } from './doctor/diagnose.js';
 export type { Diagnosis } from './doctor/diagnosis.js';
 export type { EngineCounters } from './addon.js';
+export type { CallTiming, RerankerStats } from './runtime/call-statistics.js';
+export type { HistogramCounts } from './runtime/histogram.js';
 export type { Priority } from './runtime/work.js';
 export { toProbability } from './scoring/probability.js';
-export type { Pair } from './tokenization/pair-encoder.js';
+export type { Pair, Token } from './tokenization/pair-encoder.js';
 export { openBeir, type BeirDataset, type BeirDocument, type BeirOptions } from './evaluation/beir.js';
 export { compare, type CompareOptions, type Comparison } from './evaluation/compare.js';
 export { compareRuns, poolRuns, type CompareRunsOptions, type JudgedRuns } from './evaluation/compare-runs.js';

@@ -17,7 +17,24 @@ export const aPositiveNumber: Rule = {
   expected: 'a positive number',
   test: (value) => typeof value === 'number' && value > 0 && value < Infinity,
 };
+/** Milliseconds that a timer of Node.js can wait. */
+export const aTimeout: Rule = {
+  expected: 'milliseconds, a positive integer below 2147483648,',
+  test: (value) => aPositiveInteger.test(value) && (value as number) < 2 ** 31,
+};
 export const anAbortSignal: Rule = { expected: 'an AbortSignal', test: (value) => value instanceof AbortSignal };
+
+export const anObject: Rule = {
+  expected: 'an object',
+  test: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+};
+
+export function listOf(item: Rule): Rule {
+  return {
+    expected: `a list, each ${item.expected},`,
+    test: (value) => Array.isArray(value) && value.length > 0 && value.every(item.test),
+  };
+}
 
 export function oneOf(...values: string[]): Rule {
   return {

@@ -1,31 +1,27 @@
 import { throwIfAborted, ZrankError } from './error.js';
-import {
-  aBoolean,
-  aFunction,
-  anAbortSignal,
-  aPositiveInteger,
-  aPositiveNumber,
-  aString,
-  checkOptions,
-  oneOf,
-} from './options.js';
+import { checkOptions } from './options.js';
 import { locate } from './models/locate.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './addon.js';
 import type { CrossEncoder } from './networks/cross-encoder.js';
 import { readCrossEncoder } from './networks/network.js';
+import { defaultBatchTokens, type Placed, type Placement, type Precision } from './devices/device.js';
+import { place } from './devices/placement.js';
 import {
-  defaultBatchTokens,
-  type Device,
-  type GpuAttention,
-  type Placed,
-  type Placement,
-  type Precision,
-} from './devices/device.js';
-import { deviceNames, isDevice, place } from './devices/placement.js';
+  type CallOptions,
+  callRules,
+  type Document,
+  type Hit,
+  type LoadOptions,
+  type LoadProgress,
+  loadRules,
+  type RankOptions,
+  rankRules,
+} from './reranker-options.js';
+import { CallStatistics, type RerankerStats } from './runtime/call-statistics.js';
+import { withDeadline } from './runtime/deadline.js';
 import { Engine, splitThreads } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
-import type { Priority } from './runtime/work.js';
 import { toProbability } from './scoring/probability.js';
 import {
   chunkCharacters,
@@ -33,145 +29,8 @@ import {
   type EncodedPrompt,
   type EncodeOptions,
   type Pair,
+  type Token,
 } from './tokenization/pair-encoder.js';
-
-/** Settings of one call; what is not given is as the reranker was loaded. */
-export interface CallOptions {
-  /**
-   * What makes a document relevant, in words. It enters the prompt as the checkpoint's template provides; where that
-   * has no place for it, as ZeroEntropy recommends, inside the query's turn. Blank means none.
-   */
-  instruction?: string;
-  /** Longest prompt in tokens. @default the least of the tokenizer's model_max_length and max_position_embeddings */
-  maxLength?: number;
-  /**
-   * A longer prompt has its document cut, the template's end kept, and fails with QUERY_TOO_LONG where the query leaves
-   * no room; BERT-like cross-encoders cut the longer of the two, as in sentence-transformers. `error`: the call fails
-   * with PROMPT_TOO_LONG. @default 'document'
-   */
-  truncation?: 'document' | 'error';
-  /**
-   * Whether strings such as `<|im_end|>` inside queries and documents become those special tokens, as everywhere in
-   * Hugging Face, or stay text, so that a document cannot end its own turn. @default 'parse'
-   */
-  specialTokens?: 'parse' | 'text';
-  /**
-   * Calls that wait at once share the tokens that are computed, whatever their size: a call of few documents does not
-   * wait for all of one of many. One of `high` priority gets four times the share of a `normal` one, one of `low` a
-   * quarter.
-   * @default 'normal'
-   */
-  priority?: Priority;
-  /** Ends the call with ABORTED. A batch that runs already is finished, its scores are dropped. */
-  signal?: AbortSignal;
-  /** Called as documents are scored. */
-  onProgress?: (progress: { completed: number; total: number }) => void;
-}
-
-export interface RankOptions extends CallOptions {
-  /** How many hits to return. @default all */
-  topN?: number;
-  /** Put each hit's document into it. @default false */
-  returnDocuments?: boolean;
-}
-
-export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation' | 'specialTokens'> {
-  /** Where the model runs; `cuda:0,1` runs it on two GPUs, which share the work. @default 'auto' */
-  device?: Device;
-  /**
-   * Precision of the matrix products. `auto` is bf16 for weights stored in bf16, as in sentence-transformers, where the
-   * processor has instructions for it, else fp32. `bf16` too is fp32 where it has none. `int8`, on the CPU alone, is
-   * faster and less exact: 8-bit weights and activations in blocks of 128. @default 'auto'
-   */
-  precision?: 'auto' | Precision;
-  /**
-   * How a GPU computes attention: `fused` is GroupQueryAttention over padded sequences, `paged` PagedAttention without
-   * padding (CUDA), `plain` is written from plain operators. A form that computes wrongly on the device is not taken.
-   * @default 'auto', fused else plain
-   */
-  attention?: 'auto' | GpuAttention;
-  /**
-   * Where weights that are converted, for int8 or for a GPU, are kept. @default zrank in XDG_CACHE_HOME, else in
-   * ~/.cache
-   */
-  cacheFolder?: string;
-  /** Whether a model of the hub that is not in Hugging Face's cache is fetched; else it is an error. @default false */
-  download?: boolean;
-  /**
-   * Called while a model is downloaded, and while its weights are converted, which happens once a model and precision;
-   * in bytes.
-   */
-  onLoadProgress?: (progress: LoadProgress) => void;
-  /** score = sigmoid(logit / temperature). @default 5 where one token's logit is the score, else 1 */
-  temperature?: number;
-  /** CPU threads that run batches side by side. @default one a core, at most `threads` */
-  workers?: number;
-  /** CPU threads in all. @default the number of cores, at least `workers` */
-  threads?: number;
-  /**
-   * Tokens a batch computes; what prompts share counts once. @default 2048; on CUDA 16384, or what fits the free memory
-   */
-  maxBatchTokens?: number;
-  /** A call that would make more tokens than this wait fails at once with QUEUE_FULL. @default 4194304 */
-  maxQueueTokens?: number;
-  /**
-   * ONNX Runtime writes a trace of its operators to this path, with the time added; it is complete after close().
-   * @default none
-   */
-  profilePrefix?: string;
-}
-
-export interface LoadProgress {
-  phase: 'download' | 'convert';
-  /** Bytes. */
-  completed: number;
-  total: number;
-}
-
-/** A document as rank() takes it. */
-export type Document = string | { readonly text: string };
-
-export interface Hit<D extends Document = Document> {
-  /** Index of the document in the list that was given. */
-  index: number;
-  /** Between 0 and 1: sigmoid(logit / temperature). */
-  score: number;
-  /** The model's raw score. */
-  logit: number;
-  /** Tokens of the complete prompt, as scored. */
-  tokens: number;
-  /** Whether the document, or a BERT-like cross-encoder's query, was cut to maxLength. */
-  truncated: boolean;
-  document?: D;
-}
-
-const callRules = {
-  instruction: aString,
-  maxLength: aPositiveInteger,
-  truncation: oneOf('document', 'error'),
-  specialTokens: oneOf('parse', 'text'),
-  priority: oneOf('low', 'normal', 'high'),
-  signal: anAbortSignal,
-  onProgress: aFunction,
-};
-const rankRules = { ...callRules, topN: aPositiveInteger, returnDocuments: aBoolean };
-const loadRules = {
-  maxLength: aPositiveInteger,
-  truncation: callRules.truncation,
-  specialTokens: callRules.specialTokens,
-  device: { expected: deviceNames, test: isDevice },
-  precision: oneOf('auto', 'fp32', 'bf16', 'fp16', 'int8'),
-  attention: oneOf('auto', 'fused', 'paged', 'plain'),
-  cacheFolder: aString,
-  download: aBoolean,
-  onLoadProgress: aFunction,
-  temperature: aPositiveNumber,
-  workers: aPositiveInteger,
-  threads: aPositiveInteger,
-  maxBatchTokens: aPositiveInteger,
-  maxQueueTokens: aPositiveInteger,
-  profilePrefix: aString,
-};
 
 /**
  * A cross-encoder that scores how well documents answer a query. Use from one thread; other threads load their own,
@@ -184,9 +43,17 @@ export class Reranker implements AsyncDisposable {
   readonly #defaults: Required<
     Pick<
       LoadOptions,
-      'maxLength' | 'truncation' | 'specialTokens' | 'temperature' | 'maxBatchTokens' | 'maxQueueTokens'
+      | 'maxLength'
+      | 'truncation'
+      | 'specialTokens'
+      | 'temperature'
+      | 'maxBatchTokens'
+      | 'maxQueueTokens'
+      | 'maxDocuments'
+      | 'maxRequestTokens'
     >
   >;
+  readonly #calls = new CallStatistics();
   readonly #lifetime: Lifetime;
 
   private constructor(crossEncoder: CrossEncoder, placed: Placed, engine: Engine, options: LoadOptions) {
@@ -195,13 +62,16 @@ export class Reranker implements AsyncDisposable {
     this.#engine = engine;
     const memory = placed.shareMemory?.(options.maxBatchTokens);
     this.#lifetime = new Lifetime('reranker', () => engine.close().finally(() => memory?.release()));
+    const maxQueueTokens = options.maxQueueTokens ?? 2 ** 22;
     this.#defaults = {
       maxLength: options.maxLength ?? crossEncoder.maxLength,
       truncation: options.truncation ?? 'document',
       specialTokens: options.specialTokens ?? 'parse',
       temperature: options.temperature ?? crossEncoder.temperature,
       maxBatchTokens: options.maxBatchTokens ?? memory?.batchTokens ?? defaultBatchTokens,
-      maxQueueTokens: options.maxQueueTokens ?? 2 ** 22,
+      maxQueueTokens,
+      maxDocuments: options.maxDocuments ?? Infinity,
+      maxRequestTokens: options.maxRequestTokens ?? maxQueueTokens,
     };
   }
 
@@ -259,6 +129,12 @@ export class Reranker implements AsyncDisposable {
     return this.#engine.counters();
   }
 
+  /** What became of this object's calls, and what waits for the engine now. */
+  stats(): RerankerStats {
+    this.#lifetime.assertOpen();
+    return this.#calls.stats(this.#engine.waitingTokens());
+  }
+
   /**
    * Scores pairs of query and document (or prompts that are complete already, as strings). Returns their raw logits
    * [pairs], in the order of the pairs.
@@ -294,6 +170,18 @@ export class Reranker implements AsyncDisposable {
       });
   }
 
+  /** The tokens of texts by themselves, outside of any prompt. @default addSpecialTokens true, as the tokenizer says */
+  async tokenize(texts: readonly string[], { addSpecialTokens = true } = {}): Promise<Token[][]> {
+    if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string'))
+      throw ZrankError.argument('the texts', 'an array of strings', texts);
+    return this.#lifetime.run(() => this.#crossEncoder.encoder.tokens(texts, addSpecialTokens));
+  }
+
+  /** Refuses later calls with CLOSED, and resolves when those in flight have ended. stats() still tells. */
+  drain(): Promise<void> {
+    return this.#lifetime.drain();
+  }
+
   /** Waits for the calls in flight and frees what the model holds. Later calls fail with CLOSED. */
   close(): Promise<void> {
     return this.#lifetime.close();
@@ -303,31 +191,30 @@ export class Reranker implements AsyncDisposable {
     return this.close();
   }
 
-  #score(pairs: readonly Pair[], options: CallOptions): Promise<{ prompts: EncodedPrompt[]; logits: Float32Array }> {
-    return this.#lifetime.run(() => this.#encodeAndRun(pairs, options));
+  #score(pairs: readonly Pair[], options: RankOptions): Promise<Scored> {
+    const { signal, timeoutMs } = options;
+    return this.#lifetime.run(() =>
+      this.#calls.watch(() =>
+        withDeadline(signal, timeoutMs, (signal) => this.#encodeAndRun(pairs, { ...options, signal })),
+      ),
+    );
   }
 
-  async #encodeAndRun(pairs: readonly Pair[], options: CallOptions) {
+  async #encodeAndRun(
+    pairs: readonly Pair[],
+    options: RankOptions & { signal: AbortSignal | undefined },
+  ): Promise<Scored> {
     const { signal, onProgress, priority } = options;
     checkMaxLength(options.maxLength, this.#crossEncoder);
-    const prompts: EncodedPrompt[] = [];
-    const release = this.#engine.reserve(fewestTokens(pairs), this.#defaults.maxQueueTokens);
-    try {
-      for (const chunk of chunksOf(pairs, chunkCharacters)) {
-        throwIfAborted(signal);
-        const encoded = await this.#crossEncoder.encoder.encode(chunk, this.#encodeOptions(options));
-        for (const prompt of encoded) prompts.push(prompt);
-      }
-    } finally {
-      release();
-    }
+    const started = performance.now();
+    const prompts = await this.#encode(pairs, options);
     if (prompts.length === 0) return { prompts, logits: new Float32Array(0) };
-    if (prompts.some(({ ids }) => ids.length === 0)) {
-      throw new ZrankError('INVALID_ARGUMENT', 'expected a prompt of at least one token but received an empty one');
-    }
     const total = prompts.length;
+    const submitted = performance.now();
+    let queueMs = 0;
     const logits = await this.#engine.run(this.#crossEncoder.work(pairs, prompts, { ...this.#defaults, priority }), {
       signal,
+      onStart: (waitedSeconds) => (queueMs = 1000 * waitedSeconds),
       onProgress: onProgress && ((completed) => onProgress({ completed, total })),
     });
     if (logits.length !== total) {
@@ -336,8 +223,50 @@ export class Reranker implements AsyncDisposable {
         `a reranker gives one logit a pair, this model gives ${logits.length / total}`,
       );
     }
+    const timing = {
+      tokenizeMs: submitted - started,
+      queueMs,
+      computeMs: performance.now() - submitted - queueMs,
+    };
+    this.#calls.ran(timing);
     onProgress?.({ completed: total, total });
+    options.onTiming?.(timing);
     return { prompts, logits };
+  }
+
+  /** The pairs' prompts, which hold room in the queue while they are made. */
+  async #encode(pairs: readonly Pair[], options: RankOptions & { signal: AbortSignal | undefined }) {
+    const { maxDocuments, maxRequestTokens, maxQueueTokens } = this.#defaults;
+    if (pairs.length > maxDocuments) throw tooLarge('documents', pairs.length, 'maxDocuments', maxDocuments);
+    const settings = this.#encodeOptions(options);
+    const least = fewestTokens(pairs, settings.maxLength);
+    if (least > maxRequestTokens) throw tooLarge('tokens or more', least, 'maxRequestTokens', maxRequestTokens);
+    const release = this.#engine.reserve(least, maxQueueTokens);
+    try {
+      const { maxDocumentTokens } = options;
+      if (maxDocumentTokens !== undefined && pairs.length > 0) {
+        const [frame] = await this.#crossEncoder.encoder.encode([[pairs[0]![0]!, '']], settings);
+        settings.maxLength = Math.min(settings.maxLength, frame!.ids.length + maxDocumentTokens);
+      }
+      const prompts: EncodedPrompt[] = [];
+      let tokens = 0;
+      for (const chunk of chunksOf(pairs, chunkCharacters)) {
+        throwIfAborted(options.signal);
+        for (const prompt of await this.#crossEncoder.encoder.encode(chunk, settings)) {
+          if (prompt.ids.length === 0)
+            throw new ZrankError(
+              'INVALID_ARGUMENT',
+              'expected a prompt of at least one token but received an empty one',
+            );
+          prompts.push(prompt);
+          tokens += prompt.ids.length;
+        }
+        if (tokens > maxRequestTokens) throw tooLarge('tokens or more', tokens, 'maxRequestTokens', maxRequestTokens);
+      }
+      return prompts;
+    } finally {
+      release();
+    }
   }
 
   #encodeOptions(options: CallOptions): EncodeOptions {
@@ -350,11 +279,26 @@ export class Reranker implements AsyncDisposable {
   }
 }
 
+interface Scored {
+  prompts: EncodedPrompt[];
+  /** [pairs] */
+  logits: Float32Array;
+}
+
 /** Fewer tokens than nearly any texts of this length have, queries aside: calls share those. */
-function fewestTokens(pairs: readonly Pair[]): number {
+function fewestTokens(pairs: readonly Pair[], maxLength: number): number {
   const charactersPerToken = 8;
-  const characters = pairs.reduce((sum, pair) => sum + (typeof pair === 'string' ? pair : pair[1]).length, 0);
-  return pairs.length + Math.ceil(characters / charactersPerToken);
+  return pairs.reduce((sum, pair) => {
+    const { length } = typeof pair === 'string' ? pair : pair[1];
+    return sum + Math.min(maxLength, 1 + Math.floor(length / charactersPerToken));
+  }, 0);
+}
+
+function tooLarge(what: string, count: number, option: string, limit: number): ZrankError {
+  return new ZrankError('REQUEST_TOO_LARGE', `the call has ${count} ${what}, the limit is ${option} = ${limit}`, {
+    expected: `at most ${limit}`,
+    received: String(count),
+  });
 }
 
 function checkMaxLength(maxLength: number | undefined, { maxPositions }: CrossEncoder): void {

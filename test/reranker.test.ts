@@ -169,6 +169,8 @@ const wrongLoads: [option: keyof LoadOptions, value: unknown][] = [
   ['threads', 'all'],
   ['maxBatchTokens', 0.5],
   ['maxQueueTokens', -1],
+  ['maxDocuments', 0],
+  ['maxRequestTokens', 1.5],
   ['maxLength', 0],
   ['truncation', true],
   ['specialTokens', ''],
@@ -217,7 +219,7 @@ test('priority is a share: a call of high priority is through before one of low 
 });
 
 test('a full queue refuses at once and goes on', async () => {
-  await using reranker = await Reranker.load(tinyModel, { maxQueueTokens: 1_500, workers: 1 });
+  await using reranker = await Reranker.load(tinyModel, { maxQueueTokens: 1_500, maxRequestTokens: 1e6, workers: 1 });
   const many = Array.from({ length: 300 }, (_, i) => `${'bread and butter '.repeat(10)}${i}`);
   const calls = await Promise.allSettled([1, 2, 3, 4].map(() => reranker.rank(query, many)));
   const refused = calls.filter((result) => result.status === 'rejected');
@@ -230,7 +232,7 @@ test('a full queue refuses at once and goes on', async () => {
 });
 
 test('a full queue is found out before anything is tokenized', async () => {
-  await using reranker = await Reranker.load(tinyModel, { maxQueueTokens: 1_500, workers: 1 });
+  await using reranker = await Reranker.load(tinyModel, { maxQueueTokens: 1_500, maxRequestTokens: 1e6, workers: 1 });
   const many = Array.from({ length: 300 }, (_, i) => `${'bread and butter '.repeat(10)}${i}`);
   const first = reranker.rank(query, many);
   // Two turns of the event loop, while the first call's three hundred documents are not all tokenized.

@@ -20,7 +20,10 @@ void Notify(Napi::Env env, const Napi::FunctionReference& function, double argum
 
 Calls::~Calls() {
   Abandon();
-  for (auto& [ticket, pending] : pending_) pending.on_progress.SuppressDestruct();  // the environment frees it
+  for (auto& [ticket, pending] : pending_) {  // the environment frees them
+    pending.on_start.SuppressDestruct();
+    pending.on_progress.SuppressDestruct();
+  }
 }
 
 void Calls::Attached(std::weak_ptr<Attachment> attachment) {
@@ -35,14 +38,25 @@ void Calls::Abandon() {
   }
 }
 
-Napi::Object Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress) {
+Napi::Object Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work,
+                           const Listeners& listeners) {
   const uint64_t ticket = next_ticket_++;
-  Pending pending{Napi::Promise::Deferred::New(env), {}, attachment, 0, 0};
+  Pending pending{Napi::Promise::Deferred::New(env), {}, {}, attachment, 0, 0};
   auto call = Napi::Object::New(env);
   call.Set("ticket", static_cast<double>(ticket));
   call.Set("rows", pending.deferred.Promise());
-  if (on_progress.IsFunction()) {
-    pending.on_progress = Napi::Persistent(on_progress.As<Napi::Function>());
+  if (listeners.on_start.IsFunction()) {
+    pending.on_start = Napi::Persistent(listeners.on_start.As<Napi::Function>());
+    work.on_start = [channel = channel_, ticket](double waited) {
+      channel->Post([ticket, waited](Napi::Env env) {
+        auto& calls = Of(env).pending_;
+        const auto found = calls.find(ticket);
+        if (found != calls.end()) Notify(env, found->second.on_start, waited);
+      });
+    };
+  }
+  if (listeners.on_progress.IsFunction()) {
+    pending.on_progress = Napi::Persistent(listeners.on_progress.As<Napi::Function>());
     work.on_progress = [channel = channel_, ticket](size_t done) {
       channel->Post([ticket, done](Napi::Env env) {
         auto& calls = Of(env).pending_;

@@ -20,9 +20,14 @@ class Calls {
   static Calls& Of(Napi::Env env) { return *env.GetInstanceData<Calls>(); }
   Napi::FunctionReference& engine_constructor() { return engine_constructor_; }
 
+  // The functions that a call may have told how it is going; each may be undefined.
+  struct Listeners {
+    Napi::Value on_start, on_progress;
+  };
+
   // Submits the work: {ticket, rows}, a number for Cancel and a promise that is settled on this thread. Throws
   // QUEUE_FULL.
-  Napi::Object Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, Napi::Value on_progress);
+  Napi::Object Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, const Listeners& listeners);
   void Cancel(uint64_t ticket);
   // This thread's hold on an engine, until it is let go.
   void Attached(std::weak_ptr<Attachment> attachment);
@@ -32,6 +37,7 @@ class Calls {
  private:
   struct Pending {
     Napi::Promise::Deferred deferred;
+    Napi::FunctionReference on_start;
     Napi::FunctionReference on_progress;
     std::shared_ptr<Attachment> attachment;
     uint64_t request;  // the engine's ticket

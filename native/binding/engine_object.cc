@@ -84,7 +84,8 @@ Napi::Value EngineObject::Counters(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineObject::Run(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Attachment>& attachment = Open();
-  return Calls::Of(info.Env()).Submit(info.Env(), attachment, ToWork(info[0].As<Napi::Object>()), info[1]);
+  const Calls::Listeners listeners{info[1], info[2]};
+  return Calls::Of(info.Env()).Submit(info.Env(), attachment, ToWork(info[0].As<Napi::Object>()), listeners);
 }
 
 Napi::Value EngineObject::Close(const Napi::CallbackInfo& info) {

@@ -99,6 +99,12 @@ bool Engine::RunNext(const std::atomic<bool>& stop) {
   const Batch batch = queue_.Next(std::min(share, replica->model->failures().max_tokens));
   ++replica->runs;
   lock.unlock();
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& part : batch.parts) {
+    const Request& request = *part.request;
+    if (!part.IsFirst() || !request.work.on_start) continue;
+    request.work.on_start(std::chrono::duration<double>(now - request.submitted).count());
+  }
   Run(batch, *replica);
   return true;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -27,7 +28,8 @@ struct Work {
   BatchLimits limits{};
   uint64_t max_queue_tokens = 0;  // refuse when more than this waits already
   uint32_t weight = 1;            // its share of the tokens beside requests of other weights, 1 to kMaxWeight
-  // Both are called on the thread that ran the batch (on_done also on the one that cancels), never under a lock.
+  // All are called on the thread that runs the batch (on_done also on the one that cancels), never under a lock.
+  std::function<void(double waited)> on_start;  // its first sequences are in a batch, after so many seconds
   std::function<void(size_t sequences_done)> on_progress;
   std::function<void(Outcome)> on_done;
 };
@@ -39,6 +41,7 @@ struct Request {
   explicit Request(Work work);
 
   const Work work;
+  const std::chrono::steady_clock::time_point submitted = std::chrono::steady_clock::now();
   std::vector<uint32_t> order;  // sequence indices as they enter batches
   std::vector<PlanItem> items;  // in that order
   std::vector<uint64_t> added;  // [items + 1] tokens that items[0, i) add to one batch, summed
@@ -61,6 +64,8 @@ struct Batch {
   struct Part {
     std::shared_ptr<Request> request;
     std::span<const uint32_t> indices;  // of the request's sequences
+
+    bool IsFirst() const { return indices.data() == request->order.data(); }
   };
   std::vector<Part> parts;
 

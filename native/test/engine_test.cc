@@ -52,6 +52,8 @@ struct Fixture {
   FakeModel* model;
   std::unique_ptr<Engine> engine;
   std::atomic<bool> stop{false};
+  std::mutex mutex;
+  std::vector<double> waits;  // of the requests that a batch has been cut of
 
   explicit Fixture(int workers = 1, ModelFactory fallback = {}) : model(new FakeModel) {
     OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
@@ -81,6 +83,10 @@ struct Fixture {
     }
     work.limits = {max_tokens, 100'000};
     work.max_queue_tokens = max_queue;
+    work.on_start = [this](double waited) {
+      const std::lock_guard lock(mutex);
+      waits.push_back(waited);
+    };
     auto promise = std::make_shared<std::promise<Outcome>>();
     work.on_done = [promise](Outcome outcome) { promise->set_value(std::move(outcome)); };
     const uint64_t given = engine->Submit(std::move(work));
@@ -121,6 +127,20 @@ TEST(requests_that_wait_share_a_batch_and_the_oldest_goes_first) {
   CHECK_EQ(fixture.model->batches, {{1, 2, 60}});
   CHECK_EQ(Rows(first), {1, 2});
   CHECK_EQ(Rows(second), {60});
+}
+
+TEST(a_request_is_told_once_how_long_it_has_waited) {
+  Fixture fixture;
+  auto first = fixture.Submit({{1, 1}, {2, 2}, {3, 3}}, /*max_tokens=*/2);
+  uint64_t ticket = 0;
+  auto second = fixture.Submit({{4}}, 1000, 1000, &ticket);
+  fixture.engine->Cancel(ticket);
+  std::this_thread::sleep_for(20ms);
+  CHECK_EQ(fixture.waits.size(), 0u);
+  fixture.Drain();
+  CHECK_EQ(fixture.model->batches.size(), 3u);
+  CHECK_EQ(fixture.waits.size(), 1u);
+  CHECK(fixture.waits[0] >= 0.02 && fixture.waits[0] < 10);
 }
 
 TEST(a_small_request_does_not_wait_for_the_whole_of_a_large_one) {

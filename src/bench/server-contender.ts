@@ -1,7 +1,8 @@
 import { ZrankError } from '../error.js';
 import { isObject, type JsonObject } from '../json.js';
 import { closedLoop, type Contender, type Timing } from './contender.js';
-import { checkReply, dialects, type Dialect } from './dialects.js';
+import type { Dialect } from '../server/dialect.js';
+import { type DialectName, dialects } from '../server/dialects.js';
 import type { Log, RunSettings, Secrets } from './settings.js';
 import type { Call, Request } from './workload.js';
 
@@ -11,7 +12,7 @@ const unlimited = Number.MAX_SAFE_INTEGER;
 
 interface Server {
   url: string;
-  dialect: Dialect;
+  dialect: Dialect['client'];
   model: string | undefined;
   /** Documents that one request may hold. */
   batchSize: number;
@@ -113,8 +114,8 @@ async function identify(given: URL, settings: RunSettings, headers: Record<strin
             : byPath === undefined
               ? 'cohere'
               : 'jina';
-  const name = settings.dialect ?? detected;
-  const dialect = dialects[name]!;
+  const name = (settings.dialect ?? detected) as DialectName;
+  const dialect = dialects[name].client;
   const batchSize = name === 'tei' ? Number(info?.['max_client_batch_size'] ?? 32) : unlimited;
   return {
     url: byPath === undefined ? at(dialect.path) : given.href,
@@ -141,4 +142,19 @@ async function probe(url: string, headers: Record<string, string>): Promise<Json
 function reason(error: unknown): string {
   const { message, cause } = error as Error;
   return cause instanceof Error && cause.message ? cause.message : message;
+}
+
+/** Throws PEER_FAILED unless the answer has one entry for each document. */
+function checkReply(dialect: Dialect['client'], reply: unknown, documents: number, url: string): void {
+  const entries = dialect.entries(reply);
+  const indices = Array.isArray(entries)
+    ? new Set(entries.map((entry) => (isObject(entry) ? entry['index'] : undefined)))
+    : new Set();
+  const complete =
+    indices.size === documents && Array.from({ length: documents }, (_, i) => i).every((i) => indices.has(i));
+  if (!complete)
+    throw new ZrankError(
+      'PEER_FAILED',
+      `${url} answered with scores of ${indices.size} documents where ${documents} were sent`,
+    );
 }

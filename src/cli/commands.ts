@@ -16,6 +16,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'retrieve and rerank from a folder of texts or a .jsonl',
     load: () => import('./commands/search.js'),
   },
+  serve: {
+    summary: 'answer the clients of reranking servers and services over HTTP',
+    load: () => import('./commands/serve.js'),
+  },
   eval: {
     summary: 'compare labelled datasets before and after reranking',
     load: () => import('./commands/eval.js'),

@@ -1,7 +1,8 @@
 import { deviceNames, isDevice } from '../devices/placement.js';
 import type { Device } from '../devices/device.js';
 import { ZrankError } from '../error.js';
-import { type LoadOptions, Reranker } from '../reranker.js';
+import { Reranker } from '../reranker.js';
+import type { LoadOptions } from '../reranker-options.js';
 import { type OptionValues, positiveInteger } from './command.js';
 import { ProgressBar } from './progress.js';
 

@@ -2,7 +2,8 @@
 // it as JSON: Trial of trial.ts.
 
 import { ZrankError } from '../error.js';
-import { Reranker, type LoadOptions } from '../reranker.js';
+import { Reranker } from '../reranker.js';
+import type { LoadOptions } from '../reranker-options.js';
 import { embeddedModels } from '../package.js';
 import type { Trial } from './trial.js';
 

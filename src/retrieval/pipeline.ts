@@ -1,6 +1,6 @@
 import { ZrankError } from '../error.js';
 import { anAbortSignal, aPositiveInteger, aString, checkOptions, type Rule } from '../options.js';
-import type { Hit, RankOptions } from '../reranker.js';
+import type { Hit, RankOptions } from '../reranker-options.js';
 import { DocumentIndex, type IndexOptions, type RetrievedDocument } from './document-index.js';
 import { type CorpusDocument, type Retriever, searchableText } from './retriever.js';
 

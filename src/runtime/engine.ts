@@ -34,6 +34,8 @@ export interface EngineOptions {
 
 export interface RunOptions {
   signal?: AbortSignal | undefined;
+  /** Called when the first batch with sequences of this call is run, with the seconds that they have waited. */
+  onStart?: ((waitedSeconds: number) => void) | undefined;
   onProgress?: ((sequencesDone: number) => void) | undefined;
 }
 
@@ -55,6 +57,8 @@ export class Engine {
   readonly #native: NativeEngine;
   readonly #pool: Piscina<Parameters<typeof drain>[0], void> | undefined;
   readonly #workers: number;
+  /** Batches that a device computes side by side. */
+  readonly #runsAtOnce: number;
   /** Rejects the calls in flight. */
   readonly #pending = new Set<(error: unknown) => void>();
   readonly #drains = new Set<Promise<void>>();
@@ -62,9 +66,10 @@ export class Engine {
   #reserved = 0;
   #closing: Promise<void> | undefined;
 
-  private constructor(native: NativeEngine, workers: number) {
+  private constructor(native: NativeEngine, workers: number, runsAtOnce: number) {
     this.#native = native;
     this.#workers = workers;
+    this.#runsAtOnce = runsAtOnce;
     if (workers === 0) return;
     this.#pool = new Piscina({
       filename: new URL('./cpu-worker.cjs', import.meta.url).href,
@@ -90,7 +95,7 @@ export class Engine {
         profilePrefix,
         fallback: model.fallback,
       });
-      return new Engine(native, onGpus ? 0 : workers);
+      return onGpus ? new Engine(native, 0, model.replicas.length) : new Engine(native, workers, workers);
     } catch (error) {
       throw fromNative(error);
     }
@@ -105,11 +110,11 @@ export class Engine {
    * anybody's time is spent on them; an empty queue has room for any number. Returns what gives the room back.
    */
   reserve(tokens: number, maxQueueTokens: number): () => void {
-    const waiting = this.#native.counters().queuedTokens + this.#reserved;
+    const waiting = this.waitingTokens();
     if (waiting > 0 && waiting + tokens > maxQueueTokens) {
-      throw new ZrankError(
-        'QUEUE_FULL',
+      throw this.#queueFull(
         `about ${waiting} tokens wait already, ${tokens} more would pass maxQueueTokens = ${maxQueueTokens}`,
+        Math.min(waiting, waiting + tokens - maxQueueTokens),
       );
     }
     this.#reserved += tokens;
@@ -118,8 +123,24 @@ export class Engine {
     };
   }
 
+  /** Tokens that wait in the queue, and about as many as are being made for it. */
+  waitingTokens(): number {
+    return this.#native.counters().queuedTokens + this.#reserved;
+  }
+
+  #queueFull(message: string, tokens: number, cause?: unknown): ZrankError {
+    return new ZrankError('QUEUE_FULL', message, { cause, retryAfterMs: this.#msToCompute(tokens) });
+  }
+
+  /** How long so many tokens take, if they take as long as those before them; a second where there were none. */
+  #msToCompute(tokens: number): number {
+    const { tokens: computed, computeSeconds } = this.#native.counters();
+    if (computed === 0) return 1000;
+    return Math.min(60_000, Math.max(50, Math.ceil((1000 * tokens * computeSeconds) / (computed * this.#runsAtOnce))));
+  }
+
   /** Runs the sequences; resolves to a row of numbers a sequence, in their order. */
-  async run(work: NativeWork, { signal, onProgress }: RunOptions = {}): Promise<Float32Array> {
+  async run(work: NativeWork, { signal, onStart, onProgress }: RunOptions = {}): Promise<Float32Array> {
     throwIfAborted(signal);
     let cancel = () => {};
     let reject!: (error: unknown) => void;
@@ -128,14 +149,16 @@ export class Engine {
     // What the caller's function throws is the caller's: its own call ends with it.
     const report = onProgress && ((done: number) => callOr(reject, () => onProgress(done)));
     try {
-      const { ticket, rows } = this.#native.run(work, report);
+      const { ticket, rows } = this.#native.run(work, onStart, report);
       cancel = () => openAddon().cancel(ticket);
       signal?.addEventListener('abort', cancel, { once: true });
       this.#drain();
       return await Promise.race([rows, failure]);
     } catch (error) {
       throwIfAborted(signal);
-      throw fromNative(error);
+      const failure = fromNative(error);
+      if (!(failure instanceof ZrankError && failure.code === 'QUEUE_FULL')) throw failure;
+      throw this.#queueFull(failure.message, work.ids.length, failure);
     } finally {
       signal?.removeEventListener('abort', cancel);
       this.#pending.delete(reject);

@@ -6,6 +6,7 @@ export class Lifetime {
   readonly #end: () => Promise<void>;
   readonly #inFlight = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
+  #draining = false;
 
   /** `what` names the thing in the error; `end` frees it, once no call is in flight. */
   constructor(what: string, end: () => Promise<void>) {
@@ -20,6 +21,7 @@ export class Lifetime {
   /** A call that close() waits for. */
   async run<T>(call: () => Promise<T>): Promise<T> {
     this.assertOpen();
+    if (this.#draining) throw new ZrankError('CLOSED', `this ${this.#what} takes no more calls`);
     const promise = call();
     this.#inFlight.add(promise);
     try {
@@ -29,8 +31,14 @@ export class Lifetime {
     }
   }
 
+  /** Refuses calls from now on with CLOSED; resolves when those in flight have ended. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await Promise.allSettled(this.#inFlight);
+  }
+
   close(): Promise<void> {
-    this.#closed ??= Promise.allSettled(this.#inFlight).then(this.#end);
+    this.#closed ??= this.drain().then(this.#end);
     return this.#closed;
   }
 }

@@ -21,9 +21,23 @@ export interface EncodedPrompt {
   truncated: boolean;
 }
 
+/** A piece of a text. */
+export interface Token {
+  id: number;
+  /** In the vocabulary's own spelling. */
+  text: string;
+  /** Whether it is a special token that the tokenizer has put there. */
+  special: boolean;
+  /** Where it begins and ends in the text, in code points. */
+  start: number;
+  end: number;
+}
+
 /** Turns pairs into the token ids that a model scores. */
 export interface PairEncoder {
   encode(pairs: readonly Pair[], options: EncodeOptions): Promise<EncodedPrompt[]>;
+  /** The tokens of texts by themselves, outside of any prompt. */
+  tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<Token[][]>;
 }
 
 /** Tokenize this many characters at a time, so that the event loop is not held up for long. */

@@ -1,6 +1,13 @@
 import { ZrankError } from '../error.js';
 import type { PromptTemplate } from '../prompt/prompt-template.js';
-import { type EncodedPrompt, type EncodeOptions, type Pair, type PairEncoder, promptTooLong } from './pair-encoder.js';
+import {
+  type EncodedPrompt,
+  type EncodeOptions,
+  type Pair,
+  type PairEncoder,
+  promptTooLong,
+  type Token,
+} from './pair-encoder.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /** As many as sentence-transformers keeps (base/modules/transformer.py, _CHAT_TEMPLATE_SUFFIX_CACHE_SIZE). */
@@ -16,6 +23,10 @@ export class PromptEncoder implements PairEncoder {
   constructor(tokenizer: Tokenizer, template: PromptTemplate) {
     this.#tokenizer = tokenizer;
     this.#template = template;
+  }
+
+  tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<Token[][]> {
+    return this.#tokenizer.tokens(texts, addSpecialTokens);
   }
 
   async encode(pairs: readonly Pair[], options: EncodeOptions): Promise<EncodedPrompt[]> {

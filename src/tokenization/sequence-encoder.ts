@@ -1,5 +1,12 @@
 import { ZrankError } from '../error.js';
-import { type EncodedPrompt, type EncodeOptions, type Pair, type PairEncoder, promptTooLong } from './pair-encoder.js';
+import {
+  type EncodedPrompt,
+  type EncodeOptions,
+  type Pair,
+  type PairEncoder,
+  promptTooLong,
+  type Token,
+} from './pair-encoder.js';
 import type { Encoding, Tokenizer } from './tokenizer.js';
 
 /**
@@ -16,6 +23,10 @@ export class SequenceEncoder implements PairEncoder {
   constructor(tokenizer: Tokenizer, prompt = '') {
     this.#tokenizer = tokenizer;
     this.#prompt = prompt;
+  }
+
+  tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<Token[][]> {
+    return this.#tokenizer.tokens(texts, addSpecialTokens);
   }
 
   async encode(pairs: readonly Pair[], options: EncodeOptions): Promise<EncodedPrompt[]> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Tokenizer as HfTokenizer, type Encoding } from 'tokenizers';
 import { ZrankError } from '../error.js';
 import { isObject, type JsonObject } from '../json.js';
+import type { Token } from './pair-encoder.js';
 import { absentCharacter, type PromptPiece } from '../prompt/prompt-template.js';
 
 export type { Encoding };
@@ -39,6 +40,20 @@ export class Tokenizer {
    */
   encodings(inputs: readonly TokenizerInput[], specialTokens: 'parse' | 'text'): Promise<Encoding[]> {
     return coded(encodeAll(specialTokens === 'parse' ? this.#parsing : this.#guard().tokenizer, inputs));
+  }
+
+  /** The tokens of texts; `addSpecialTokens`: whether with those that the post-processor adds. */
+  async tokens(texts: readonly string[], addSpecialTokens: boolean): Promise<Token[][]> {
+    const encodings = await coded(this.#parsing.encodeBatch([...texts], { addSpecialTokens }));
+    return encodings.map((encoding) => {
+      const spellings = encoding.getTokens();
+      const special = encoding.getSpecialTokensMask();
+      const offsets = encoding.getOffsets() as [number, number][];
+      return encoding.getIds().map((id, i) => {
+        const [start, end] = offsets[i]!;
+        return { id, text: spellings[i]!, special: special[i] === 1, start, end };
+      });
+    });
   }
 
   /** The token of an id, in the vocabulary's own spelling. */

@@ -73,7 +73,6 @@ const kinds: Record<string, { path: string; answer: (asked: Asked) => unknown }>
   },
   zeroentropy: { path: '/v1/models/rerank', answer: ({ body }) => ({ results: scores(body['documents']) }) },
   infinity: { path: '/rerank', answer: ({ body }) => ({ results: scores(body['documents']) }) },
-  zrank: { path: '/rerank', answer: ({ body }) => ({ results: scores(body['documents']) }) },
 };
 
 describe('servers', () => {

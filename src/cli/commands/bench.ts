@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError } from 'commander';
-import { dialectNames } from '../../bench/dialects.js';
 import { peerNames } from '../../bench/peer-process.js';
 import { planRuns } from '../../bench/plan.js';
 import { renderReport } from '../../bench/report.js';
@@ -11,6 +10,7 @@ import { isUrl } from '../../bench/settings.js';
 import { shapeFolder, shapeNames } from '../../bench/shape.js';
 import { describeRun, summarize } from '../../bench/summary.js';
 import { defaultCacheFolder } from '../../checkpoint/cache-folder.js';
+import { dialectNames } from '../../server/dialects.js';
 import { defineCommand, positiveInteger, wholeNumber } from '../command.js';
 import { modelOption, placementOptions, pullOption } from '../model-options.js';
 import { locateReranker } from '../models.js';

@@ -1,7 +1,7 @@
 import { ZrankError } from '../../error.js';
 import type { DocumentRecord } from '../../files/documents.js';
 import { joinLines, readLines } from '../../files/lines.js';
-import type { Hit } from '../../reranker.js';
+import type { Hit } from '../../reranker-options.js';
 import { searchableText } from '../../retrieval/retriever.js';
 import { defineCommand, positiveInteger } from '../command.js';
 import { readDocuments } from '../documents.js';
