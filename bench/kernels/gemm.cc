@@ -1,9 +1,11 @@
-// GFLOP/s of zrank's matrix kernels on one thread beside the processor's own limit, by the thread's processor time, so
-// that other programs disturb little. Build: cmake --build build --target zrank_kernel_bench
+// GFLOP/s of zrank's matrix kernels on one thread, and what share that is of the instruction's limit here, by the
+// thread's processor time, so that other programs disturb little. ZRANK_CPU_TARGET names a lesser target than the
+// processor's best. Build: cmake --build build --target zrank_kernel_bench
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <memory>
 #include <random>
@@ -49,28 +51,73 @@ double Gflops(const GemmKernel& kernel, Stored stored, int64_t rows, int64_t dep
   return work / best;
 }
 
+// GFLOP/s of a loop of nothing but `instruction` on registers of 64 or 32 bytes, best of many.
+#if defined(__x86_64__)
+#define LINE(instruction, size, i) instruction " %%" size "mm14, %%" size "mm15, %%" size "mm" #i "\n"
+#define LIMIT(instruction, size, operations) \
+  Limit(operations, [] { \
+    asm volatile("vzeroall\n mov $100000, %%ecx\n 1:\n" \
+        LINE(instruction, size, 0) LINE(instruction, size, 1) LINE(instruction, size, 2) LINE(instruction, size, 3) \
+        LINE(instruction, size, 4) LINE(instruction, size, 5) LINE(instruction, size, 6) LINE(instruction, size, 7) \
+        LINE(instruction, size, 8) LINE(instruction, size, 9) LINE(instruction, size, 10) LINE(instruction, size, 11) \
+        "dec %%ecx\n jnz 1b\n vzeroupper" ::: "ecx", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", \
+        "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"); \
+  })
+
+double Limit(double operations, void (*loop)()) {
+  double best = 1e9;
+  for (int i = 0; i < 300; ++i) {
+    const double start = Now();
+    loop();
+    best = std::min(best, Now() - start);
+  }
+  return 1e-9 * operations * 12 * 100000 / best;
+}
+
+double InstructionLimit(const Target& target, Arithmetic arithmetic) {
+  const bool is_wide = std::strcmp(target.name, "avx512") == 0;
+  switch (arithmetic) {
+    case Arithmetic::kFp32:
+      return is_wide ? LIMIT("vfmadd231ps", "z", 32) : LIMIT("vfmadd231ps", "y", 16);
+    case Arithmetic::kBf16:
+      return LIMIT("vdpbf16ps", "z", 64);
+    case Arithmetic::kInt8:
+      return LIMIT("vpdpbusd", "z", 128);
+  }
+  return 0;
+}
+#else
+double InstructionLimit(const Target&, Arithmetic) { return 0; }
+#endif
+
 }  // namespace
 
 int main() {
   struct Way {
-    const char* name;
     Arithmetic arithmetic;
     Stored stored;
   };
-  for (const auto& [name, arithmetic, stored] :
-       {Way{"fp32", Arithmetic::kFp32, Stored::kBf16}, Way{"bf16", Arithmetic::kBf16, Stored::kBf16},
-        Way{"int8", Arithmetic::kInt8, Stored::kInt8}}) {
-    const GemmKernel* kernel = FindGemmKernel(arithmetic);
+  const Target& target = CpuTarget();
+  for (const auto& [arithmetic, stored] :
+       {Way{Arithmetic::kFp32, Stored::kBf16}, Way{Arithmetic::kBf16, Stored::kBf16},
+        Way{Arithmetic::kInt8, Stored::kInt8}}) {
+    const char* const name = kWords<Arithmetic>[static_cast<size_t>(arithmetic)];
+    const GemmKernel* kernel = target.FindGemm(arithmetic);
     if (kernel == nullptr) {
-      std::printf("%s: this processor has no instructions for it\n", name);
+      std::printf("%s %s: no kernel for this processor\n", target.name, name);
       continue;
     }
+    const double limit = InstructionLimit(target, arithmetic);
+    std::printf("%s %s: %.1f GFLOP/s are the limit\n", target.name, name, limit);
     for (const auto& [depth, columns] :
          {std::pair{1024, 3072}, std::pair{3072, 1024}, std::pair{1024, 2048}, std::pair{2048, 1024}}) {
-      std::printf("%s  %4d x %4d ", name, depth, columns);
-      for (int rows : {16, 128, 512, 2048})
-        std::printf("  M=%d: %5.1f", rows, Gflops(*kernel, stored, rows, depth, columns));
-      std::printf(" GFLOP/s\n");
+      std::printf("  %4d x %4d", depth, columns);
+      for (int rows : {16, 128, 512, 2048}) {
+        const double gflops = Gflops(*kernel, stored, rows, depth, columns);
+        std::printf("   M=%d: %5.1f (%2.0f %%)", rows, gflops, 100 * gflops / limit);
+        std::fflush(stdout);
+      }
+      std::printf("\n");
     }
   }
 }

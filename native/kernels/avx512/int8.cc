@@ -1,7 +1,8 @@
 // Compiled for AVX-512 with VNNI.
 
-#include "kernels/avx512/gemm.h"
 #include "kernels/avx512/kernels.h"
+#include "kernels/avx512/registers.h"
+#include "kernels/tiled/gemm.h"
 
 namespace zrank::avx512 {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 // and the sum of a block of W times 128 taken off where its sums begin.
 //
 // A packed row of X keeps the scales of its blocks behind its steps.
-struct Int8 {
+struct Int8 : Registers {
   static constexpr int64_t kDepth = 4;
   static constexpr int64_t kBlockSteps = kInt8Block / kDepth;
   // Behind each block's steps lie its scales and what corrects its sums, a step's room each.
@@ -23,7 +24,7 @@ struct Int8 {
   }
 
   template <int kRows>
-  [[gnu::always_inline]] static void Sum(const uint32_t* x, const uint32_t* w, int64_t steps,
+  [[gnu::always_inline]] static void SumTile(const uint32_t* x, const uint32_t* w, int64_t steps,
                                          __m512 (&sum)[kRows][kTileGroups]) {
     const auto* scales = reinterpret_cast<const float*>(x + kSliceSteps);
     // The sums wait in memory, or the compiler would move those of the inner loop there.
@@ -41,7 +42,7 @@ struct Int8 {
       // A block's steps are all there, those beyond the depth with products of 0.
       const uint32_t* step = w;
       const uint32_t* row = x;
-      const uint32_t* const end = x + Min(steps, kBlockSteps);
+      const uint32_t* const end = x + zrank::Min(steps, kBlockSteps);
       do {
 #pragma GCC unroll 2
         for (int k = 0; k < 2; ++k, ++row, step += kTileColumns) {
