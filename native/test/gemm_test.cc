@@ -202,7 +202,8 @@ constexpr Way kWays[] = {
     {Arithmetic::kInt8, Stored::kInt8},
 };
 
-// Edges of tiles (6 x 16, 12 x 32), blocks (128 gated, 256), steps (2, 4), registers (8, 16, 32) and blocks of int8 (128).
+// Edges of tiles (6 x 16, 12 x 32), blocks (128 gated, 256), steps (2, 4), registers (8, 16, 32) and blocks of int8
+// (128).
 TEST(matrices_of_every_edge_multiply) {
   for (const auto& [arithmetic, stored] : kWays) {
     for (bool gated : {false, true}) {
@@ -240,8 +241,7 @@ TEST(int8_keeps_zero_and_what_is_not_finite) {
       for (int64_t at : {0, 100, 127, 128, 199}) {
         std::vector<float> x(3 * depth, 0.0f);
         x[depth + at] = odd;
-        const std::vector<float> y =
-            Multiply(*kernel, Arithmetic::kInt8, Stored::kInt8, false, 3, depth, columns, x).y;
+        const std::vector<float> y = Multiply(*kernel, Arithmetic::kInt8, Stored::kInt8, false, 3, depth, columns, x).y;
         for (int64_t c = 0; c < columns; ++c) {
           CHECK_EQ(y[c], 0.0f);
           CHECK_EQ(y[2 * columns + c], 0.0f);
@@ -266,8 +266,7 @@ TEST(int8_multiplies_the_largest_integers_exactly) {
         const auto memory = Allocate(kernel->packed_bytes(input));
         input.packed = static_cast<uint32_t*>(memory.get());
         kernel->pack(input, 0);
-        kernel->block(input, {{bytes.data(), scales.data()}, {}, y.data(), columns, Stored::kInt8}, 0,
-                      workspace.get());
+        kernel->block(input, {{bytes.data(), scales.data()}, {}, y.data(), columns, Stored::kInt8}, 0, workspace.get());
         for (float value : y) CHECK_EQ(value, static_cast<float>(sign * 127 * (byte - 128) * depth));
       }
     }

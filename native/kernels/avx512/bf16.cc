@@ -17,7 +17,7 @@ struct Bf16 : Registers {
 
   template <int kRows>
   [[gnu::always_inline]] static void SumTile(const uint32_t* x, const uint32_t* w, int64_t steps,
-                                         __m512 (&sum)[kRows][kTileGroups]) {
+                                             __m512 (&sum)[kRows][kTileGroups]) {
     SumSteps<Bf16>(x, w, steps, sum);
   }
 
@@ -31,7 +31,7 @@ struct Bf16 : Registers {
     }
     const char* row = weight + 2 * at;
     return ToBf16(_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(low, row)),
-                 _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(high, row + 2 * kLanes)));
+                  _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(high, row + 2 * kLanes)));
   }
 
   static __m512i ToBf16(__m512 low, __m512 high) { return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)); }

@@ -25,7 +25,7 @@ struct Int8 : Registers {
 
   template <int kRows>
   [[gnu::always_inline]] static void SumTile(const uint32_t* x, const uint32_t* w, int64_t steps,
-                                         __m512 (&sum)[kRows][kTileGroups]) {
+                                             __m512 (&sum)[kRows][kTileGroups]) {
     const auto* scales = reinterpret_cast<const float*>(x + kSliceSteps);
     // The sums wait in memory, or the compiler would move those of the inner loop there.
     alignas(64) float total[kRows][kTileColumns];

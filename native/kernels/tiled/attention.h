@@ -1,8 +1,8 @@
 #pragma once
 
 // Attention on the multiplication's tiles, block of keys by block of keys with a running maximum and sum, after Dao et
-// al., "FlashAttention" (2022). A block of keys and values, packed, stays in L2 while all queries of the task pass. What
-// it asks of an arithmetic beside gemm.h:
+// al., "FlashAttention" (2022). A block of keys and values, packed, stays in L2 while all queries of the task pass.
+// What it asks of an arithmetic beside gemm.h:
 //   PackStep(row, next, out)   one step of a register's columns, from its rows of the depth
 
 #include "kernels/attention.h"
@@ -46,7 +46,7 @@ struct AttentionWorkspace {
 // i + head_dim / 2, as Hugging Face does.
 template <typename Math>
 void NormAndRotate(const Attention& attention, const float* x, const float* norm, int64_t position, float scale,
-                          float* out) {
+                   float* out) {
   const int64_t half = attention.head_dim / 2;
   if (norm != nullptr) {
     typename Math::Floats squares{};
@@ -81,8 +81,8 @@ void PackKeysAndValues(const Attention& attention, const AttentionTask& task, in
   for (int64_t key = 0; key < count; key += Math::kLanes) {
     const int64_t some = Min(Math::kLanes, count - key);
     for (int64_t i = 0; i < some; ++i) {
-      NormAndRotate<Math>(attention, attention.k + tokens[key + i] * stride + offset, attention.k_norm, start + key + i, 1.0f,
-                    space.rows + i * dim);
+      NormAndRotate<Math>(attention, attention.k + tokens[key + i] * stride + offset, attention.k_norm, start + key + i,
+                          1.0f, space.rows + i * dim);
     }
     uint32_t* panel = space.keys + key / Math::kTileColumns * Math::kTileColumns * (dim / Math::kDepth);
     Math::PackColumns({Stored::kFp32, reinterpret_cast<const char*>(space.rows), dim, nullptr, some}, dim,
@@ -146,7 +146,7 @@ void Attend(const Attention& attention, const AttentionTask& task, void* memory)
       if (keys <= 0) continue;
       for (int64_t row = top; row < bottom; ++row) {
         NormAndRotate<Math>(attention, attention.q + tokens[position(row)] * width + offset(row), attention.q_norm,
-                      position(row), scale, space.rows);
+                            position(row), scale, space.rows);
         Math::PackRow(space.rows, dim, space.packed + (row - top) * Math::kRowSteps);
       }
       const auto compute = TileOf<Math>(bottom - top);
@@ -168,7 +168,8 @@ void Attend(const Attention& attention, const AttentionTask& task, void* memory)
       const int64_t steps = CeilDiv(keys, Math::kDepth);
       for (int64_t column = 0; column < dim; column += Math::kTileColumns) {
         const Destination to{space.sums + top * dim + column, dim, Math::kTileColumns, nullptr};
-        compute(space.packed, space.values + column * space.kKeyBlock, steps, start == 0 ? Finish::kStore : Finish::kAdd, to);
+        compute(space.packed, space.values + column * space.kKeyBlock, steps,
+                start == 0 ? Finish::kStore : Finish::kAdd, to);
       }
     }
   }

@@ -18,7 +18,7 @@ struct Fp32 : Registers {
 
   template <int kRows>
   [[gnu::always_inline]] static void SumTile(const uint32_t* x, const uint32_t* w, int64_t steps,
-                                         Floats (&sum)[kRows][R::kTileGroups]) {
+                                             Floats (&sum)[kRows][R::kTileGroups]) {
     SumSteps<Fp32>(x, w, steps, sum);
   }
 

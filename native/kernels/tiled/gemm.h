@@ -177,7 +177,8 @@ void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* worksp
   const bool gated = gemm.up.data != nullptr;
   const int64_t width = BlockWidth<Math>(gemm), blocks_across = CeilDiv(gemm.columns, width);
   const int64_t column = index % blocks_across * width, column_end = Min(column + width, gemm.columns);
-  const int64_t tile = index / blocks_across * Math::kBlockTiles, tile_end = Min(tile + Math::kBlockTiles, Tiles<Math>(input));
+  const int64_t tile = index / blocks_across * Math::kBlockTiles,
+                tile_end = Min(tile + Math::kBlockTiles, Tiles<Math>(input));
   const int64_t tile_width = gated ? Math::kLanes : Math::kTileColumns;
   const int64_t tiles_across = CeilDiv(column_end - column, tile_width);
 
@@ -191,8 +192,9 @@ void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* worksp
       for (int64_t g = 0; g < Math::kTileGroups; ++g) {
         const int64_t from = Min(column + t * tile_width + (gated ? 0 : g * Math::kLanes), gemm.columns);
         const Weight& weight = gated && g == 1 ? gemm.up : gemm.weight;
-        Math::PackColumns(ColumnsAt(weight, gemm.stored, input.depth, from, Min(Math::kLanes, gemm.columns - from), depth),
-                          length, packed_w + t * Math::kTileColumns * Math::kPanelSteps + g * Math::kLanes);
+        Math::PackColumns(
+            ColumnsAt(weight, gemm.stored, input.depth, from, Min(Math::kLanes, gemm.columns - from), depth), length,
+            packed_w + t * Math::kTileColumns * Math::kPanelSteps + g * Math::kLanes);
       }
     }
     for (int64_t d = tile; d < tile_end; ++d) {
