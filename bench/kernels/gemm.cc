@@ -56,7 +56,7 @@ Limit LimitOf(const Target& target, Arithmetic arithmetic) {
     case Arithmetic::kBf16:
       return {LOOP("vdpbf16ps", "z"), 64};
     case Arithmetic::kInt8:
-      return {LOOP("vpdpbusd", "z"), 128};
+      return is_wide ? Limit{LOOP("vpdpbusd", "z"), 128} : Limit{LOOP("%{vex%} vpdpbusd", "y"), 64};
   }
   return {};
 }

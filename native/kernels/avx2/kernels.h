@@ -8,7 +8,7 @@
 
 namespace zrank::avx2 {
 
-extern const GemmKernel kGemmFp32;
+extern const GemmKernel kGemmFp32, kGemmInt8;
 extern const AttentionKernel kAttentionFp32;
 
 }  // namespace zrank::avx2
