@@ -1,61 +1,117 @@
-// The goldens on every family of kernels that this processor has, and what ZRANK_CPU_TARGET says and refuses. Real:
-// everything, in processes of their own, since a process chooses once.
+// The goldens on every family of kernels that this processor has, or that QEMU emulates, and what ZRANK_CPU_TARGET says
+// and refuses. Real: everything, in processes of their own, since a process chooses once.
 
+import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { openAddon } from '../dist/libraries/open-addon.js';
-import { golden, goldenNames, runScript, tinyModel, zrank } from './support.js';
+import { golden, goldenNames, runNode, runScript, temporaryFolder, tinyModel, zrank } from './support.js';
 
 interface Scored {
   target: string;
+  arithmetics: string[];
+  /** Logits of each golden's first cases, all at once and one by one. */
   goldens: { together: number[]; alone: number[] }[];
 }
 
-/** The logits of all goldens in fp32, by kernels of at most `target`. */
-async function scoreGoldens(target: string): Promise<Scored> {
-  const { code, stdout, stderr } = await runScript(
-    `
-    import { readFileSync } from 'node:fs';
+interface Task {
+  names: readonly string[];
+  precision: 'fp32' | 'int8';
+  /** Of each golden; all where it is not given. */
+  cases?: number;
+  env?: Record<string, string>;
+  /** Of the emulator, and its arguments. */
+  emulator?: readonly string[];
+}
+
+async function score({ names, precision, cases = Infinity, env = {}, emulator = [] }: Task): Promise<Scored> {
+  const prompts = names.map((name) => goldenCases(name, cases).map(({ prompt }) => prompt));
+  const script = `
     import { Reranker } from './dist/index.js';
     import { openAddon } from './dist/libraries/open-addon.js';
+    const { target, arithmetics } = openAddon().kernels();
     const goldens = [];
-    for (const folder of ${JSON.stringify(goldenNames.map((name) => golden(name).folder))}) {
-      const { cases } = JSON.parse(readFileSync(folder + '/expected.json', 'utf8'));
-      const prompts = cases.map((entry) => entry.prompt);
-      const reranker = await Reranker.load(folder, { device: 'cpu', precision: 'fp32' });
+    for (const [folder, prompts] of ${JSON.stringify(names.map((name, i) => [golden(name).folder, prompts[i]]))}) {
+      const cacheFolder = ${JSON.stringify(await temporaryFolder())};
+      const reranker = await Reranker.load(folder, { device: 'cpu', precision: '${precision}', cacheFolder });
       const together = [...(await reranker.predict(prompts))];
       const alone = [];
       for (const prompt of prompts) alone.push((await reranker.predict([prompt]))[0]);
       await reranker.close();
       goldens.push({ together, alone });
     }
-    console.log(JSON.stringify({ target: openAddon().kernels().target, goldens }));
-    `,
-    { env: { ZRANK_CPU_TARGET: target }, deadlineMs: 120_000 },
-  );
+    console.log(JSON.stringify({ target, arithmetics, goldens }));
+  `;
+  const [executable = process.execPath, ...before] = [...emulator, process.execPath];
+  const args = [...before, '--input-type=module', '--eval', script];
+  const { code, stdout, stderr } = await runNode(args, { executable, env, deadlineMs: 120_000 });
   expect(code, stderr).toBe(0);
   return JSON.parse(stdout) as Scored;
 }
 
-describe.each(['avx512', 'avx2', 'none'])('ZRANK_CPU_TARGET=%s', (target) => {
-  test('every golden is Hugging Face’s, together as alone', { timeout: 120_000 }, async (context) => {
-    const scored = await scoreGoldens(target);
-    if (scored.target !== target) {
-      console.log(`this processor does not have ${target}: its goldens are skipped`);
-      return context.skip();
+/** The shortest first. */
+function goldenCases(name: string, most: number) {
+  const { cases } = golden(name);
+  return cases.toSorted((a, b) => a.token_ids.length - b.token_ids.length).slice(0, most);
+}
+
+function expectGoldens({ names, cases = Infinity }: Task, { goldens }: Scored, tolerance: number): void {
+  for (const [i, name] of names.entries()) {
+    const entries = goldenCases(name, cases);
+    const { together, alone } = goldens[i]!;
+    expect(together).toHaveLength(entries.length);
+    for (const [j, entry] of entries.entries()) {
+      expect(Math.abs(together[j]! - entry.logit_fp32), `${name}, ${entry.name}`).toBeLessThan(tolerance);
+      expect(Math.abs(alone[j]! - together[j]!), `${name}, ${entry.name}`).toBeLessThan(5e-5);
     }
-    for (const [i, name] of goldenNames.entries()) {
-      const { together, alone } = scored.goldens[i]!;
-      const { cases } = golden(name);
-      expect(together).toHaveLength(cases.length);
-      for (const [j, entry] of cases.entries()) {
-        expect(Math.abs(together[j]! - entry.logit_fp32), `${name}, ${entry.name}`).toBeLessThan(2e-4);
-        expect(Math.abs(alone[j]! - together[j]!), `${name}, ${entry.name}`).toBeLessThan(5e-5);
-      }
-    }
+  }
+}
+
+const exact = 2e-4;
+const options = { timeout: 130_000 };
+
+test.each(['avx512', 'avx2', 'none'])(
+  'ZRANK_CPU_TARGET=%s: every golden is Hugging Face’s, together as alone',
+  options,
+  async (target) => {
+    const task: Task = { names: goldenNames, precision: 'fp32', env: { ZRANK_CPU_TARGET: target } };
+    const scored = await score(task);
+    if (scored.target === target) expectGoldens(task, scored, exact);
+    else console.log(`this processor does not have ${target}: its goldens are skipped`);
+  },
+);
+
+// test/precision.test.ts has the measured errors.
+test.each(['avx512', 'avx2'])(
+  'ZRANK_CPU_TARGET=%s: int8 is off by what rounding costs, together as alone',
+  options,
+  async (target) => {
+    const env = { ZRANK_CPU_TARGET: target };
+    const task: Task = { names: ['causal-bf16', 'seqcls-chat'], precision: 'int8', env };
+    const scored = await score(task);
+    if (scored.target === target && scored.arithmetics.includes('int8')) expectGoldens(task, scored, 1);
+    else console.log(`this processor does not multiply int8 by ${target}: it is skipped`);
+  },
+);
+
+const emulators = process.arch === 'x64' ? ['qemu-x86_64', 'qemu-x86_64-static'] : [];
+const qemu = emulators.find((name) => spawnSync(name, ['--version']).status === 0);
+if (qemu === undefined) console.log('no qemu-x86_64 on the path (Debian: qemu-user): no other processor is emulated');
+
+// One case of each form of weights: an emulated multiplication takes 100 times as long. QEMU has no AVX-512.
+describe.skipIf(qemu === undefined)('a processor without AVX-512, emulated', () => {
+  test.each([
+    ['max', 'avx2'],
+    ['Nehalem', 'none'],
+  ])('%s runs on %s', options, async (cpu, target) => {
+    const names = ['causal-bf16', 'causal-fp16', 'causal-fp32-sharded'];
+    const task: Task = { names, precision: 'fp32', cases: 1, emulator: [qemu!, '-cpu', cpu] };
+    const scored = await score(task);
+    expect(scored.target).toBe(target);
+    expectGoldens(task, scored, exact);
   });
 });
 
-test('inspect and doctor name the one in use', { timeout: 120_000 }, async () => {
+test('inspect and doctor name the one in use', options, async () => {
   const { target } = openAddon().kernels();
   const inspect = await zrank(['inspect', tinyModel]);
   expect(inspect.stdout).toMatch(new RegExp(`^runs .* kernels: ${target}, \\d+ threads$`, 'm'));
@@ -63,24 +119,24 @@ test('inspect and doctor name the one in use', { timeout: 120_000 }, async () =>
   expect(doctor.stdout).toMatch(/^CPU +runs in fp32, .*\n.*\n +kernels: none$/m);
 });
 
-test('an unknown one is refused with the known ones, and doctor says what to do', { timeout: 120_000 }, async () => {
-  const options = { env: { ZRANK_CPU_TARGET: 'AVX2' }, deadlineMs: 120_000 };
+test('an unknown one is refused with the known ones, and doctor says what to do', options, async () => {
+  const misnamed = { env: { ZRANK_CPU_TARGET: 'AVX2' }, deadlineMs: 120_000 };
   const problem = 'ZRANK_CPU_TARGET is "AVX2"; the targets are avx512, avx2, none';
   const { code, stdout } = await runScript(
     `
     import { Reranker } from './dist/index.js';
     const folders = ['models/zrank-tiny', 'test/fixtures/encoders/cross-encoder'];
-    const codes = await Promise.all(folders.map((folder) => Reranker.load(folder).catch(({ code, message }) => [code, message])));
-    console.log(JSON.stringify(codes));
+    const refused = folders.map((folder) => Reranker.load(folder).catch(({ code, message }) => [code, message]));
+    console.log(JSON.stringify(await Promise.all(refused)));
     `,
-    options,
+    misnamed,
   );
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toEqual([
     ['INVALID_ARGUMENT', problem],
     ['INVALID_ARGUMENT', problem],
   ]);
-  const doctor = await zrank(['doctor', '--json'], options);
+  const doctor = await zrank(['doctor', '--json'], misnamed);
   expect(doctor.code).toBe(1);
   expect(JSON.parse(doctor.stdout)).toMatchObject({
     onnxRuntime: { failure: null },
