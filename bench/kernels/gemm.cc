@@ -49,7 +49,7 @@ constexpr int kLoops = 20000;
   }
 
 Limit LimitOf(const Target& target, Arithmetic arithmetic) {
-  const bool is_wide = std::strcmp(target.name, "avx512") == 0;
+  const bool is_wide = std::strcmp(target.name, "avx2") != 0;
   switch (arithmetic) {
     case Arithmetic::kFp32:
       return is_wide ? Limit{LOOP("vfmadd231ps", "z"), 32} : Limit{LOOP("vfmadd231ps", "y"), 16};

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "kernels/amx/target.h"
 #include "kernels/avx2/target.h"
 #include "kernels/avx512/target.h"
 
@@ -30,7 +31,7 @@ const AttentionKernel* Target::FindAttention(Arithmetic arithmetic) const {
 }
 
 const std::vector<Target>& Targets() {
-  static const std::vector<Target> targets{avx512::FindTarget(), avx2::FindTarget()};
+  static const std::vector<Target> targets{amx::FindTarget(), avx512::FindTarget(), avx2::FindTarget()};
   return targets;
 }
 

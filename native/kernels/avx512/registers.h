@@ -12,9 +12,8 @@
 namespace zrank::avx512 {
 namespace {
 
-// What the templates of kernels/tiled ask of registers; `count` is how many lanes are there, any number. Tiles of 12 x
-// 32: 24 accumulators. A block's columns of a slice take 512 KB.
-struct Registers : Blocking<16, 12, 512> {
+// What the templates of kernels/tiled ask of registers; `count` is how many lanes are there, any number.
+struct Operations {
   using Floats = __m512;
   using Words = __m512i;
 
@@ -88,6 +87,9 @@ struct Registers : Blocking<16, 12, 512> {
     return count >= 32 ? 0xffffffffu : count <= 0 ? 0 : static_cast<__mmask32>((1u << count) - 1);
   }
 };
+
+// Tiles of 12 x 32: 24 accumulators. A block's columns of a slice take 512 KB.
+struct Registers : Blocking<16, 12, 512>, Operations {};
 
 }  // namespace
 }  // namespace zrank::avx512

@@ -3,7 +3,7 @@
 // Attention on the multiplication's tiles, block of keys by block of keys with a running maximum and sum, after Dao et
 // al., "FlashAttention" (2022). A block of keys and values, packed, stays in L2 while all queries of the task pass.
 // What it asks of an arithmetic beside gemm.h:
-//   PackStep(row, next, out)   one step of a register's columns, from its rows of the depth
+//   PackStep(row, next, out)   one step of a register's columns, from its rows of the depth, null where there are none
 
 #include "kernels/attention.h"
 #include "kernels/tiled/gemm.h"
@@ -88,13 +88,16 @@ void PackKeysAndValues(const Attention& attention, const AttentionTask& task, in
     Math::PackColumns({Stored::kFp32, reinterpret_cast<const char*>(space.rows), dim, nullptr, some}, dim,
                       panel + key % Math::kTileColumns);
   }
-  for (int64_t key = 0; key < count; key += Math::kDepth) {
-    const float* rows[2] = {attention.v + tokens[key] * stride + offset, nullptr};
+  const int64_t filled = RoundUp(count, Math::kDepth * Math::kSummedSteps);
+  for (int64_t key = 0; key < filled; key += Math::kDepth) {
+    const float* rows[2] = {nullptr, nullptr};
+    if (key < count) rows[0] = attention.v + tokens[key] * stride + offset;
     if (key + 1 < count) rows[1] = attention.v + tokens[key + 1] * stride + offset;
     for (int64_t column = 0; column < dim; column += Math::kLanes) {
       uint32_t* out = space.values + column / Math::kTileColumns * Math::kTileColumns * space.kKeyBlock +
                       key / Math::kDepth * Math::kTileColumns + column % Math::kTileColumns;
-      Math::PackStep(rows[0] + column, rows[1] == nullptr ? nullptr : rows[1] + column, out);
+      Math::PackStep(rows[0] == nullptr ? nullptr : rows[0] + column, rows[1] == nullptr ? nullptr : rows[1] + column,
+                     out);
     }
   }
 }
@@ -125,6 +128,7 @@ template <typename Math>
 void Attend(const Attention& attention, const AttentionTask& task, void* memory) {
   const int64_t dim = attention.head_dim, group = attention.heads / attention.key_value_heads;
   AttentionWorkspace<Math> space(memory, dim);
+  [[maybe_unused]] const typename Math::Session session;
   // Rows of the task's tiles: the query heads of a position one after the other.
   const int64_t rows = task.count * group, tiles = CeilDiv(rows, Math::kTileRows);
   const int64_t width = attention.heads * dim;

@@ -22,17 +22,20 @@ struct Blocking {
   static constexpr int64_t kTileGroups = 2;  // registers across a tile
   static constexpr int64_t kTileColumns = kTileGroups * kLanes;
   static constexpr int64_t kBlockColumns = 256;
-  static constexpr int64_t kBlockRows = 1032;
-  static constexpr int64_t kBlockTiles = kBlockRows / kTileRows;  // down
+  static constexpr int64_t kBlockTiles = 1032 / kTileRows;  // down
+  static constexpr int64_t kBlockRows = kBlockTiles * kTileRows;
   static constexpr int64_t kSliceSteps = slice_steps;
+  static constexpr int64_t kSummedRows = 1, kSummedSteps = 1;  // for one instruction
+  struct Session {};
   static constexpr int64_t kRowSteps = kSliceSteps + 16;  // rows a power of two apart would share sets of the L1 cache
-  static_assert(kBlockColumns % kTileColumns == 0 && kBlockRows % kTileRows == 0 && kSliceSteps % kBlockColumns == 0);
+  static_assert(kBlockColumns % kTileColumns == 0 && kSliceSteps % kTileColumns == 0);
 };
 
 constexpr int64_t kCacheLine = 16;  // in steps
 
-inline int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
-inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t RoundUp(int64_t value, int64_t multiple) { return CeilDiv(value, multiple) * multiple; }
 
 }  // namespace
 }  // namespace zrank

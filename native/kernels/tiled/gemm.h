@@ -4,6 +4,8 @@
 //   a target's Registers               Blocking, and operations on Floats and Words (avx512/registers.h)
 //   kDepth                             how many elements of depth a step holds
 //   kPanelSteps                        room of a tile's columns of a slice of W, in steps
+//   kSummedRows, kSummedSteps          a tile's sums have room for, and its factors are zero up to, multiples of these
+//   Session                            what a thread holds while it sums tiles
 //   SumTile<rows>(x, w, steps, sum)    a tile's products, summed over the steps
 //   PackColumns(columns, depth, out)   a register's columns of W, transposed so that it holds one step of all of them
 //   PackRow(x, depth, out)             one row of X
@@ -54,7 +56,7 @@ template <typename Math, int kRows>
 // Tile of kRows rows. x: [kRows, kRowSteps], w: [steps, kTileColumns], both in steps.
 template <typename Math, int kRows>
 void Tile(const uint32_t* x, const uint32_t* w, int64_t steps, Finish finish, const Destination& to) {
-  typename Math::Floats sum[kRows][Math::kTileGroups];
+  typename Math::Floats sum[RoundUp(kRows, Math::kSummedRows)][Math::kTileGroups];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
@@ -174,6 +176,7 @@ void Block(const GemmInput& input, const Gemm& gemm, int64_t index, void* worksp
   auto* packed_w = static_cast<uint32_t*>(workspace);
   auto* partial = reinterpret_cast<float*>(packed_w + Math::kPanelSteps * Math::kBlockColumns);
 
+  [[maybe_unused]] const typename Math::Session session;
   const bool gated = gemm.up.data != nullptr;
   const int64_t width = BlockWidth<Math>(gemm), blocks_across = CeilDiv(gemm.columns, width);
   const int64_t column = index % blocks_across * width, column_end = Min(column + width, gemm.columns);
