@@ -69,7 +69,7 @@ function expectGoldens({ names, cases = Infinity }: Task, { goldens }: Scored, t
 const exact = 2e-4;
 const options = { timeout: 130_000 };
 
-test.each(['avx512', 'avx2', 'none'])(
+test.each(['amx', 'avx512', 'avx2', 'none'])(
   'ZRANK_CPU_TARGET=%s: every golden is Hugging Face’s, together as alone',
   options,
   async (target) => {
@@ -81,7 +81,7 @@ test.each(['avx512', 'avx2', 'none'])(
 );
 
 // test/precision.test.ts has the measured errors.
-test.each(['avx512', 'avx2'])(
+test.each(['amx', 'avx512', 'avx2'])(
   'ZRANK_CPU_TARGET=%s: int8 is off by what rounding costs, together as alone',
   options,
   async (target) => {
@@ -121,7 +121,7 @@ test('inspect and doctor name the one in use', options, async () => {
 
 test('an unknown one is refused with the known ones, and doctor says what to do', options, async () => {
   const misnamed = { env: { ZRANK_CPU_TARGET: 'AVX2' }, deadlineMs: 120_000 };
-  const problem = 'ZRANK_CPU_TARGET is "AVX2"; the targets are avx512, avx2, none';
+  const problem = 'ZRANK_CPU_TARGET is "AVX2"; the targets are amx, avx512, avx2, none';
   const { code, stdout } = await runScript(
     `
     import { Reranker } from './dist/index.js';

@@ -11,6 +11,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/amx/tiles.h"
 #include "kernels/dispatch.h"
 
 namespace {
@@ -35,7 +36,7 @@ struct Limit {
 
 // A loop of nothing but `instruction` on registers of 64 ("z") or 32 ("y") bytes.
 #if defined(__x86_64__)
-constexpr int kLoops = 20000;
+constexpr int kLoops = 20000, kInstructions = 12;
 #define LINE(instruction, size, i) instruction " %%" size "mm14, %%" size "mm15, %%" size "mm" #i "\n"
 #define LOOP(instruction, size)                                                                                 \
   [] {                                                                                                          \
@@ -48,12 +49,24 @@ constexpr int kLoops = 20000;
                    "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");                                       \
   }
 
+void MultiplyTiles() {
+  using Tiles = amx::HardwareTiles;
+  const Tiles::Session session;
+  for (int i = 0; i < kLoops * kInstructions / 4; ++i) {
+    Tiles::AddProducts<0, 4, 6>();
+    Tiles::AddProducts<1, 4, 7>();
+    Tiles::AddProducts<2, 5, 6>();
+    Tiles::AddProducts<3, 5, 7>();
+  }
+}
+
 Limit LimitOf(const Target& target, Arithmetic arithmetic) {
   const bool is_wide = std::strcmp(target.name, "avx2") != 0;
   switch (arithmetic) {
     case Arithmetic::kFp32:
       return is_wide ? Limit{LOOP("vfmadd231ps", "z"), 32} : Limit{LOOP("vfmadd231ps", "y"), 16};
     case Arithmetic::kBf16:
+      if (std::strcmp(target.name, "amx") == 0) return {MultiplyTiles, 2 * 16 * 16 * 32};
       return {LOOP("vdpbf16ps", "z"), 64};
     case Arithmetic::kInt8:
       return is_wide ? Limit{LOOP("vpdpbusd", "z"), 128} : Limit{LOOP("%{vex%} vpdpbusd", "y"), 64};
@@ -61,7 +74,7 @@ Limit LimitOf(const Target& target, Arithmetic arithmetic) {
   return {};
 }
 #else
-constexpr int kLoops = 1;
+constexpr int kLoops = 1, kInstructions = 1;
 Limit LimitOf(const Target&, Arithmetic) {
   return {[] {}, 0};
 }
@@ -96,7 +109,7 @@ Rates Measure(const GemmKernel& kernel, const Limit& limit, Stored stored, int64
     best = std::min(best, middle - start);
     best_loop = std::min(best_loop, Now() - middle);
   }
-  return {work / best, 1e-9 * limit.operations * 12 * kLoops / best_loop};
+  return {work / best, 1e-9 * limit.operations * kInstructions * kLoops / best_loop};
 }
 
 }  // namespace

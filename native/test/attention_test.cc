@@ -1,5 +1,5 @@
-// The real attention kernels of every target that this processor supports against sums in double precision. Where it
-// supports none, nothing is checked.
+// The real attention kernels of every target that this processor supports, and those for AMX on a model of its
+// registers (amx_model.cc), against sums in double precision. Where it supports none, nothing is checked.
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "test/amx_model.h"
 #include "test/attention_batch.h"
 #include "test/check.h"
 
@@ -107,6 +108,16 @@ TEST(heads_without_a_norm_are_only_rotated) {
     Expect({40, 8, 2, 64, true, has_k_norm}, 7, 30);
   }
 }
+
+#ifdef __x86_64__
+TEST(sequences_attend_on_a_model_of_amx) {
+  if (!__builtin_cpu_supports("avx512bf16")) return;
+  for (int64_t tokens : {1, 33, 600}) {
+    CHECK(Error(test::kAmxModelAttention, {tokens, 4, 2, 64}, 0, tokens) < 1e-1);
+    CHECK(Error(test::kAmxModelAttention, {tokens, 3, 3, 32}, tokens / 2, tokens - tokens / 2) < 1e-1);
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace zrank

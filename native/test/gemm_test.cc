@@ -1,5 +1,5 @@
-// The real kernels of every target that this processor supports against sums in double precision. Where it supports
-// none, nothing is checked.
+// The real kernels of every target that this processor supports, and those for AMX on a model of its registers
+// (amx_model.cc), against sums in double precision. Where it supports none, nothing is checked.
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "test/amx_model.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -185,11 +186,14 @@ Product Multiply(const GemmKernel& kernel, Arithmetic arithmetic, Stored stored,
   return {y, worst};
 }
 
+void Check(const GemmKernel& kernel, Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int64_t depth,
+           int64_t columns) {
+  const double error = Multiply(kernel, arithmetic, stored, gated, rows, depth, columns).error;
+  if (!(error < 5e-7)) CHECK_EQ(error, {0});
+}
+
 void Check(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int64_t depth, int64_t columns) {
-  for (const GemmKernel* kernel : Kernels(arithmetic)) {
-    const double error = Multiply(*kernel, arithmetic, stored, gated, rows, depth, columns).error;
-    if (!(error < 5e-7)) CHECK_EQ(error, {0});
-  }
+  for (const GemmKernel* kernel : Kernels(arithmetic)) Check(*kernel, arithmetic, stored, gated, rows, depth, columns);
 }
 
 struct Way {
@@ -202,12 +206,12 @@ constexpr Way kWays[] = {
     {Arithmetic::kInt8, Stored::kInt8},
 };
 
-// Edges of tiles (6 x 16, 12 x 32), blocks (128 gated, 256), steps (2, 4), registers (8, 16, 32) and blocks of int8
-// (128).
+// Edges of tiles (6 x 16, 12 x 32, 32 x 32), blocks (128 gated, 256), steps (2, 4), registers (8, 16, 32) and blocks of
+// int8 (128).
 TEST(matrices_of_every_edge_multiply) {
   for (const auto& [arithmetic, stored] : kWays) {
     for (bool gated : {false, true}) {
-      for (int64_t rows : {1, 2, 5, 6, 7, 11, 12, 13, 24, 25, 37}) {
+      for (int64_t rows : {1, 2, 5, 6, 7, 11, 12, 13, 24, 25, 33, 37}) {
         for (int64_t columns : {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 127, 128, 129, 257}) {
           for (int64_t depth : {1, 2, 5, 9, 31, 32, 33, 64, 127, 129})
             Check(arithmetic, stored, gated, rows, depth, columns);
@@ -232,6 +236,20 @@ TEST(more_rows_than_a_block_multiply) {
     for (bool gated : {false, true}) Check(arithmetic, stored, gated, 1051, 40, 70);
   }
 }
+
+#ifdef __x86_64__
+TEST(matrices_multiply_on_a_model_of_amx) {
+  if (!__builtin_cpu_supports("avx512bf16")) return;
+  for (bool gated : {false, true}) {
+    for (int64_t rows : {1, 16, 17, 33}) {
+      for (int64_t columns : {1, 16, 31, 257}) {
+        for (int64_t depth : {1, 33, 1025})
+          Check(test::kAmxModelGemm, Arithmetic::kBf16, Stored::kBf16, gated, rows, depth, columns);
+      }
+    }
+  }
+}
+#endif
 
 // What cannot be a score must not become one.
 TEST(int8_keeps_zero_and_what_is_not_finite) {

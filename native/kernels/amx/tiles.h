@@ -1,22 +1,16 @@
 #pragma once
 
-// Only for translation units compiled for AMX and AVX-512.
-
-#include <immintrin.h>
+// The tile registers of AMX. Only for translation units whose functions run where the processor and Linux allow them.
 
 #include <cstdint>
-
-#include "kernels/avx512/registers.h"
 
 namespace zrank::amx {
 namespace {
 
-// Tiles of 32 x 32: four of the eight tile registers, of 16 rows of 64 bytes, are sums, two are of X and two of W. The
-// rows' slice takes 32 KB of L1.
-struct Registers : Blocking<16, 32, 256>, avx512::Operations {
-  static constexpr int64_t kSummedRows = 16, kSummedSteps = 16;
+struct HardwareTiles {
+  static constexpr int kRows = 16, kRowBytes = 64;
 
-  // The shape of this thread's tiles. Without it they have no state to save when the thread is switched.
+  // The shape of this thread's tiles: all are full. Outside they have no state to save when the thread is switched.
   struct Session {
     Session() {
       struct alignas(64) {
@@ -24,15 +18,32 @@ struct Registers : Blocking<16, 32, 256>, avx512::Operations {
         uint16_t row_bytes[16] = {};
         uint8_t rows[16] = {};
       } shape;
-      for (int i = 0; i < 8; ++i) shape.row_bytes[i] = 64, shape.rows[i] = 16;
-      // GCC 12 takes the instruction for one that reads eight bytes.
-      asm volatile("" : : "r"(&shape) : "memory");
-      _tile_loadconfig(&shape);
+      for (int i = 0; i < 8; ++i) shape.row_bytes[i] = kRowBytes, shape.rows[i] = kRows;
+      asm volatile("ldtilecfg %0" : : "m"(shape));
     }
-    ~Session() { _tile_release(); }
+    ~Session() { asm volatile("tilerelease"); }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
   };
+
+  template <int kTile>
+  static void Zero() {
+    asm volatile("tilezero %%tmm%c0" : : "i"(kTile));
+  }
+  // Strides in bytes.
+  template <int kTile>
+  static void Load(const void* from, int64_t stride) {
+    asm volatile("tileloadd (%0, %1, 1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(kTile) : "memory");
+  }
+  template <int kTile>
+  static void Store(void* to, int64_t stride) {
+    asm volatile("tilestored %%tmm%c2, (%0, %1, 1)" : : "r"(to), "r"(stride), "i"(kTile) : "memory");
+  }
+  // Adds to each fp32 of kSum the products of a row of kX and a column of kW, which holds pairs of bf16.
+  template <int kSum, int kX, int kW>
+  static void AddProducts() {
+    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kX), "i"(kW));
+  }
 };
 
 }  // namespace

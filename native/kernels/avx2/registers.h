@@ -108,6 +108,7 @@ struct Registers : Blocking<8, 6, 256> {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(zrank::Min(count, kLanes))),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
+
  private:
   static Floats PowerOfTwo(__m256i exponent) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(exponent, _mm256_set1_epi32(127)), 23));
