@@ -15,7 +15,7 @@ interface Scored {
 
 interface Task {
   names: readonly string[];
-  precision: 'fp32' | 'int8';
+  precision: 'fp32' | 'bf16' | 'int8';
   /** Of each golden; all where it is not given. */
   cases?: number;
   env?: Record<string, string>;
@@ -81,15 +81,20 @@ test.each(['amx', 'avx512', 'avx2', 'none'])(
 );
 
 // test/precision.test.ts has the measured errors.
-test.each(['amx', 'avx512', 'avx2'])(
-  'ZRANK_CPU_TARGET=%s: int8 is off by what rounding costs, together as alone',
+test.each([
+  ['amx', 'bf16', 0.3],
+  ['avx512', 'bf16', 0.3],
+  ['avx512', 'int8', 1],
+  ['avx2', 'int8', 1],
+] as const)(
+  'ZRANK_CPU_TARGET=%s: %s is off by what rounding costs, together as alone',
   options,
-  async (target) => {
+  async (target, precision, tolerance) => {
     const env = { ZRANK_CPU_TARGET: target };
-    const task: Task = { names: ['causal-bf16', 'seqcls-chat'], precision: 'int8', env };
+    const task: Task = { names: ['causal-bf16', 'seqcls-chat'], precision, env };
     const scored = await score(task);
-    if (scored.target === target && scored.arithmetics.includes('int8')) expectGoldens(task, scored, 1);
-    else console.log(`this processor does not multiply int8 by ${target}: it is skipped`);
+    if (scored.target === target && scored.arithmetics.includes(precision)) expectGoldens(task, scored, tolerance);
+    else console.log(`this processor does not multiply ${precision} by ${target}: it is skipped`);
   },
 );
 
