@@ -116,6 +116,12 @@ describe.skipIf(qemu === undefined)('a processor without AVX-512, emulated', () 
   });
 });
 
+test('what the processor has and lacks is said once', () => {
+  const { instructionSets, missingInstructionSets } = openAddon().kernels();
+  const all = [...instructionSets, ...missingInstructionSets];
+  expect(new Set(all).size).toBe(all.length);
+});
+
 test('inspect and doctor name the one in use', options, async () => {
   const { target } = openAddon().kernels();
   const inspect = await zrank(['inspect', tinyModel]);

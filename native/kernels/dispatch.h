@@ -12,7 +12,7 @@ namespace zrank {
 // The kernels for one family of instructions.
 struct Target {
   struct Kernels {
-    const char* instructions = nullptr;  // what they are called; null where there is no kernel
+    const char* instructions = nullptr;  // what they are called; null where there is no kernel or another target has it
     bool is_supported = false;           // by this processor
     const GemmKernel* gemm = nullptr;
     const AttentionKernel* attention = nullptr;  // none for int8

@@ -30,8 +30,10 @@ Target FindTarget() {
   target.name = "amx";
   const bool has = target[Arithmetic::kBf16].is_supported && __builtin_cpu_supports("amx-tile") &&
                    __builtin_cpu_supports("amx-bf16") && MayUseTiles();
-  target[Arithmetic::kFp32].is_supported &= has;
-  target[Arithmetic::kInt8].is_supported &= has;
+  for (const Arithmetic arithmetic : {Arithmetic::kFp32, Arithmetic::kInt8}) {
+    target[arithmetic].is_supported &= has;
+    target[arithmetic].instructions = nullptr;
+  }
   target[Arithmetic::kBf16] = {"AMX_BF16", has, &kGemmBf16, &kAttentionBf16};
 #endif
   return target;
