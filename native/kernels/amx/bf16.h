@@ -7,8 +7,8 @@
 namespace zrank::amx {
 namespace {
 
-// Tiles of 32 x 32: four of the eight tile registers are sums, two are of X and two of W. Their rows' slice does not fit
-// L1; shorter ones, which would, have sums pass through Y more often (docs/performance.md).
+// Tiles of 32 x 32: four of the eight tile registers are sums, two are of X and two of W. Their rows' slice does not
+// fit L1; shorter ones, which would, have sums pass through Y more often (docs/performance.md).
 struct Registers : Blocking<16, 32, 512>, avx512::Operations {
   static constexpr int64_t kSummedRows = 16, kSummedSteps = 16;
 };
