@@ -4,6 +4,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/cuda_driver.h"
 #include "core/gpu_slot.h"
 #include "core/model.h"
 #include "core/session.h"
@@ -30,6 +31,7 @@ class PackedDecoder : public Model {
 
   const Device device_;
   const int64_t max_squares_;
+  const std::unique_ptr<CudaContext> context_;  // on CUDA; made before the session
   Session session_;
   bool is_paged_;
   std::mutex gpu_;

@@ -1,6 +1,7 @@
 import { fromNative, type CudaDevice } from '../addon.js';
 import { ZrankError } from '../error.js';
 import { openCudaLibraries, openDriver } from '../libraries/cuda-libraries.js';
+import { cudaProviderOptions } from '../libraries/onnxruntime-settings.js';
 import { openAddon } from '../libraries/open-addon.js';
 import type { DeviceKind, PlacementOptions } from './device.js';
 import { buildFirst, type Form } from './gpu.js';
@@ -18,7 +19,7 @@ export const cuda: DeviceKind = {
     // A device that is not there is found out before anything is computed or converted for it.
     const devices = prepare(indices);
     if (options.precision === 'bf16') checkBf16(devices);
-    const gpus = { kind: 'cuda', indices } as const;
+    const gpus = { kind: 'cuda', indices, providerOptions: cudaProviderOptions() } as const;
     const { model, precision, attention, memoryNeeds } = await buildFirst(network, gpus, forms, options, rejected);
     return {
       model,
