@@ -122,7 +122,9 @@ std::vector<double> Rounded(Arithmetic arithmetic, const std::vector<float>& x, 
 std::vector<const GemmKernel*> Kernels(Arithmetic arithmetic) {
   std::vector<const GemmKernel*> kernels;
   for (const Target& target : Targets()) {
-    if (const GemmKernel* kernel = target.FindGemm(arithmetic)) kernels.push_back(kernel);
+    const GemmKernel* kernel = target.FindGemm(arithmetic);
+    const bool is_new = std::find(kernels.begin(), kernels.end(), kernel) == kernels.end();
+    if (kernel != nullptr && is_new) kernels.push_back(kernel);
   }
   return kernels;
 }
@@ -211,9 +213,9 @@ constexpr Way kWays[] = {
 TEST(matrices_of_every_edge_multiply) {
   for (const auto& [arithmetic, stored] : kWays) {
     for (bool gated : {false, true}) {
-      for (int64_t rows : {1, 2, 5, 6, 7, 11, 12, 13, 24, 25, 33, 37}) {
-        for (int64_t columns : {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 127, 128, 129, 257}) {
-          for (int64_t depth : {1, 2, 5, 9, 31, 32, 33, 64, 127, 129})
+      for (int64_t rows : {1, 5, 6, 7, 12, 13, 16, 17, 33}) {
+        for (int64_t columns : {1, 8, 9, 15, 16, 17, 31, 32, 33, 129, 257}) {
+          for (int64_t depth : {1, 2, 9, 31, 32, 33, 64, 129})
             Check(arithmetic, stored, gated, rows, depth, columns);
         }
       }
