@@ -6,21 +6,25 @@
 #include "core/contract.h"
 #include "core/error.h"
 #include "core/stopwatch.h"
+#include "core/tiles.h"
 
 namespace zrank {
 
 PackedDecoder::PackedDecoder(const SessionSpec& spec, int64_t max_squares)
     : device_(spec.device), max_squares_(max_squares), session_(spec) {
   const std::vector<std::string> inputs = session_.ort().GetInputNames();
-  is_paged_ = std::find(inputs.begin(), inputs.end(), graph::kBlockTable) != inputs.end();
+  const auto takes = [&](const char* input) { return std::find(inputs.begin(), inputs.end(), input) != inputs.end(); };
+  layout_ = takes(graph::kBlockTable) ? Layout::kPaged : takes(graph::kTiles) ? Layout::kTiled : Layout::kPadded;
 }
 
 RunResult PackedDecoder::Run(std::span<const Sequence> batch, const Ort::RunOptions& options) {
   PackedBatch packed = Pack(batch);
   RunResult result;
   result.counts = {static_cast<uint64_t>(packed.tokens()), static_cast<uint64_t>(packed.sequences() * packed.longest)};
-  const std::vector<float> logits = is_paged_ ? RunPaged(options, LayOutPaged(packed), result.counts.compute_seconds)
-                                              : RunPadded(options, packed, result.counts.compute_seconds);
+  double& seconds = result.counts.compute_seconds;
+  const std::vector<float> logits = layout_ == Layout::kPaged   ? RunPaged(options, LayOutPaged(packed), seconds)
+                                    : layout_ == Layout::kTiled ? RunTiled(options, packed, seconds)
+                                                                : RunPadded(options, packed, seconds);
   for (uint32_t row : packed.score_row) result.rows.push_back(logits[row]);
   return result;
 }
@@ -67,6 +71,23 @@ std::vector<float> PackedDecoder::RunPaged(const Ort::RunOptions& options, const
       GraphInput(graph::kBlocks, blocks, {2}),
   };
   return RunOnGpu(options, inputs, last, compute_seconds);
+}
+
+std::vector<float> PackedDecoder::RunTiled(const Ort::RunOptions& options, PackedBatch& packed,
+                                           double& compute_seconds) {
+  PadToBuckets(packed);
+  const TiledBatch tiled = LayOutTiles(packed);
+  const int64_t tokens = tiled.tokens(), sequences = tiled.sequences();
+  const auto tile_count = [](const std::vector<int32_t>& tiles) { return static_cast<int64_t>(tiles.size()) / 4; };
+  const std::array inputs{
+      GraphInput(graph::kInputIds, tiled.input_ids, {tokens}),
+      GraphInput(graph::kPositions, tiled.positions, {tokens}),
+      GraphInput(graph::kExpand, tiled.expand, {sequences, tiled.longest}),
+      GraphInput(graph::kLast, tiled.last, {sequences}),
+      GraphInput(graph::kTiles, tiled.tiles, {tile_count(tiled.tiles), 4}),
+      GraphInput(graph::kLastTiles, tiled.last_tiles, {tile_count(tiled.last_tiles), 4}),
+  };
+  return RunOnGpu(options, inputs, sequences, compute_seconds);
 }
 
 std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs,

@@ -45,7 +45,7 @@ std::vector<int32_t> Ordered(std::vector<Tile> tiles) {
 
 }  // namespace
 
-TiledBatch LayOutTiles(PackedBatch batch) {
+TiledBatch LayOutTiles(const PackedBatch& batch) {
   TiledBatch tiled;
   tiled.tiles = Ordered(Cut(batch.compact, batch.longest));
   std::vector<Tile> last;
@@ -53,9 +53,9 @@ TiledBatch LayOutTiles(PackedBatch batch) {
     last.push_back({b, 1, batch.last_flat[b] / batch.longest, batch.last_flat[b] % batch.longest});
   tiled.last_tiles = Ordered(std::move(last));
   for (const int32_t position : batch.compact) tiled.positions.push_back(position % batch.longest);
-  tiled.input_ids = std::move(batch.input_ids);
-  tiled.expand = std::move(batch.expand);
-  tiled.last = std::move(batch.last);
+  tiled.input_ids = batch.input_ids;
+  tiled.expand = batch.expand;
+  tiled.last = batch.last;
   tiled.longest = batch.longest;
   return tiled;
 }

@@ -20,6 +20,6 @@ struct TiledBatch {
 };
 
 // Takes a batch as it is packed, padded (PadToBuckets) or not. The counts of tiles are padded to sizes that recur.
-TiledBatch LayOutTiles(PackedBatch batch);
+TiledBatch LayOutTiles(const PackedBatch& batch);
 
 }  // namespace zrank

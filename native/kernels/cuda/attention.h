@@ -255,11 +255,11 @@ struct AttentionKernel {
     }
   };
 
-  // Through the warp's own rows of shared memory, whose queries nobody reads any more, so that whole chunks are written.
+  // Through the warp's own rows of shared memory, whose queries nobody has read since the last barrier, so that
+  // whole chunks are written.
   static ZRANK_DEVICE void Store(const AttentionArguments& a, const Part& part, Sums& sums, int warp) {
     const int lane = Lane(), first_row = warp * 16 * kFragmentRows;
     const uint32_t rows = kQueries + first_row * kStride;
-    WarpBarrier();
     ZRANK_UNROLL
     for (int i = 0; i < kFragmentRows * 2; ++i) {
       float total = sums.weights[i / 2][i % 2];

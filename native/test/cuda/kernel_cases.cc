@@ -165,7 +165,7 @@ Outcome Check(Machine& machine, const RotateHeadsCase& rotated) {
 
 Outcome Check(Machine& machine, const AttentionCase& attention) {
   const auto& [element, head_dim, heads, key_value_heads, has_norm, shared, lengths, is_padded, only_last, sharpness,
-               seed] = attention;
+               has_foreign_infinity, seed] = attention;
   std::mt19937_64 random(seed);
   std::vector<std::vector<int32_t>> ids;
   std::vector<Sequence> sequences;
@@ -186,6 +186,10 @@ Outcome Check(Machine& machine, const AttentionCase& attention) {
   const int64_t tokens = batch.tokens(), width = heads * head_dim, key_width = key_value_heads * head_dim;
   Elements q = Normal(element, rows * width, sharpness, 0, random), k = Normal(element, tokens * key_width, 1, 0, random),
            v = Normal(element, tokens * key_width, 1, 0, random);
+  if (has_foreign_infinity) {
+    std::fill_n(k.begin(), key_width, Rounded(element, INFINITY));
+    std::fill_n(v.begin(), key_width, Rounded(element, INFINITY));
+  }
   Elements norm = has_norm ? Normal(element, head_dim, 0.3 * sharpness, sharpness, random) : Elements{};
   Elements out = Unwritten(rows * width);
   Rotary rotary(head_dim, batch.longest);
@@ -218,6 +222,7 @@ Outcome Check(Machine& machine, const AttentionCase& attention) {
     // Where padding's rows stand is nobody's concern; they only have to be numbers.
     const bool is_padding = row > 0 && flat[row] == 0 && !only_last;
     const int32_t* line = batch.expand.data() + flat[row] / batch.longest * batch.longest;
+    if (has_foreign_infinity && line[0] == 0) continue;
     for (int64_t head = 0; head < heads; ++head) {
       const uint16_t* got = out.data() + row * width + head * head_dim;
       if (is_padding) {

@@ -66,6 +66,8 @@ struct AttentionCase {
   bool is_padded = false;        // to sizes that recur, as batches on GPUs are
   bool only_last = false;        // the last token of each sequence instead of all
   double sharpness = 1;          // factor on the queries: how far scores lie apart
+  // The first token of all is infinite; sequences that have it are not looked at.
+  bool has_foreign_infinity = false;
   uint64_t seed = 1;
 };
 
