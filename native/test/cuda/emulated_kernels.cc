@@ -38,22 +38,23 @@ void Add(Kernels& kernels, const std::string& type) {
   AddHeads<T, 128>(kernels, type);
 }
 
-Kernel Find(const std::string& name) {
+const Kernels& All() {
   static const Kernels kernels = [] {
     Kernels all;
     Add<Fp16>(all, "fp16");
     Add<Bf16>(all, "bf16");
     return all;
   }();
-  const auto found = kernels.find(name);
-  if (found == kernels.end()) throw std::runtime_error("there is no kernel " + name);
-  return found->second;
+  return kernels;
 }
 
 }  // namespace
 
+bool HasKernel(const std::string& name) { return All().contains(name); }
+
 void EmulatedLauncher::Start(const Launch& launch, const void* arguments, void*) {
-  const Kernel kernel = Find(launch.kernel);
+  if (!HasKernel(launch.kernel)) throw std::runtime_error("there is no kernel " + launch.kernel);
+  const Kernel kernel = All().at(launch.kernel);
   Run({launch.blocks, launch.threads, launch.shared_bytes}, memory_, seed_, [&] { kernel(arguments); });
 }
 

@@ -5,6 +5,8 @@
 
 namespace zrank::cuda::emulation {
 
+bool HasKernel(const std::string& name);
+
 // Runs the kernels of kernels.cu on the emulator, at once.
 class EmulatedLauncher : public Launcher {
  public:
