@@ -34,7 +34,7 @@ trap 'rm -rf "$out"' EXIT
   echo "# Written by tools/cuda-kernels.sh."
   "$NVCC" --version | sed -n 's/.*\(release.*\)/nvcc \1/p'
   (cd "$out" && sha256sum kernels.fatbin)
-  for source in kernels.cu device.h arguments.h attention.h gated_units.h head.h rotate_heads.h; do
+  for source in kernels.cu machine.h device.h arguments.h attention.h gated_units.h head.h rotate_heads.h; do
     (cd "$folder" && sha256sum "$source")
   done
   echo

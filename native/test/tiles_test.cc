@@ -20,7 +20,9 @@ Numbers Real(const Numbers& tiles) {
   CHECK_EQ(tiles.size() % (32 * 4), size_t{0});
   Numbers real;
   for (size_t i = 0; i < tiles.size(); i += 4)
-    if (tiles[i + 1] > 0) real.insert(real.end(), tiles.begin() + static_cast<std::ptrdiff_t>(i), tiles.begin() + static_cast<std::ptrdiff_t>(i + 4));
+    if (tiles[i + 1] > 0)
+      real.insert(real.end(), tiles.begin() + static_cast<std::ptrdiff_t>(i),
+                  tiles.begin() + static_cast<std::ptrdiff_t>(i + 4));
   return real;
 }
 

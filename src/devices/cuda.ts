@@ -20,7 +20,13 @@ export const cuda: DeviceKind = {
     const devices = prepare(indices);
     if (options.precision === 'bf16') checkBf16(devices);
     const gpus = { kind: 'cuda', indices } as const;
-    const { model, precision, attention, gatedUnits, memoryNeeds } = await buildFirst(network, gpus, forms, options, rejected);
+    const { model, precision, attention, gatedUnits, memoryNeeds } = await buildFirst(
+      network,
+      gpus,
+      forms,
+      options,
+      rejected,
+    );
     return {
       model,
       placement: { device: `cuda:${indices.join()}`, precision, attention, gatedUnits, gpus: devices, rejected },

@@ -43,8 +43,7 @@ const probeTolerance: Record<GpuPrecision, number> = { fp32: 1e-3, fp16: 0.02, b
  * Tokens of the longest sequence: more than any tile of attention, for `paged` more than a block of the cache, for
  * `tiled` two tiles.
  */
-const probeLength = ({ attention }: PlacementOptions) =>
-  attention === 'paged' || attention === 'tiled' ? 300 : 110;
+const probeLength = ({ attention }: PlacementOptions) => (attention === 'paged' || attention === 'tiled' ? 300 : 110);
 
 /** The last layer needs the last tokens' attention alone, and only there is `tiled` asked for less than all. */
 const probeLayers = ({ attention }: PlacementOptions) => (attention === 'tiled' ? 2 : 1);

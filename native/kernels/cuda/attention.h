@@ -1,7 +1,5 @@
 #pragma once
 
-// Included behind device.h or its emulation.
-
 #include "kernels/cuda/head.h"
 
 namespace zrank::cuda {
@@ -80,7 +78,11 @@ struct AttentionKernel {
     const Tile tile = Read(a.tiles + index / parts);
     if (first >= tile.count) return false;
     const int32_t left = tile.count - first;
-    part = {tile.row + first, left < positions ? left : positions, tile.position + first, key_value_head, group,
+    part = {tile.row + first,
+            left < positions ? left : positions,
+            tile.position + first,
+            key_value_head,
+            group,
             a.expand + static_cast<int64_t>(tile.sequence) * a.longest};
     return true;
   }
@@ -238,15 +240,14 @@ struct AttentionKernel {
         uint32_t a[kFragmentRows][4];
         ZRANK_UNROLL
         for (int i = 0; i < kFragmentRows * 4; ++i) {
-          const float(&block)[4] = p[i / 4][depth * 2 + i % 4 / 2];
+          const float (&block)[4] = p[i / 4][depth * 2 + i % 4 / 2];
           a[i / 4][i % 4] = T::Pack(block[i % 2 * 2], block[i % 2 * 2 + 1]);
         }
         ZRANK_UNROLL
         for (int column = 0; column < kDim / 16; column += kLoads) {
           uint32_t rows[kLoads], b[kLoads][4], columns[2 * kLoads][2];
           ZRANK_UNROLL
-          for (int i = 0; i < kLoads; ++i)
-            rows[i] = value + depth * 16 * kStride + (column + i) * 2 * sizeof(Chunk);
+          for (int i = 0; i < kLoads; ++i) rows[i] = value + depth * 16 * kStride + (column + i) * 2 * sizeof(Chunk);
           LoadTransposed(b, rows);
           Split(columns, b);
           MultiplyAdd<T>(values, 2 * column, a, columns);
@@ -268,7 +269,7 @@ struct AttentionKernel {
       const float factor = Reciprocal(total);
       ZRANK_UNROLL
       for (int j = 0; j < kDim / 8; ++j) {
-        const float(&block)[4] = sums.values[i / 2][j];
+        const float (&block)[4] = sums.values[i / 2][j];
         WriteShared(rows + (i * 8 + lane / 4) * kStride + j * sizeof(Chunk) + lane % 4 * 4,
                     T::Pack(block[i % 2 * 2] * factor, block[i % 2 * 2 + 1] * factor));
       }

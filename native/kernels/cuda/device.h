@@ -1,7 +1,7 @@
 #pragma once
 
 // The GPU as the kernels see it: a block of threads in one dimension, shared memory by offsets in bytes, the
-// instructions they need. native/test/cuda/emulated_device.h is the same for the CPU; the kernels include neither.
+// instructions they need. native/test/cuda/emulated_device.h is the same for the CPU.
 
 #include <cstdint>
 
@@ -76,7 +76,7 @@ ZRANK_DEVICE void WriteShared(uint32_t offset, uint32_t word) {
   asm volatile("st.shared.b32 [%0], %1;" ::"r"(SharedAddress(offset)), "r"(word) : "memory");
 }
 ZRANK_DEVICE void WriteShared(uint32_t offset, const Chunk& chunk) {
-  const uint32_t(&w)[4] = chunk.words;
+  const uint32_t (&w)[4] = chunk.words;
   asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(SharedAddress(offset)), "r"(w[0]), "r"(w[1]), "r"(w[2]),
                "r"(w[3])
                : "memory");
@@ -88,7 +88,7 @@ ZRANK_DEVICE int32_t ReadSharedIndex(uint32_t offset) {
 }
 ZRANK_DEVICE Chunk ReadSharedChunk(uint32_t offset) {
   Chunk chunk;
-  uint32_t(&w)[4] = chunk.words;
+  uint32_t (&w)[4] = chunk.words;
   asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
                : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])
                : "r"(SharedAddress(offset))
@@ -123,7 +123,7 @@ template <int kCount>
 ZRANK_DEVICE void LoadMatrices(uint32_t (&fragments)[kCount][4], const uint32_t (&offsets)[kCount]) {
   ZRANK_UNROLL
   for (int i = 0; i < kCount; ++i) {
-    uint32_t(&f)[4] = fragments[i];
+    uint32_t (&f)[4] = fragments[i];
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3])
                  : "r"(SharedAddress(offsets[i]))
@@ -134,7 +134,7 @@ template <int kCount>
 ZRANK_DEVICE void LoadTransposed(uint32_t (&fragments)[kCount][4], const uint32_t (&offsets)[kCount]) {
   ZRANK_UNROLL
   for (int i = 0; i < kCount; ++i) {
-    uint32_t(&f)[4] = fragments[i];
+    uint32_t (&f)[4] = fragments[i];
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3])
                  : "r"(SharedAddress(offsets[i]))

@@ -55,8 +55,7 @@ void* DriverLauncher::Function(void* context, const Launch& launch) {
   }
   void* found = nullptr;
   Call("cuModuleGetFunction", module_get_function_, &found, module, launch.kernel.c_str());
-  Call("cuFuncSetAttribute", func_set_attribute_, found, kMaxDynamicSharedBytes,
-       static_cast<int>(launch.shared_bytes));
+  Call("cuFuncSetAttribute", func_set_attribute_, found, kMaxDynamicSharedBytes, static_cast<int>(launch.shared_bytes));
   return function = found;
 }
 

@@ -29,7 +29,7 @@ class DriverLauncher : public Launcher {
   const std::string library_;
   std::mutex mutex_;
   bool is_open_ = false;
-  std::map<void*, void*> modules_;                             // by context
+  std::map<void*, void*> modules_;                            // by context
   std::map<std::pair<void*, std::string>, void*> functions_;  // by context and name
 
   // The prototypes of cuda.h, where CUresult and CUfunction_attribute are ints, and CUcontext, CUstream, CUmodule and

@@ -1,8 +1,7 @@
 #pragma once
 
-// Included behind device.h or its emulation.
-
 #include "kernels/cuda/arguments.h"
+#include "kernels/cuda/machine.h"
 
 namespace zrank::cuda {
 

@@ -1,7 +1,5 @@
 #pragma once
 
-// Included behind device.h or its emulation.
-
 #include "kernels/cuda/head.h"
 
 namespace zrank::cuda {

@@ -101,10 +101,10 @@ class TiledAttentionKernel : public CudaKernel {
  public:
   static constexpr auto kName = op::kTiledAttention;
   static constexpr bool kIsInPlace = false;
-  static constexpr std::array kInputs{
-      InputKind{InputKind::kElement}, InputKind{InputKind::kElement},       InputKind{InputKind::kElement},
-      InputKind{InputKind::kElement, true}, InputKind{InputKind::kFloat}, InputKind{InputKind::kFloat},
-      InputKind{InputKind::kIndex},   InputKind{InputKind::kIndex}};
+  static constexpr std::array kInputs{InputKind{InputKind::kElement}, InputKind{InputKind::kElement},
+                                      InputKind{InputKind::kElement}, InputKind{InputKind::kElement, true},
+                                      InputKind{InputKind::kFloat},   InputKind{InputKind::kFloat},
+                                      InputKind{InputKind::kIndex},   InputKind{InputKind::kIndex}};
 
   TiledAttentionKernel(const OrtKernelInfo* info, Element element, cuda::Launcher& launcher)
       : CudaKernel(element, launcher) {

@@ -1,5 +1,5 @@
-// The real DriverLauncher and the real fatbin on a driver that is a double (stub_driver.cc): it takes no machine code from
-// the fatbin, and runs the kernels' source on the emulator.
+// The real DriverLauncher and the real fatbin on a driver that is a double (stub_driver.cc): it takes no machine code
+// from the fatbin, and runs the kernels' source on the emulator.
 
 #include "kernels/cuda/driver_launcher.h"
 

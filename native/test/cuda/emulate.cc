@@ -128,7 +128,13 @@ bool Random(int64_t cases, uint64_t seed) {
         break;
       default:
         const int64_t key_value_heads = 1 + below(3), group = 1 + below(chance() ? 4 : 24);
-        AttentionCase attention{element, dim, key_value_heads * group, key_value_heads, chance(), below(150)};
+        AttentionCase attention;
+        attention.element = element;
+        attention.head_dim = dim;
+        attention.heads = key_value_heads * group;
+        attention.key_value_heads = key_value_heads;
+        attention.has_norm = chance();
+        attention.shared = below(150);
         for (int64_t count = 1 + below(6); count > 0; --count) attention.lengths.push_back(1 + below(150));
         attention.is_padded = chance();
         attention.only_last = below(4) == 0;
@@ -220,7 +226,11 @@ bool Main(const std::string& command, int count, char** arguments) {
     return Report(rotated);
   }
   if (command == "attention") {
-    AttentionCase attention{element, number("head-dim", 128), number("heads", 8), number("key-value-heads", 2)};
+    AttentionCase attention;
+    attention.element = element;
+    attention.head_dim = number("head-dim", 128);
+    attention.heads = number("heads", 8);
+    attention.key_value_heads = number("key-value-heads", 2);
     attention.has_norm = !options.Has("no-norm");
     attention.shared = number("shared", 30);
     attention.lengths = options.List("lengths", {40, 100, 3});

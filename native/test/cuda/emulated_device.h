@@ -70,8 +70,10 @@ void CopyAsync(uint32_t offset, const Value* from, bool is_wanted) {
 
 inline float ShuffleXor(float value, int mask) {
   float values[2] = {value, 0};
-  emulation::Together(mask == 1 ? "ShuffleXor 1" : mask == 2 ? "ShuffleXor 2" : "ShuffleXor", values,
-                      [mask](emulation::Lanes lanes) {
+  emulation::Together(mask == 1   ? "ShuffleXor 1"
+                      : mask == 2 ? "ShuffleXor 2"
+                                  : "ShuffleXor",
+                      values, [mask](emulation::Lanes lanes) {
                         for (int lane = 0; lane < 32; ++lane)
                           static_cast<float*>(lanes[lane])[1] = static_cast<float*>(lanes[lane ^ mask])[0];
                       });
@@ -96,8 +98,8 @@ void Load(const char* what, uint32_t (&fragments)[kCount][4], const uint32_t (&o
         for (int lane = 0; lane < 32; ++lane) {
           const int row = lane / 4, column = lane % 4 * 2;
           const auto at = [&](int c) { return kIsTransposed ? elements[c][row] : elements[row][c]; };
-          static_cast<Brought*>(lanes[lane])->fragments[i][matrix] =
-              at(column) | static_cast<uint32_t>(at(column + 1)) << 16;
+          static_cast<Brought*>(lanes[lane])->fragments[i][matrix] = at(column) | static_cast<uint32_t>(at(column + 1))
+                                                                                      << 16;
         }
       }
     }

@@ -3,8 +3,6 @@
 #include <functional>
 #include <stdexcept>
 
-#include "test/cuda/emulated_device.h"
-
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/gated_units.h"
 #include "kernels/cuda/rotate_heads.h"

@@ -47,8 +47,8 @@ struct Grid {
   uint32_t shared_bytes = 0;
 };
 
-// Runs a kernel. Throws std::runtime_error at the first thing that a GPU does not promise. Where `memory` is null, global
-// memory is not checked.
+// Runs a kernel. Throws std::runtime_error at the first thing that a GPU does not promise. Where `memory` is null,
+// global memory is not checked.
 void Run(const Grid& grid, Memory* memory, uint64_t seed, const std::function<void()>& kernel);
 
 // What emulated_device.h makes of the threads that run.

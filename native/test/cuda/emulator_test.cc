@@ -88,9 +88,8 @@ TEST(accesses_outside_of_memory_are_found) {
   CHECK_EQ(Failure(kWarp, [&] { Read(&data[3]); }, &memory), "");
   CHECK(fails("4 bytes at 16 of output, which has 16", [&] { Read(&data[8]); }));
   CHECK(fails("a write to input", [&] { Write(&data[0], kOne); }));
-  CHECK(fails("misaligned", [&] {
-    Read(reinterpret_cast<const uint32_t*>(reinterpret_cast<const char*>(data.data()) + 2));
-  }));
+  CHECK(fails("misaligned",
+              [&] { Read(reinterpret_cast<const uint32_t*>(reinterpret_cast<const char*>(data.data()) + 2)); }));
   CHECK_EQ(memory.Unwritten(), size_t{16});
   CHECK(fails("two threads", [&] { Write(&data[4], kOne); }));
 }
@@ -127,8 +126,7 @@ TEST(the_lanes_of_a_warp_exchange_fragments_as_the_instructions_do) {
       expect(transposed[0][part], (top + pair) * 16 + left + group, (top + pair + 1) * 16 + left + group);
     }
     // Times the first 8 columns of the identity.
-    const uint32_t identity[1][2] = {
-        {Bf16::Pack(pair == group ? 1 : 0, pair + 1 == group ? 1 : 0), Bf16::Pack(0, 0)}};
+    const uint32_t identity[1][2] = {{Bf16::Pack(pair == group ? 1 : 0, pair + 1 == group ? 1 : 0), Bf16::Pack(0, 0)}};
     float c[1][1][4] = {{{1, 1, 1, 1}}};
     MultiplyAdd<Bf16>(c, 0, plain, identity);
     for (int part = 0; part < 4; ++part) {

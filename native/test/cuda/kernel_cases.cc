@@ -107,8 +107,8 @@ Outcome Check(Machine& machine, const GatedUnitsCase& gated) {
   for (size_t i = 0; i < gate.size(); i += 7) gate[i] = Rounded(element, i % 2 == 0 ? -60'000 : 60'000);
   const Elements gates = gate;
   Elements y = in_place ? gate : Unwritten(count);
-  const std::vector<Buffer> buffers =
-      in_place ? std::vector{Input("up", up), Output("y", y)} : std::vector{Input("up", up), Output("y", y), Input("gate", gate)};
+  const std::vector<Buffer> buffers = in_place ? std::vector{Input("up", up), Output("y", y)}
+                                               : std::vector{Input("up", up), Output("y", y), Input("gate", gate)};
   machine.Run(buffers, seed, [&](Launcher& launcher, std::span<void* const> at) {
     const GatedUnitsArguments arguments{at.back(), at[0], at[1], count};
     launcher.Start(LaunchOf(arguments, element), &arguments, nullptr);
@@ -184,8 +184,8 @@ Outcome Check(Machine& machine, const AttentionCase& attention) {
 
   const auto rows = static_cast<int64_t>(flat.size());
   const int64_t tokens = batch.tokens(), width = heads * head_dim, key_width = key_value_heads * head_dim;
-  Elements q = Normal(element, rows * width, sharpness, 0, random), k = Normal(element, tokens * key_width, 1, 0, random),
-           v = Normal(element, tokens * key_width, 1, 0, random);
+  Elements q = Normal(element, rows * width, sharpness, 0, random),
+           k = Normal(element, tokens * key_width, 1, 0, random), v = Normal(element, tokens * key_width, 1, 0, random);
   if (has_foreign_infinity) {
     std::fill_n(k.begin(), key_width, Rounded(element, INFINITY));
     std::fill_n(v.begin(), key_width, Rounded(element, INFINITY));
@@ -193,10 +193,14 @@ Outcome Check(Machine& machine, const AttentionCase& attention) {
   Elements norm = has_norm ? Normal(element, head_dim, 0.3 * sharpness, sharpness, random) : Elements{};
   Elements out = Unwritten(rows * width);
   Rotary rotary(head_dim, batch.longest);
-  const std::vector<Buffer> buffers{Input("q", q),           Input("k", k),
-                                    Input("v", v),           Input("q_norm", norm),
-                                    Input("cos", rotary.cos), Input("sin", rotary.sin),
-                                    Input("expand", batch.expand), Input("tiles", tiles),
+  const std::vector<Buffer> buffers{Input("q", q),
+                                    Input("k", k),
+                                    Input("v", v),
+                                    Input("q_norm", norm),
+                                    Input("cos", rotary.cos),
+                                    Input("sin", rotary.sin),
+                                    Input("expand", batch.expand),
+                                    Input("tiles", tiles),
                                     Output("out", out)};
   machine.Run(buffers, seed, [&](Launcher& launcher, std::span<void* const> at) {
     const AttentionArguments arguments{at[0],
