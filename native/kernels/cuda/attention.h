@@ -102,9 +102,10 @@ struct AttentionKernel {
                                     uint32_t to) {
     const int64_t width = static_cast<int64_t>(a.key_value_heads) * kRowChunks;
     const Chunk* rows = static_cast<const Chunk*>(from) + part.key_value_head * kRowChunks;
-    ZRANK_UNROLL
-    for (int i = Thread(); i < kKeys * kRowChunks; i += kAttentionThreads) {
-      const int row = i / kRowChunks, chunk = i % kRowChunks;
+    static_assert(kKeys * kRowChunks % kAttentionThreads == 0);
+    ZRANK_UNROLL_BY_4  // all at once would spill registers
+        for (int i = 0; i < kKeys * kRowChunks / kAttentionThreads; ++i) {
+      const int at = i * kAttentionThreads + Thread(), row = at / kRowChunks, chunk = at % kRowChunks;
       const int64_t token = ReadSharedIndex(IndexLine(step) + row * 4);
       CopyAsync(to + row * kStride + chunk * sizeof(Chunk), rows + token * width + chunk,
                 step * kKeys + row < part.keys());

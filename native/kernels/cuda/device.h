@@ -7,6 +7,7 @@
 
 #define ZRANK_DEVICE __device__ __forceinline__
 #define ZRANK_UNROLL _Pragma("unroll")
+#define ZRANK_UNROLL_BY_4 _Pragma("unroll 4")
 
 namespace zrank::cuda {
 

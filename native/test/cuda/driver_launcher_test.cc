@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "test/check.h"
+#include "test/cuda/gpu_machine.h"
 #include "test/cuda/sixteen_bits.h"
 
 namespace zrank::cuda {
@@ -44,6 +45,19 @@ TEST(kernels_are_launched_through_the_driver) {
   CHECK(large.shared_bytes > 48 * 1024);
   launcher.Start(large, &empty, &stream);
   launcher.Start({"attention_fp16_128", 0, 128, 0}, &empty, &stream);
+}
+
+TEST(cases_run_on_a_gpu_as_on_the_emulator) {
+  test::GpuMachine gpu(ZRANK_STUB_CUDA);
+  test::EmulatedMachine emulated;
+  const auto expect = [&](const auto& given) {
+    const auto [error, bound] = Check(gpu, given);
+    CHECK(error > 0 && error <= bound);
+    CHECK_EQ(error, Check(emulated, given).error);
+  };
+  expect(test::GatedUnitsCase{.count = 100});
+  expect(test::RotateHeadsCase{.head_dim = 32, .heads = 2, .tokens = 5, .has_norm = false});
+  expect(test::AttentionCase{.head_dim = 32, .heads = 2, .key_value_heads = 1, .shared = 3, .lengths = {4, 70}});
 }
 
 TEST(what_the_driver_refuses_is_said_in_its_words) {

@@ -1,4 +1,4 @@
-// Runs the CUDA kernels on the emulated GPU, in shapes of the caller's choice.
+// Runs the CUDA kernels on the emulated GPU, or on a real one, in shapes of the caller's choice.
 
 #include <charconv>
 #include <cstring>
@@ -6,6 +6,7 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <optional>
 #include <random>
 #include <sstream>
@@ -15,6 +16,7 @@
 #include "core/tiles.h"
 #include "kernels/ops/cuda_ops.h"
 #include "test/cuda/emulated_kernels.h"
+#include "test/cuda/gpu_machine.h"
 #include "test/cuda/kernel_cases.h"
 
 namespace zrank::cuda::test {
@@ -27,7 +29,8 @@ zrank_emulate attention    [--head-dim N] [--heads N] [--key-value-heads N] [--s
                            [--no-norm] [--padded] [--last] [--sharpness X]
 zrank_emulate random       [--cases N]
     a kernel on random numbers against plain sums; random draws the shapes too.
-    Each with [--element fp16|bf16] [--seed N]. Exit code 1 where one is wrong.
+    Each with [--element fp16|bf16] [--seed N], and on the first GPU instead of the emulator with [--gpu]. Exit code 1
+    where one is wrong.
 zrank_emulate graph ONNXRUNTIME GRAPH WEIGHTS
     logits of a graph with attention 'tiled', whose other operators ONNX Runtime computes on the CPU; ids of a sequence
     a line of the standard input.
@@ -94,10 +97,9 @@ std::ostream& operator<<(std::ostream& out, const AttentionCase& attention) {
 }
 
 template <typename Case>
-bool Report(const Case& given) {
+bool Report(Machine& machine, const Case& given) {
   std::cout << given << " --element " << kElementNames[static_cast<int>(given.element)] << " --seed " << given.seed
             << ": " << std::flush;
-  EmulatedMachine machine;
   try {
     const Outcome outcome = Check(machine, given);
     std::cout << (outcome.is_right() ? "ok" : "WRONG") << ", off by " << outcome.error << ", at most " << outcome.bound
@@ -109,7 +111,7 @@ bool Report(const Case& given) {
   }
 }
 
-bool Random(int64_t cases, uint64_t seed) {
+bool Random(Machine& machine, int64_t cases, uint64_t seed) {
   std::mt19937_64 random(seed);
   const auto below = [&](uint64_t bound) { return static_cast<int64_t>(random() % bound); };
   const auto chance = [&] { return below(2) == 0; };
@@ -121,10 +123,11 @@ bool Random(int64_t cases, uint64_t seed) {
     const uint64_t case_seed = random() % 1'000'000;
     switch (below(5)) {
       case 0:
-        is_right &= Report(GatedUnitsCase{element, 1 + below(20'000), chance(), case_seed});
+        is_right &= Report(machine, GatedUnitsCase{element, 1 + below(20'000), chance(), case_seed});
         break;
       case 1:
-        is_right &= Report(RotateHeadsCase{element, dim, 1 + below(12), 1 + below(100), chance(), chance(), case_seed});
+        is_right &= Report(machine,
+                           RotateHeadsCase{element, dim, 1 + below(12), 1 + below(100), chance(), chance(), case_seed});
         break;
       default:
         const int64_t key_value_heads = 1 + below(3), group = 1 + below(chance() ? 4 : 24);
@@ -140,7 +143,7 @@ bool Random(int64_t cases, uint64_t seed) {
         attention.only_last = below(4) == 0;
         attention.sharpness = chance() ? 1 : 4;
         attention.seed = case_seed;
-        is_right &= Report(attention);
+        is_right &= Report(machine, attention);
     }
   }
   return is_right;
@@ -207,12 +210,15 @@ bool Main(const std::string& command, int count, char** arguments) {
   const std::string type = options.Text("element", "fp16");
   if (type != "fp16" && type != "bf16") throw std::invalid_argument("--element is fp16 or bf16");
   const Element element = type == "fp16" ? Element::kFp16 : Element::kBf16;
+  std::unique_ptr<Machine> machine;
+  if (options.Has("gpu")) machine = std::make_unique<GpuMachine>();
+  if (!machine) machine = std::make_unique<EmulatedMachine>();
   const auto seed = options.Read<uint64_t>("seed", 1);
   const auto number = [&](const char* name, int64_t otherwise) { return options.Read<int64_t>(name, otherwise); };
   if (command == "gated-units") {
     const GatedUnitsCase gated{element, number("count", 10'000), options.Has("in-place"), seed};
     options.RequireNone();
-    return Report(gated);
+    return Report(*machine, gated);
   }
   if (command == "rotate-heads") {
     const RotateHeadsCase rotated{element,
@@ -223,7 +229,7 @@ bool Main(const std::string& command, int count, char** arguments) {
                                   options.Has("in-place"),
                                   seed};
     options.RequireNone();
-    return Report(rotated);
+    return Report(*machine, rotated);
   }
   if (command == "attention") {
     AttentionCase attention;
@@ -239,12 +245,12 @@ bool Main(const std::string& command, int count, char** arguments) {
     attention.sharpness = options.Read<double>("sharpness", 1);
     attention.seed = seed;
     options.RequireNone();
-    return Report(attention);
+    return Report(*machine, attention);
   }
   if (command == "random") {
     const int64_t cases = number("cases", 20);
     options.RequireNone();
-    return Random(cases, seed);
+    return Random(*machine, cases, seed);
   }
   throw std::invalid_argument("unknown command " + command);
 }
@@ -255,9 +261,11 @@ bool Main(const std::string& command, int count, char** arguments) {
 int main(int count, char** arguments) {
   try {
     if (count > 1) return zrank::cuda::test::Main(arguments[1], count - 2, arguments + 2) ? 0 : 1;
+    std::cerr << zrank::cuda::test::kUsage;
+  } catch (const std::invalid_argument& exception) {
+    std::cerr << exception.what() << "\n\n" << zrank::cuda::test::kUsage;
   } catch (const std::exception& exception) {
-    std::cerr << exception.what() << "\n\n";
+    std::cerr << exception.what() << '\n';
   }
-  std::cerr << zrank::cuda::test::kUsage;
   return 2;
 }

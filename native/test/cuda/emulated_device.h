@@ -12,6 +12,7 @@
 
 #define ZRANK_DEVICE inline
 #define ZRANK_UNROLL
+#define ZRANK_UNROLL_BY_4
 
 namespace zrank::cuda {
 
