@@ -5,8 +5,12 @@ import { ZrankError, errorCodes, type ErrorCode } from './error.js';
 
 /** The contract of the native addon (native/binding/addon.cc). Arguments are checked before they get here. */
 export interface Addon {
-  /** Opens libonnxruntime, once a process: later calls tell of the one that is open, whatever the path. */
-  openRuntime(libraryPath: string): OnnxRuntime;
+  /**
+   * Opens libonnxruntime, once a process: later calls tell of the one that is open, whatever the path.
+   *
+   * @param logLevel an OrtLoggingLevel, 0 for verbose to 4 for fatal
+   */
+  openRuntime(libraryPath: string, logLevel: number): OnnxRuntime;
   /**
    * The folder in which ONNX Runtime looks from now on for the libraries of its providers; before that, where its own
    * library lies. Throws DEVICE_UNAVAILABLE on a system that cannot change it.
@@ -116,6 +120,8 @@ export interface NativeEngineOptions {
   workers: number;
   /** Threads of one run, its own included. */
   intraOpThreads: number;
+  /** Threads of a run of the fallback. */
+  fallbackThreads: number;
   /** What the paths of ONNX Runtime's traces begin with; none where it is not given. */
   profilePrefix?: string | undefined;
   /** Runs sequences whose score is not finite, or that a GPU has no memory for; opened when the first comes. */
@@ -136,6 +142,8 @@ export type NativeModel =
       device: DeviceKind;
       /** Which GPU, for CUDA. */
       deviceIndex: number;
+      /** Options of CUDA's provider beside zrank's own, or in their place. */
+      providerOptions?: Readonly<Record<string, string>> | undefined;
       /**
        * Sequences times longest sequence squared: a batch beyond it is taken for one that the device has no memory for.
        */
@@ -199,7 +207,7 @@ export interface EngineCounters {
   computeSeconds: number;
   /** Runs that a device had no memory for: halved, or a single sequence run on the CPU. */
   outOfMemory: number;
-  /** Sequences whose score was not finite, and that were run again on the fallback. */
+  /** Sequences whose score was not finite, and that were run again on the fallback: of a batch 8, or a quarter. */
   notFinite: number;
   /** Tokens that wait now. */
   queuedTokens: number;

@@ -5,6 +5,7 @@ export {
   type Document,
   type Hit,
   type LoadOptions,
+  type LoadProgress,
   type RankOptions,
 } from './reranker.js';
 export type { Device, Placement, Precision } from './devices/device.js';

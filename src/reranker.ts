@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { throwIfAborted, ZrankError } from './error.js';
 import {
   aBoolean,
@@ -10,6 +9,7 @@ import {
   checkOptions,
   oneOf,
 } from './options.js';
+import { locate } from './models/locate.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters } from './addon.js';
 import type { CrossEncoder } from './networks/cross-encoder.js';
@@ -102,8 +102,13 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
    * ~/.cache
    */
   cacheFolder?: string;
-  /** Called while weights are converted, which happens once a model and precision; in bytes. */
-  onLoadProgress?: (progress: { completed: number; total: number }) => void;
+  /** Whether a model of the hub that is not in Hugging Face's cache is fetched; else it is an error. @default false */
+  download?: boolean;
+  /**
+   * Called while a model is downloaded, and while its weights are converted, which happens once a model and precision;
+   * in bytes.
+   */
+  onLoadProgress?: (progress: LoadProgress) => void;
   /** score = sigmoid(logit / temperature). @default 5 where one token's logit is the score, else 1 */
   temperature?: number;
   /** CPU threads that run batches side by side. @default one a core, at most `threads` */
@@ -121,6 +126,13 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
    * @default none
    */
   profilePrefix?: string;
+}
+
+export interface LoadProgress {
+  phase: 'download' | 'convert';
+  /** Bytes. */
+  completed: number;
+  total: number;
 }
 
 /** A document as rank() takes it. */
@@ -159,6 +171,7 @@ const loadRules = {
   attention: oneOf('auto', 'fused', 'paged', 'tiled', 'plain'),
   gatedUnits: oneOf('auto', 'fused', 'plain'),
   cacheFolder: aString,
+  download: aBoolean,
   onLoadProgress: aFunction,
   temperature: aPositiveNumber,
   workers: aPositiveInteger,
@@ -201,13 +214,20 @@ export class Reranker implements AsyncDisposable {
   }
 
   /**
-   * Loads a model folder in the Hugging Face / sentence-transformers layout. Weights are mapped, not read, so this
-   * takes well under a second. Throws a ZrankError that says what is wrong with the folder.
+   * Loads a model: a folder in the Hugging Face / sentence-transformers layout, one of the hub in Hugging Face's cache
+   * (`owner/name`, perhaps `@revision`), or one by a short name (`zerank-2`, `zrank-tiny`). Weights are mapped, not
+   * read, so this takes well under a second. Throws a ZrankError that says what is wrong with the folder, or
+   * MODEL_NOT_DOWNLOADED.
    */
-  static async load(folder: string, options: LoadOptions = {}): Promise<Reranker> {
-    if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
+  static async load(model: string, options: LoadOptions = {}): Promise<Reranker> {
+    if (typeof model !== 'string' || model === '')
+      throw ZrankError.argument('the model', 'a folder or the name of a model', model);
     checkOptions('Reranker.load()', options, loadRules);
-    const crossEncoder = await readCrossEncoder(resolve(folder));
+    const { download, onLoadProgress } = options;
+    const progress = (phase: LoadProgress['phase']) =>
+      onLoadProgress && ((bytes: Omit<LoadProgress, 'phase'>) => onLoadProgress({ phase, ...bytes }));
+    const { folder } = await locate(model, { download, onProgress: progress('download') });
+    const crossEncoder = await readCrossEncoder(folder);
     checkMaxLength(options.maxLength, crossEncoder);
     const placed = await place(crossEncoder.network, options.device ?? 'auto', {
       precision: options.precision ?? 'auto',
@@ -215,7 +235,7 @@ export class Reranker implements AsyncDisposable {
       gatedUnits: options.gatedUnits ?? 'auto',
       maxLength: options.maxLength ?? crossEncoder.maxLength,
       cacheFolder: options.cacheFolder,
-      onProgress: options.onLoadProgress,
+      onProgress: progress('convert'),
     });
     const threads = { ...splitThreads(options), profilePrefix: options.profilePrefix };
     const engine = await Engine.open(placed.model, threads);

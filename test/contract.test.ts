@@ -84,7 +84,14 @@ describe('an unknown word is INTERNAL', () => {
     ['device', { ...decoder, device: 'npu' }, 'npu'],
     ['pooling', { ...encoder, pooling: ['mean', 'median'] }, 'median'],
   ])('%s', (what, model, word) => {
-    const options = { key: 'k', replicas: [model as NativeModel], onGpus: false, workers: 1, intraOpThreads: 1 };
+    const options = {
+      key: 'k',
+      replicas: [model as NativeModel],
+      onGpus: false,
+      workers: 1,
+      intraOpThreads: 1,
+      fallbackThreads: 1,
+    };
     const error = { code: 'INTERNAL', message: `there is no ${what} "${word}"` };
     expect(() => addon.openEngine(options)).toThrow(expect.objectContaining(error));
     const fallback = { ...options, replicas: [decoder as NativeModel], fallback: model as NativeModel };
@@ -106,7 +113,7 @@ test('every function and method that is called wrongly throws an error with a co
     const addon = openAddon();
     const { model: graph, weightFolder, prepack } = writeGraph(await readCheckpoint(${JSON.stringify(golden('causal-bf16').folder)}));
     const replicas = [{ kind: 'packed-decoder', graph, weightFolder, prepack, device: 'cpu', deviceIndex: 0 }];
-    const options = { key: 'k', replicas, onGpus: false, workers: 1, intraOpThreads: 1 };
+    const options = { key: 'k', replicas, onGpus: false, workers: 1, intraOpThreads: 1, fallbackThreads: 1 };
     const engine = await addon.openEngine(options);
     const outcomes = {};
     const attempt = (name, call) => {

@@ -8,7 +8,7 @@ import { PromptEncoder } from '../dist/tokenization/prompt-encoder.js';
 import { Tokenizer } from '../dist/tokenization/tokenizer.js';
 import { root } from './support.js';
 
-const reference = JSON.parse(readFileSync(join(root, 'test/fixtures/zerank-2-reference.json'), 'utf8')) as {
+const reference = JSON.parse(readFileSync(join(root, 'data/reference-scores/zerank-2.json'), 'utf8')) as {
   pairs: { query: string; document: string; n_tokens: number }[];
 };
 const source = readFileSync(join(root, 'test/goldens/causal-bf16/chat_template.jinja'), 'utf8');

@@ -16,9 +16,10 @@ namespace zrank {
 
 namespace {
 
-// openRuntime(libraryPath) -> {path, version, providers}
+// openRuntime(libraryPath, logLevel) -> {path, version, providers}
 Napi::Value OpenRuntime(const Napi::CallbackInfo& info) {
-  return ToJs(info.Env(), OrtRuntime::Open(info[0].As<Napi::String>()));
+  const auto level = static_cast<OrtLoggingLevel>(info[1].As<Napi::Number>().Int32Value());
+  return ToJs(info.Env(), OrtRuntime::Open(info[0].As<Napi::String>(), level));
 }
 
 // runtime() -> what openRuntime() returned, once it has been opened in this process

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <map>
 
 #include "core/packed_decoder.h"
 #include "core/padded_encoder.h"
@@ -15,6 +16,16 @@ namespace {
 std::string Text(Napi::Object object, const char* name) {
   const Napi::Value value = object.Get(name);
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
+std::map<std::string, std::string> Texts(Napi::Object object, const char* name) {
+  std::map<std::string, std::string> texts;
+  const Napi::Value value = object.Get(name);
+  if (!value.IsObject()) return texts;
+  for (const auto& [key, text] : value.As<Napi::Object>()) {
+    texts[key.As<Napi::String>()] = static_cast<Napi::Value>(text).As<Napi::String>().Utf8Value();
+  }
+  return texts;
 }
 
 double Number(Napi::Object object, const char* name) { return object.Get(name).As<Napi::Number>().DoubleValue(); }
@@ -33,7 +44,8 @@ SessionSpec ToDecoderSpec(Napi::Object model, int threads, const std::string& pr
   spec.graph.assign(graph.begin(), graph.end());
   spec.weight_folder = Text(model, "weightFolder");
   spec.prepack = model.Get("prepack").As<Napi::Boolean>();
-  spec.device = {Parse<DeviceKind>(Text(model, "device"), "device"), static_cast<int>(Number(model, "deviceIndex"))};
+  spec.device = {Parse<DeviceKind>(Text(model, "device"), "device"), static_cast<int>(Number(model, "deviceIndex")),
+                 Texts(model, "providerOptions")};
   spec.intra_op_threads = threads;
   spec.profile_prefix = profile_prefix;
   return spec;
@@ -81,7 +93,9 @@ EngineSpec ToEngineSpec(Napi::Object options) {
     spec.replicas.push_back(ToModelFactory(replicas.Get(i).As<Napi::Object>(), threads, prefix));
   }
   const Napi::Value fallback = options.Get("fallback");
-  if (fallback.IsObject()) spec.fallback = ToModelFactory(fallback.As<Napi::Object>(), threads);
+  if (fallback.IsObject()) {
+    spec.fallback = ToModelFactory(fallback.As<Napi::Object>(), static_cast<int>(Number(options, "fallbackThreads")));
+  }
   return spec;
 }
 

@@ -97,10 +97,11 @@ inline constexpr auto kInputIds = "input_ids", kExpand = "expand", kCompact = "c
 inline constexpr std::array kInputs{kInputIds, kExpand, kCompact, kLast, kLastFlat, kSeqlensK, kTotalSequenceLength};
 
 inline constexpr auto kCumulativeSequenceLength = "cumulative_sequence_length", kPastSeqlens = "past_seqlens",
-                      kBlockTable = "block_table", kAttentionMetadata = "attention_metadata", kBlocks = "blocks";
+                      kBlockTable = "block_table", kAttentionMetadata = "attention_metadata", kKeyBlocks = "key_blocks",
+                      kValueBlocks = "value_blocks";
 inline constexpr std::array kPagedInputs{
-    kInputIds,    kExpand,     kCompact,           kLast,  kLastFlat, kCumulativeSequenceLength,
-    kPastSeqlens, kBlockTable, kAttentionMetadata, kBlocks};
+    kInputIds,    kExpand,     kCompact,           kLast,      kLastFlat,   kCumulativeSequenceLength,
+    kPastSeqlens, kBlockTable, kAttentionMetadata, kKeyBlocks, kValueBlocks};
 
 // For our attention on CUDA (core/tiles.h).
 inline constexpr auto kPositions = "positions", kTiles = "tiles", kLastTiles = "last_tiles";

@@ -12,6 +12,8 @@ namespace {
 // CUdevice_attribute of cuda.h.
 constexpr int kComputeCapabilityMajor = 75;
 constexpr int kComputeCapabilityMinor = 76;
+// CU_CTX_SCHED_BLOCKING_SYNC there.
+constexpr unsigned kBlockingSync = 4;
 
 }  // namespace
 
@@ -43,8 +45,10 @@ CudaDriver::CudaDriver(const std::string& library_path) {
   find("cuDeviceGetAttribute", device_get_attribute_);
   find("cuDeviceTotalMem_v2", device_total_mem_);
   find("cuDevicePrimaryCtxGetState", primary_ctx_get_state_);
+  find("cuDevicePrimaryCtxSetFlags_v2", primary_ctx_set_flags_);
   find("cuDevicePrimaryCtxRetain", primary_ctx_retain_);
   find("cuDevicePrimaryCtxRelease_v2", primary_ctx_release_);
+  find("cuCtxSetCurrent", ctx_set_current_);
   find("cuCtxPushCurrent_v2", ctx_push_current_);
   find("cuCtxPopCurrent_v2", ctx_pop_current_);
   find("cuMemGetInfo_v2", mem_get_info_);
@@ -102,5 +106,16 @@ std::optional<size_t> CudaDriver::FreeMemory(int device) const {
   if (result != 0) return std::nullopt;
   return free;
 }
+
+CudaContext::CudaContext(int index, const std::string& library_path) : driver_(library_path) {
+  driver_.Call("cuDeviceGet", driver_.device_get_, &device_, index);
+  // Where somebody has the context already, waiting is as they chose: nothing fails for it.
+  driver_.primary_ctx_set_flags_(device_, kBlockingSync);
+  driver_.Call("cuDevicePrimaryCtxRetain", driver_.primary_ctx_retain_, &context_, device_);
+}
+
+CudaContext::~CudaContext() { driver_.primary_ctx_release_(device_); }
+
+void CudaContext::MakeCurrent() const { driver_.Call("cuCtxSetCurrent", driver_.ctx_set_current_, context_); }
 
 }  // namespace zrank

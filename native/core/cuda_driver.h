@@ -36,6 +36,8 @@ class CudaDriver {
   std::vector<CudaDevice> Devices() const;
 
  private:
+  friend class CudaContext;
+
   template <typename... Parameters, typename... Arguments>
   void Call(const char* name, int (*function)(Parameters...), Arguments... arguments) const;
   std::optional<size_t> FreeMemory(int device) const;
@@ -51,11 +53,33 @@ class CudaDriver {
   int (*device_get_attribute_)(int* value, int attribute, int device);
   int (*device_total_mem_)(size_t* bytes, int device);
   int (*primary_ctx_get_state_)(int device, unsigned* flags, int* active);
+  int (*primary_ctx_set_flags_)(int device, unsigned flags);
   int (*primary_ctx_retain_)(void** context, int device);
   int (*primary_ctx_release_)(int device);
+  int (*ctx_set_current_)(void* context);
   int (*ctx_push_current_)(void* context);
   int (*ctx_pop_current_)(void** context);
   int (*mem_get_info_)(size_t* free, size_t* total);
+};
+
+// The context that everyone in this process who uses a GPU shares, CUDA's runtime too; it stays while one of these
+// lives. Made before a session, it has threads sleep, not spin, while they wait for the device.
+class CudaContext {
+ public:
+  // Throws DEVICE_UNAVAILABLE as CudaDriver does.
+  explicit CudaContext(int index, const std::string& library_path = "libcuda.so.1");
+  ~CudaContext();
+  CudaContext(const CudaContext&) = delete;
+  CudaContext& operator=(const CudaContext&) = delete;
+
+  // What this thread does from now on with CUDA's runtime, it does on this GPU. Memory that is pinned and copies that
+  // are begun by a thread without a context would make one on GPU 0.
+  void MakeCurrent() const;
+
+ private:
+  const CudaDriver driver_;
+  int device_ = 0;
+  void* context_ = nullptr;
 };
 
 }  // namespace zrank

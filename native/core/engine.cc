@@ -191,7 +191,7 @@ void Engine::Report(Request& request, size_t done) {
   } else if (IsFinite(request.rows)) {
     Finish(request, std::move(request.rows));
   } else {
-    Finish(request, Error(ErrorCode::kScoreNotFinite, "the model gave a number that is not finite"));
+    Finish(request, Error(ErrorCode::kScoreNotFinite, "the model gave scores that are not finite"));
   }
 }
 

@@ -14,6 +14,10 @@ namespace {
 // After so many batches near a limit it rises by a quarter: who shared the device's memory may have gone.
 constexpr int kPatience = 64;
 
+// Rows of a batch that are computed again. More that are not finite are a fault of the device or the model, and the
+// fallback would take an hour over them; they stay as they are, and their requests fail.
+size_t MostRescued(size_t batch) { return std::max<size_t>(8, batch / 4); }
+
 }  // namespace
 
 RunResult LazyModel::Run(std::span<const Sequence> batch, const Ort::RunOptions& options) {
@@ -82,7 +86,7 @@ void FallbackModel::MakeFinite(std::span<const Sequence> batch, const Ort::RunOp
     indices.push_back(i);
     again.push_back(batch[i]);
   }
-  if (again.empty()) return;
+  if (again.empty() || again.size() > MostRescued(batch.size())) return;
   const std::vector<float> rows = fallback_->Run(again, options).rows;
   for (size_t i = 0; i < indices.size(); ++i) std::copy_n(rows.begin() + i * width, width, row(indices[i]).begin());
   const std::lock_guard lock(mutex_);

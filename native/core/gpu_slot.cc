@@ -14,6 +14,7 @@ constexpr size_t kAlignment = 64;
 
 size_t Aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
+// Whose allocator the memory comes from.
 Ort::MemoryInfo HostMemory(const Device& device) {
   if (device.kind == DeviceKind::kCuda) return {"CudaPinned", OrtDeviceAllocator, device.index, OrtMemTypeCPUOutput};
   return Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
@@ -22,7 +23,7 @@ Ort::MemoryInfo HostMemory(const Device& device) {
 }  // namespace
 
 GpuSlot::GpuSlot(Ort::Session& session, const Device& device)
-    : binding_(session), memory_(HostMemory(device)), allocator_(session, memory_) {}
+    : kind_(device.kind), binding_(session), memory_(TensorMemory()), allocator_(session, HostMemory(device)) {}
 
 void GpuSlot::Reserve(size_t bytes) {
   if (bytes <= block_.size()) return;
@@ -50,12 +51,15 @@ void GpuSlot::Bind(std::span<const GraphInput> inputs, const char* output, int64
     std::memcpy(data, input.bytes.data(), input.bytes.size());
     binding_.BindInput(input.name, input.Tensor(memory_, data));
   }
-  binding_.SynchronizeInputs();
+  // On CUDA this would wait for the whole device, another thread's batch included; there the copies and the run are on
+  // one stream, this thread's.
+  if (kind_ != DeviceKind::kCuda) binding_.SynchronizeInputs();
 }
 
 std::span<const float> GpuSlot::Run(Ort::Session& session, const Ort::RunOptions& options) {
   session.Run(options, binding_);
-  binding_.SynchronizeOutputs();
+  // CUDA's provider has waited for its stream when Run returns.
+  if (kind_ != DeviceKind::kCuda) binding_.SynchronizeOutputs();
   return output_;
 }
 

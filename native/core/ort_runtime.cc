@@ -29,14 +29,14 @@ const OrtApiBase* Load(const std::string& library_path) {
 
 }  // namespace
 
-// What fails comes back as a status; the same on stderr would be in the host's way.
-OrtRuntime::OrtRuntime(const OrtApiBase* base, std::string library_path, FolderHandle provider_folder)
-    : env_(ORT_LOGGING_LEVEL_FATAL, "zrank"),
+OrtRuntime::OrtRuntime(const OrtApiBase* base, OrtLoggingLevel level, std::string library_path,
+                       FolderHandle provider_folder)
+    : env_(level, "zrank"),
       version_(base->GetVersionString()),
       library_path_(std::move(library_path)),
       provider_folder_(std::move(provider_folder)) {}
 
-OrtRuntime& OrtRuntime::Open(const std::string& library_path) {
+OrtRuntime& OrtRuntime::Open(const std::string& library_path, OrtLoggingLevel level) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   if (runtime == nullptr) {
@@ -45,7 +45,7 @@ OrtRuntime& OrtRuntime::Open(const std::string& library_path) {
     // ONNX Runtime looks for providers in the folder that its own path names: one that can be made to mean another.
     const size_t slash = library_path.rfind('/') + 1;
     const FolderHandle folder(library_path.substr(0, slash));
-    runtime = new OrtRuntime(Load(folder.path() + library_path.substr(slash)), library_path, folder);
+    runtime = new OrtRuntime(Load(folder.path() + library_path.substr(slash)), level, library_path, folder);
   }
   return *runtime;
 }

@@ -12,8 +12,9 @@ namespace zrank {
 // released, because ONNX Runtime's threads and allocators may still be in use while the process exits.
 class OrtRuntime {
  public:
-  // Opens the library on the first call; later calls return the same runtime, whatever the path.
-  static OrtRuntime& Open(const std::string& library_path);
+  // Opens the library on the first call; later calls return the same runtime, whatever the path. What fails comes back
+  // as a status; the same on stderr would be in the host's way.
+  static OrtRuntime& Open(const std::string& library_path, OrtLoggingLevel level = ORT_LOGGING_LEVEL_FATAL);
   // The runtime that Open made.
   static OrtRuntime& Get();
   // The same, or null before Open.
@@ -29,7 +30,7 @@ class OrtRuntime {
   const std::string& library_path() const { return library_path_; }
 
  private:
-  OrtRuntime(const OrtApiBase* base, std::string library_path, FolderHandle provider_folder);
+  OrtRuntime(const OrtApiBase* base, OrtLoggingLevel level, std::string library_path, FolderHandle provider_folder);
 
   Ort::Env env_;
   std::string version_;

@@ -10,8 +10,16 @@
 
 namespace zrank {
 
+namespace {
+
+std::unique_ptr<CudaContext> ContextOf(const Device& device) {
+  return device.kind == DeviceKind::kCuda ? std::make_unique<CudaContext>(device.index) : nullptr;
+}
+
+}  // namespace
+
 PackedDecoder::PackedDecoder(const SessionSpec& spec, int64_t max_squares)
-    : device_(spec.device), max_squares_(max_squares), session_(spec) {
+    : device_(spec.device), max_squares_(max_squares), context_(ContextOf(spec.device)), session_(spec) {
   const std::vector<std::string> inputs = session_.ort().GetInputNames();
   const auto takes = [&](const char* input) { return std::find(inputs.begin(), inputs.end(), input) != inputs.end(); };
   layout_ = takes(graph::kBlockTable) ? Layout::kPaged : takes(graph::kTiles) ? Layout::kTiled : Layout::kPadded;
@@ -68,7 +76,8 @@ std::vector<float> PackedDecoder::RunPaged(const Ort::RunOptions& options, const
       GraphInput(graph::kBlockTable, paged.block_table,
                  {sequences, static_cast<int64_t>(paged.block_table.size()) / sequences}),
       GraphInput(graph::kAttentionMetadata, paged.attention_metadata, {2}),
-      GraphInput(graph::kBlocks, blocks, {2}),
+      GraphInput(graph::kKeyBlocks, blocks, {2}),
+      GraphInput(graph::kValueBlocks, blocks, {2}),
   };
   return RunOnGpu(options, inputs, last, compute_seconds);
 }
@@ -109,6 +118,7 @@ std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::
 std::vector<float> PackedDecoder::RunOnGpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs,
                                            int64_t sequences, double& compute_seconds) {
   try {
+    if (context_) context_->MakeCurrent();
     std::unique_lock lock(gpu_, std::defer_lock);
     // The WebGPU provider takes no copies while it runs.
     if (device_.kind == DeviceKind::kWebGpu) lock.lock();

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/cuda_driver.h"
 #include "core/gpu_slot.h"
 #include "core/model.h"
 #include "core/session.h"
@@ -32,6 +33,7 @@ class PackedDecoder : public Model {
 
   const Device device_;
   const int64_t max_squares_;
+  const std::unique_ptr<CudaContext> context_;  // on CUDA; made before the session
   Session session_;
   enum class Layout { kPadded, kPaged, kTiled } layout_;  // that the graph takes
   std::mutex gpu_;

@@ -21,10 +21,10 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
   if (spec.device.is_gpu()) {
     // Weights lie outside the arena, which then holds activations alone.
     options.AddConfigEntry("session.use_device_allocator_for_initializers", "1");
+    // An operator that the provider lacks would quietly run on the CPU.
+    options.AddConfigEntry("session.disable_cpu_ep_fallback", "1");
     AppendProvider(options, spec.device);
   }
-  // An operator that the provider lacks would quietly run on the CPU. (CUDA's provider puts shapes there on purpose.)
-  if (spec.device.kind == DeviceKind::kWebGpu) options.AddConfigEntry("session.disable_cpu_ep_fallback", "1");
   if (spec.optimize) {
     options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
   } else {

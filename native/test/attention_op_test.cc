@@ -2,7 +2,6 @@
 // nothing is checked.
 
 #include <cstdlib>
-#include <cstring>
 #include <numeric>
 #include <random>
 #include <string>
@@ -13,40 +12,17 @@
 #include "kernels/ops/custom_ops.h"
 #include "test/attention_batch.h"
 #include "test/check.h"
+#include "test/onnx.h"
 
 namespace zrank {
 namespace {
 
 using test::AttentionBatch;
 using test::AttentionShape;
-
-// Fields of Protocol Buffers, in which ONNX is written (onnx.proto).
-std::string Varint(uint64_t value) {
-  std::string bytes;
-  for (; value > 127; value >>= 7) bytes += static_cast<char>((value & 127) | 128);
-  return bytes + static_cast<char>(value);
-}
-std::string Integer(int field, int64_t value) {
-  return Varint(static_cast<uint64_t>(field) << 3) + Varint(static_cast<uint64_t>(value));
-}
-std::string Bytes(int field, const std::string& bytes) {
-  return Varint(static_cast<uint64_t>(field) << 3 | 2) + Varint(bytes.size()) + bytes;
-}
-
-std::string ValueInfo(int field, const std::string& name, int64_t type) {
-  return Bytes(field, Bytes(1, name) + Bytes(2, Bytes(1, Integer(1, type))));
-}
-std::string Attribute(const std::string& name, int64_t value) {
-  return Bytes(5, Bytes(1, name) + Integer(3, value) + Integer(20, 2));
-}
-std::string Attribute(const std::string& name, const std::string& value) {
-  return Bytes(5, Bytes(1, name) + Bytes(4, value) + Integer(20, 3));
-}
-std::string Attribute(const std::string& name, float value) {
-  std::string bytes(sizeof(value), '\0');
-  std::memcpy(bytes.data(), &value, sizeof(value));
-  return Bytes(5, Bytes(1, name) + Varint(2 << 3 | 5) + bytes + Integer(20, 1));
-}
+using test::Attribute;
+using test::Bytes;
+using test::Integer;
+using test::ValueInfo;
 
 // A graph of one node, whose inputs are its own; those left out have no name.
 std::string Model(const std::vector<std::string>& inputs, const AttentionShape& shape, const std::string& arithmetic) {

@@ -3,6 +3,8 @@
 
 #include "core/fallback_model.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 
@@ -125,6 +127,20 @@ TEST(rows_that_are_not_finite_are_computed_again_together) {
   CHECK_EQ(fixture.device->runs, {4});
   CHECK_EQ(fixture.fallback->runs, {2});
   CHECK_EQ(fixture.model.failures().not_finite, 2);
+}
+
+TEST(of_many_rows_that_are_not_finite_none_is_computed_again) {
+  Fixture fixture(new FakeModel(1000, 5));
+  CHECK(IsFinite(fixture.Run({9, 9, 9, 9, 9, 9, 9, 9}).rows));
+  const std::vector<float> rows = fixture.Run({1, 9, 9, 9, 9, 9, 9, 9, 9, 9}).rows;
+  CHECK_EQ(std::vector<float>(rows.begin(), rows.begin() + 2), {1, -1});
+  CHECK(std::isnan(rows.back()));
+  CHECK_EQ(fixture.fallback->runs, {8});
+  CHECK_EQ(fixture.model.failures().not_finite, 8);
+  std::vector<size_t> lengths(40, 1);
+  std::fill_n(lengths.begin(), 10, 9);
+  CHECK(IsFinite(fixture.Run(lengths).rows));
+  CHECK_EQ(fixture.fallback->runs, {8, 10});
 }
 
 TEST(without_a_fallback_memory_is_an_error_and_a_row_stays_as_it_is) {

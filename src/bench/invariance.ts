@@ -21,7 +21,7 @@ const batchings = 4;
  */
 export async function measureInvariance(
   reranker: Reranker,
-  calls: readonly Call[],
+  calls: readonly Pick<Call, 'pairs'>[],
   seed: number,
 ): Promise<InvarianceResult> {
   const random = seededRandom(seed);

@@ -11,11 +11,7 @@ export async function checkFolder(folder: string): Promise<void> {
     () => false,
   );
   if (isFolder) return;
-  throw new ZrankError(
-    'FILE_NOT_FOUND',
-    `expected a model folder but found none at ${folder}; a model of the Hugging Face hub comes with: ` +
-      'hf download zeroentropy/zerank-2-reranker --local-dir zerank-2',
-  );
+  throw new ZrankError('FILE_NOT_FOUND', `expected a model folder but found none at ${folder}`);
 }
 
 /** config.json. Throws FILE_NOT_FOUND and JSON_INVALID. */

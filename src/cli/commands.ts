@@ -32,6 +32,22 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'say what zrank finds on this machine and how to fix the rest',
     load: () => import('./commands/doctor.js'),
   },
+  pull: {
+    summary: "download a model of the hub into Hugging Face's cache",
+    load: () => import('./commands/pull.js'),
+  },
+  models: {
+    summary: 'list the models in that cache and what would run them',
+    load: () => import('./commands/models.js'),
+  },
+  verify: {
+    summary: "check a model's files and scores",
+    load: () => import('./commands/verify.js'),
+  },
+  rm: {
+    summary: 'take a model out of that cache',
+    load: () => import('./commands/rm.js'),
+  },
   bench: {
     summary: 'measure throughput and latency on generated texts',
     load: () => import('./commands/bench.js'),

@@ -1,20 +1,22 @@
 import { deviceNames, isDevice } from '../devices/placement.js';
 import type { Device } from '../devices/device.js';
 import { ZrankError } from '../error.js';
-import { embeddedModels } from '../package.js';
 import { type LoadOptions, Reranker } from '../reranker.js';
 import { type OptionValues, positiveInteger } from './command.js';
-import { log } from './output.js';
 import { ProgressBar } from './progress.js';
 
 const group = 'Model';
 
 /** What --model and --reranker have in common. */
 export const modelOption = {
-  value: 'folder',
-  description: 'the reranker (default: ZRANK_MODEL, else the embedded zrank-tiny)',
+  value: 'model',
+  description:
+    "the reranker: a folder, a model of the hub (owner/name, perhaps @revision) or one of zrank's names " +
+    '(default: ZRANK_MODEL, else the embedded zrank-tiny)',
   group,
 } as const;
+
+export const pullOption = { description: 'download the model where it is not there yet', group } as const;
 
 /** Where and how a model runs, as Reranker.load() takes it. */
 export const placementOptions = {
@@ -46,12 +48,13 @@ export const rerankerOptions = {
     group,
   },
   ...placementOptions,
+  pull: pullOption,
 } as const;
 
-/** Loads the reranker of these options; a bar shows how far a conversion of its weights is. */
+/** Loads a reranker that is here (models.ts) with these options; a bar shows how far a conversion of its weights is. */
 export function loadReranker(
   folder: string,
-  { maxLength, specialTokens, device, precision, workers, threads }: OptionValues<typeof rerankerOptions>,
+  { maxLength, specialTokens, device, precision, workers, threads }: Omit<OptionValues<typeof rerankerOptions>, 'pull'>,
 ): Promise<Reranker> {
   const bar = new ProgressBar('converting weights');
   const onLoadProgress: LoadOptions['onLoadProgress'] = (progress) => {
@@ -59,18 +62,6 @@ export function loadReranker(
     if (progress.completed === progress.total) bar.done();
   };
   return Reranker.load(folder, { maxLength, specialTokens, device, precision, workers, threads, onLoadProgress });
-}
-
-/**
- * The model that a command uses: the option's, else ZRANK_MODEL, else the embedded one, which a line on stderr says.
- *
- * @param flag as the option is called
- */
-export function modelFolder(option: string | undefined, flag = '--model'): string {
-  const given = option || process.env['ZRANK_MODEL'];
-  if (given) return given;
-  log(`using the embedded demonstration model zrank-tiny; ${flag} <folder> or ZRANK_MODEL names a real one`);
-  return embeddedModels.reranker;
 }
 
 function parseDevice(text: string): Device {

@@ -6,6 +6,7 @@ import { DenseRetriever } from '../retrieval/dense.js';
 import { HybridRetriever } from '../retrieval/hybrid.js';
 import type { Retriever } from '../retrieval/retriever.js';
 import type { Stemmer } from '../retrieval/stemmer.js';
+import { locateModel } from './models.js';
 import { log } from './output.js';
 
 const embeddedName = basename(embeddedModels.retriever);
@@ -13,8 +14,8 @@ const embeddedName = basename(embeddedModels.retriever);
 export const retrieverOption = {
   value: 'name',
   description:
-    'bm25, bm25:<language> (by stems, such as bm25:english), the <folder> of a bi-encoder, ' +
-    'hybrid (bm25 and the embedded bi-encoder), or hybrid:<folder> ' +
+    'bm25, bm25:<language> (by stems, such as bm25:english), a bi-encoder, given as --model is, ' +
+    'hybrid (bm25 and the embedded bi-encoder), or hybrid:<model> ' +
     `(default: the embedded ${embeddedName})`,
 } as const;
 
@@ -27,7 +28,7 @@ export interface RetrieverSource {
 }
 
 /** Opens what --retriever names; the embedded bi-encoder, which a line on stderr says, where it names none. */
-export async function openRetriever(option: string | undefined): Promise<RetrieverSource> {
+export async function openRetriever(option: string | undefined, pull?: boolean): Promise<RetrieverSource> {
   const [bm25, stemmer] = /^bm25(?::(.*))?$/s.exec(option ?? '') ?? [];
   if (bm25 !== undefined) {
     const create = (): Retriever => new Bm25({ stemmer: stemmer as Stemmer });
@@ -35,10 +36,11 @@ export async function openRetriever(option: string | undefined): Promise<Retriev
     create();
     return { name: stemmer ? `BM25 by stems (${stemmer})` : 'BM25', create, close: async () => {} };
   }
-  const [, isHybrid, folder] = /^(hybrid(?::|$))?(.*)$/s.exec(option ?? '')!;
-  if (!folder) log(`using the embedded demonstration model ${embeddedName}; --retriever <folder> names a real one`);
-  const encoder = await BiEncoder.load(folder || embeddedModels.retriever);
-  const name = folder || embeddedName;
+  const [, isHybrid, model] = /^(hybrid(?::|$))?(.*)$/s.exec(option ?? '')!;
+  if (model) await locateModel(model, pull);
+  else log(`using the embedded demonstration model ${embeddedName}; --retriever <model> names a real one`);
+  const encoder = await BiEncoder.load(model || embeddedModels.retriever);
+  const name = model || embeddedName;
   const dense = (): Retriever => new DenseRetriever({ encoder });
   return {
     name: isHybrid ? `BM25 + ${name}` : name,

@@ -1,6 +1,7 @@
 import { fromNative, type CudaDevice } from '../addon.js';
 import { ZrankError } from '../error.js';
 import { openCudaLibraries, openDriver } from '../libraries/cuda-libraries.js';
+import { cudaProviderOptions } from '../libraries/onnxruntime-settings.js';
 import { openAddon } from '../libraries/open-addon.js';
 import { hasTiledAttention, type AttentionConfig } from '../graph/attention.js';
 import type { DeviceKind, GatedUnits, GpuAttention, PlacementOptions } from './device.js';
@@ -19,14 +20,9 @@ export const cuda: DeviceKind = {
     // A device that is not there is found out before anything is computed or converted for it.
     const devices = prepare(indices);
     if (options.precision === 'bf16') checkBf16(devices);
-    const gpus = { kind: 'cuda', indices } as const;
-    const { model, precision, attention, gatedUnits, memoryNeeds } = await buildFirst(
-      network,
-      gpus,
-      forms,
-      options,
-      rejected,
-    );
+    const gpus = { kind: 'cuda', indices, providerOptions: cudaProviderOptions() } as const;
+    const built = await buildFirst(network, gpus, forms, options, rejected);
+    const { model, precision, attention, gatedUnits, memoryNeeds } = built;
     return {
       model,
       placement: { device: `cuda:${indices.join()}`, precision, attention, gatedUnits, gpus: devices, rejected },

@@ -1,6 +1,7 @@
 import { convertWeights } from '../checkpoint/convert-weights.js';
 import { ZrankError } from '../error.js';
 import type { GraphForm } from '../graph/operators.js';
+import { openAddon } from '../libraries/open-addon.js';
 import type { DecoderNetwork } from '../networks/cross-encoder.js';
 import type { Decoder } from '../networks/decoder/decoder.js';
 import { activationBytes } from '../networks/decoder/memory.js';
@@ -104,7 +105,10 @@ async function build(network: DecoderNetwork, gpus: Gpus, form: Form, options: P
     precision === 'bf16'
       ? network.weights
       : await convertWeights(network.weights, storedDtype(form), { cacheFolder, onProgress });
-  const model = { ...gpuModel({ ...network, weights }, graph, gpus), fallback: cpuModel(network).replicas[0]! };
+  // What the GPU has no memory or no range for: in fp32, by zrank's kernels where there are any.
+  const kernels = openAddon().kernels().arithmetics.includes('fp32') ? 'fp32' : undefined;
+  const fallback = cpuModel(network, kernels).replicas[0]!;
+  const model = { ...gpuModel({ ...network, weights }, graph, gpus), fallback };
   const memoryNeeds = {
     weights: [...weights.values()].reduce((sum, { length }) => sum + length, 0),
     perToken: activationBytes(network.config, graph, paddedTokensPerToken),

@@ -8,6 +8,8 @@ import type { EngineModel } from '../runtime/engine.js';
 export interface Gpus {
   kind: 'cuda' | 'webgpu';
   indices: readonly number[];
+  /** Options of CUDA's provider beside zrank's own, or in their place. */
+  providerOptions?: Readonly<Record<string, string>>;
   /** Bytes of the largest tensor that attention from plain operators may make; no bound where it is not given. */
   maxTensorBytes?: number;
 }
@@ -19,13 +21,17 @@ export function cpuModel(decoder: Decoder, kernels?: CpuPrecision): EngineModel 
 }
 
 /** A decoder on GPUs, in a form of its graph that they compute. */
-export function gpuModel(decoder: Decoder, form: GraphForm, { kind, indices, maxTensorBytes }: Gpus): EngineModel {
+export function gpuModel(
+  decoder: Decoder,
+  form: GraphForm,
+  { kind, indices, providerOptions, maxTensorBytes }: Gpus,
+): EngineModel {
   const graph = writeGraph(decoder, form);
   const bounded = maxTensorBytes !== undefined && form.attention === 'plain';
   // Scores of attention, in fp32.
   const maxSquares = bounded ? Math.floor(maxTensorBytes / (4 * decoder.config.heads)) : undefined;
   const replicas = indices.map((deviceIndex): NativeModel => {
-    return { ...packedDecoder(graph), device: kind, deviceIndex, maxSquares };
+    return { ...packedDecoder(graph), device: kind, deviceIndex, providerOptions, maxSquares };
   });
   return { replicas, files: graph.weightFiles };
 }

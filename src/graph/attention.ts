@@ -96,21 +96,19 @@ export class Attention {
   }
 
   /**
-   * Zeros [blocks, block size, key/value heads, headDim] for keys and values; the input `blocks` is [blocks, 1] in
-   * int64.
+   * Zeros [blocks, block size, key/value heads, headDim] for keys and values, each from an input of its own, [blocks,
+   * 1] in int64: the layers write into them, and of two equal expressions an optimizer could make one.
    */
   #emptyCaches(): string[] {
     const ops = this.#ops;
     const { keyValueHeads, headDim } = this.#config;
-    ops.graph.input('blocks', dataType.int64, [2]);
     const zero = ops.node('Reshape', [ops.scalar('cache_zero', 0), ops.shape(1, 1)]);
     const block = ops.node('Expand', [zero, ops.shape(1, pagedBlockSize * keyValueHeads * headDim)]);
-    return ['keys', 'values'].map(() =>
-      ops.node('Reshape', [
-        ops.node('Expand', [block, 'blocks']),
-        ops.shape(-1, pagedBlockSize, keyValueHeads, headDim),
-      ]),
-    );
+    return ['key_blocks', 'value_blocks'].map((blocks) => {
+      ops.graph.input(blocks, dataType.int64, [2]);
+      const cache = ops.node('Expand', [block, blocks]);
+      return ops.node('Reshape', [cache, ops.shape(-1, pagedBlockSize, keyValueHeads, headDim)]);
+    });
   }
 
   #causalMask(): string {

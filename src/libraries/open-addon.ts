@@ -1,6 +1,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { fromNative, loadAddon, type Addon } from '../addon.js';
 import { findOnnxRuntime } from './onnxruntime.js';
+import { logLevel } from './onnxruntime-settings.js';
 
 let opened: Addon | undefined;
 
@@ -13,7 +14,7 @@ export function openAddon(): Addon {
   const addon = loadAddon();
   try {
     // Another thread of this process may have opened it.
-    if (addon.runtime() === undefined) addon.openRuntime(findOnnxRuntime());
+    if (addon.runtime() === undefined) addon.openRuntime(findOnnxRuntime(), logLevel());
   } catch (error) {
     throw fromNative(error);
   }

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { EncoderFolder } from '../networks/encoder/folder.js';
 import {
   readSentenceTransformer,
@@ -6,7 +5,8 @@ import {
   type Similarity,
 } from '../networks/encoder/sentence-transformer.js';
 import { ZrankError } from '../error.js';
-import { aFunction, anAbortSignal, aPositiveInteger, checkOptions, oneOf } from '../options.js';
+import { locate } from '../models/locate.js';
+import { aBoolean, aFunction, anAbortSignal, aPositiveInteger, checkOptions, oneOf } from '../options.js';
 import { splitThreads } from '../runtime/engine.js';
 import { Lifetime } from '../runtime/lifetime.js';
 import { DenseEmbedder } from './dense-embedder.js';
@@ -16,6 +16,10 @@ import { StaticEmbedder } from './static-embedder.js';
 import { TransformerEmbedder } from './transformer-embedder.js';
 
 export interface BiEncoderOptions {
+  /** Whether a model of the hub that is not in Hugging Face's cache is fetched; else it is an error. @default false */
+  download?: boolean;
+  /** Called while a model is downloaded; in bytes. */
+  onLoadProgress?: (progress: { phase: 'download'; completed: number; total: number }) => void;
   /** Longest text in tokens, the prompt included; the rest is cut. @default max_seq_length of the model */
   maxLength?: number;
   /** CPU threads that run batches side by side. @default one a core */
@@ -41,6 +45,8 @@ export interface EncodeTextsOptions {
 }
 
 const loadRules = {
+  download: aBoolean,
+  onLoadProgress: aFunction,
   maxLength: aPositiveInteger,
   workers: aPositiveInteger,
   threads: aPositiveInteger,
@@ -71,18 +77,24 @@ export class BiEncoder implements AsyncDisposable {
   }
 
   /**
-   * Loads a folder in the sentence-transformers layout: a Transformer with an ONNX file (onnx/model.onnx) and Pooling,
-   * or a StaticEmbedding, then perhaps Dense and Normalize. Throws a ZrankError that says what is wrong with the
-   * folder, and ARCHITECTURE_UNSUPPORTED for what it declares and zrank does not compute.
+   * Loads a model, given as Reranker.load() takes it, in the sentence-transformers layout: a Transformer with an ONNX
+   * file (onnx/model.onnx) and Pooling, or a StaticEmbedding, then perhaps Dense and Normalize. Throws a ZrankError that
+   * says what is wrong with the folder, ARCHITECTURE_UNSUPPORTED for what it declares and zrank does not compute, and
+   * MODEL_NOT_DOWNLOADED.
    */
-  static async load(folder: string, options: BiEncoderOptions = {}): Promise<BiEncoder> {
-    if (typeof folder !== 'string' || folder === '') throw ZrankError.argument('the model folder', 'a path', folder);
+  static async load(model: string, options: BiEncoderOptions = {}): Promise<BiEncoder> {
+    if (typeof model !== 'string' || model === '')
+      throw ZrankError.argument('the model', 'a folder or the name of a model', model);
     checkOptions('BiEncoder.load()', options, loadRules);
-    const path = resolve(folder);
-    const read = await readSentenceTransformer(path);
+    const { download, onLoadProgress } = options;
+    const onProgress =
+      onLoadProgress &&
+      ((bytes: { completed: number; total: number }) => onLoadProgress({ phase: 'download', ...bytes }));
+    const { folder, name } = await locate(model, { download, onProgress });
+    const read = await readSentenceTransformer(folder);
     const { network, dense, ...declared } = read;
     const maxLength = network.kind === 'static' ? undefined : checkMaxLength(options.maxLength, network.encoder);
-    const fingerprint = await fingerprintOf(path, read, maxLength);
+    const fingerprint = await fingerprintOf(name, read, maxLength);
     const pooled = await openPooled(read, options, maxLength);
     const embedder = dense.length > 0 ? await DenseEmbedder.open(pooled, dense, declared.normalize) : pooled;
     return new BiEncoder(embedder, declared, fingerprint);

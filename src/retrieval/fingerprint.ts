@@ -5,7 +5,7 @@ import type { SentenceTransformerFolder } from '../networks/encoder/sentence-tra
 
 /** Tells whether two encoders make the same embeddings. */
 export interface EncoderFingerprint {
-  /** Its name for people: that of the model's folder. */
+  /** Its name for people: that of the model's folder, or the hub's. */
   model: string;
   /** Of all that decides an embedding. */
   hash: string;
@@ -15,9 +15,9 @@ export interface EncoderFingerprint {
 const pieces = 256;
 const pieceBytes = 4096;
 
-/** The fingerprint of a folder as it is read here: weights, tokenizer, modules, prompts, and the longest text. */
+/** The fingerprint of a model as it is read here: weights, tokenizer, modules, prompts, and the longest text. */
 export async function fingerprintOf(
-  folder: string,
+  model: string,
   { network, dense, normalize, truncateDim, prompts }: SentenceTransformerFolder,
   maxLength: number | undefined,
 ): Promise<EncoderFingerprint> {
@@ -33,7 +33,7 @@ export async function fingerprintOf(
   const layers = dense.map(({ activation }) => activation);
   hash.update(JSON.stringify([tokenizer, pooling, layers, normalize, truncateDim, prompts, maxLength ?? null]));
   for (const path of [...files, ...dense.map(({ weight }) => weight.path)]) await hashPieces(path, hash);
-  return { model: basename(folder), hash: hash.digest('hex').slice(0, 32) };
+  return { model, hash: hash.digest('hex').slice(0, 32) };
 }
 
 /** An ONNX file, and those beside it that hold its external data, named after it by habit. */

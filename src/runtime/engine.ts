@@ -86,6 +86,7 @@ export class Engine {
         onGpus,
         workers,
         intraOpThreads: onGpus ? 1 : Math.max(1, threads - workers + 1),
+        fallbackThreads: threads,
         profilePrefix,
         fallback: model.fallback,
       });

@@ -9,7 +9,7 @@ const { version, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'ut
   version: string;
   bin: Record<string, string>;
 };
-const commands = ['rank', 'search', 'eval', 'measure', 'inspect', 'doctor', 'bench'];
+const commands = ['rank', 'search', 'eval', 'measure', 'inspect', 'doctor', 'pull', 'models', 'verify', 'rm', 'bench'];
 
 describe('help', () => {
   test('of the program lists the commands; without a command it is wrong usage', async () => {

@@ -139,7 +139,11 @@ describe('the folder', () => {
     ['no tokenizer', { 'tokenizer.json': undefined }, 'FILE_NOT_FOUND'],
     ['no config', { 'config.json': undefined }, 'FILE_NOT_FOUND'],
     ['a tokenizer that is none', { 'tokenizer.json': {} }, 'TOKENIZER_INVALID'],
-    ['a module that is nowhere', { 'modules.json': [{ type: 'a.StaticEmbedding', path: '0' }] }, 'FILE_NOT_FOUND'],
+    [
+      'a module that is nowhere',
+      { 'modules.json': [{ type: 'sentence_transformers.models.StaticEmbedding', path: '0' }] },
+      'FILE_NOT_FOUND',
+    ],
     ['an ONNX file that is none', { 'onnx/model.onnx': 'nothing' }, 'SESSION_FAILED'],
     [
       'an input that no encoder has',

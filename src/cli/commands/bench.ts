@@ -12,7 +12,8 @@ import { shapeFolder, shapeNames } from '../../bench/shape.js';
 import { describeRun, summarize } from '../../bench/summary.js';
 import { defaultCacheFolder } from '../../checkpoint/cache-folder.js';
 import { defineCommand, positiveInteger, wholeNumber } from '../command.js';
-import { modelFolder, modelOption, placementOptions } from '../model-options.js';
+import { modelOption, placementOptions, pullOption } from '../model-options.js';
+import { locateReranker } from '../models.js';
 import { log, print, writeReport } from '../output.js';
 
 const workload = { value: 'n', group: 'Workload' } as const;
@@ -34,6 +35,7 @@ export const command = defineCommand({
       group: modelOption.group,
     },
     ...placementOptions,
+    pull: pullOption,
     attention: {
       value: 'name',
       description: 'how a GPU computes attention',
@@ -105,8 +107,11 @@ export const command = defineCommand({
     invariance: { ...comparison, description: 'also score the same pairs alone and in mixed batches' },
   },
   notes: 'ZRANK_API_KEY (environment) is sent to the servers as a bearer token.',
-  async run({ scenario, model, shape, seed, against, json, report, ...values }) {
-    const folder = shape === undefined ? modelFolder(model) : await shapeFolder(shape, seed, defaultCacheFolder(), log);
+  async run({ scenario, model, shape, seed, against, json, report, pull, ...values }) {
+    const folder =
+      shape === undefined
+        ? (await locateReranker(model, { pull })).folder
+        : await shapeFolder(shape, seed, defaultCacheFolder(), log);
     const runs = await planRuns(scenario.length > 0 ? scenario : ['rerank'], values, values, {
       model: folder,
       shape: shape ?? null,

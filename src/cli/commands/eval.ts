@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { type BeirDataset, openBeir } from '../../evaluation/beir.js';
 import { comparedMeasures } from '../../evaluation/compare-runs.js';
 import { conventions } from '../../evaluation/conventions.js';
@@ -13,7 +13,8 @@ import { evaluateReranking } from '../../retrieval/evaluate-reranking.js';
 import { defineCommand, positiveInteger } from '../command.js';
 import { type DatasetResult, type Setting, summarize, summaryJson, summaryTable } from '../eval-summary.js';
 import { measuresOption } from '../measures-option.js';
-import { instructionOption, loadReranker, modelFolder, modelOption, rerankerOptions } from '../model-options.js';
+import { instructionOption, loadReranker, modelOption, rerankerOptions } from '../model-options.js';
+import { locateReranker } from '../models.js';
 import { log, print, remark, writeReport } from '../output.js';
 import { ProgressBar } from '../progress.js';
 import { reportPage } from '../report/page.js';
@@ -61,11 +62,11 @@ export const command = defineCommand({
       })),
     );
     if (runOut !== undefined) await makeFolder(runOut);
-    const rerankerFolder = modelFolder(model, '--reranker');
-    const source = await openRetriever(retriever);
+    const located = await locateReranker(model, { flag: '--reranker', pull: values.pull });
+    const source = await openRetriever(retriever, values.pull);
     const setting: Setting = {
       retriever: source.name,
-      reranker: basename(rerankerFolder),
+      reranker: located.name,
       candidates,
       split,
       convention,
@@ -73,7 +74,7 @@ export const command = defineCommand({
       measures,
     };
     try {
-      await using reranker = await loadReranker(rerankerFolder, values);
+      await using reranker = await loadReranker(located.folder, values);
       const results: DatasetResult[] = [];
       for (const { name, dataset } of opened) {
         const progress = new Progress(name);

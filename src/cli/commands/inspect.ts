@@ -1,17 +1,18 @@
-import { resolve } from 'node:path';
 import { planCpu } from '../../devices/cpu.js';
 import { openAddon } from '../../libraries/open-addon.js';
 import type { Description } from '../../networks/cross-encoder.js';
 import { inspectFolder } from '../../networks/network.js';
 import { defaultThreads } from '../../runtime/engine.js';
 import { defineCommand } from '../command.js';
+import { locateModel } from '../models.js';
 import { print } from '../output.js';
 
 export const command = defineCommand({
-  positionals: { folder: { description: 'a model folder' } },
+  positionals: { model: { description: "a folder, a model of the hub, or one of zrank's names" } },
   options: { json: { description: 'print JSON' } },
-  async run({ folder, json }) {
-    const report = await inspectModel(resolve(folder));
+  async run({ model, json }) {
+    const { folder } = await locateModel(model);
+    const report = await inspectModel(folder);
     print(json ? report : lines(report));
   },
 });

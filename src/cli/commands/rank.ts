@@ -5,7 +5,8 @@ import type { Hit } from '../../reranker.js';
 import { searchableText } from '../../retrieval/retriever.js';
 import { defineCommand, positiveInteger } from '../command.js';
 import { readDocuments } from '../documents.js';
-import { loadReranker, modelFolder, instructionOption, modelOption, rerankerOptions } from '../model-options.js';
+import { loadReranker, instructionOption, modelOption, rerankerOptions } from '../model-options.js';
+import { locateReranker } from '../models.js';
 import { headline, oneLine, print } from '../output.js';
 import { ProgressBar } from '../progress.js';
 
@@ -24,11 +25,12 @@ export const command = defineCommand({
     instruction: instructionOption,
     ...rerankerOptions,
   },
-  async run({ query, queryFile, documents: path, top, json, model, instruction, ...options }) {
+  async run({ query, queryFile, documents: path, top, json, model, instruction, pull, ...options }) {
     const text = query ?? (await readQuery(queryFile));
     const documents = await readDocuments(path);
 
-    await using reranker = await loadReranker(modelFolder(model), options);
+    const { folder } = await locateReranker(model, { pull });
+    await using reranker = await loadReranker(folder, options);
     const bar = new ProgressBar('ranking');
     const hits = await reranker
       .rank(text, documents.map(searchableText), { onProgress: bar.update, topN: top, instruction })

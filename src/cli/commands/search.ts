@@ -5,7 +5,8 @@ import { DocumentIndex } from '../../retrieval/document-index.js';
 import { RetrieveAndRerank } from '../../retrieval/pipeline.js';
 import { defineCommand, positiveInteger } from '../command.js';
 import { readCorpus } from '../corpus.js';
-import { instructionOption, loadReranker, modelFolder, modelOption, rerankerOptions } from '../model-options.js';
+import { instructionOption, loadReranker, modelOption, rerankerOptions } from '../model-options.js';
+import { locateReranker } from '../models.js';
 import { headline, log, oneLine, print } from '../output.js';
 import { ProgressBar } from '../progress.js';
 import { openRetriever, retrieverOption } from '../retriever.js';
@@ -43,14 +44,16 @@ export const command = defineCommand({
     json = false,
     model,
     instruction,
+    pull,
     ...options
   }) {
     if (path === '-' && query === undefined)
       throw new ZrankError('INVALID_ARGUMENT', 'expected a query, since standard input holds the texts');
-    const source = await openRetriever(retriever);
+    const source = await openRetriever(retriever, pull);
     try {
       if (rerank) {
-        await using reranker = await loadReranker(modelFolder(model), options);
+        const { folder } = await locateReranker(model, { pull });
+        await using reranker = await loadReranker(folder, options);
         const pipeline = new RetrieveAndRerank({
           retriever: source.create(),
           reranker,
