@@ -86,17 +86,7 @@ std::vector<float> PackedDecoder::RunTiled(const Ort::RunOptions& options, Packe
                                            double& compute_seconds) {
   PadToBuckets(packed);
   const TiledBatch tiled = LayOutTiles(packed);
-  const int64_t tokens = tiled.tokens(), sequences = tiled.sequences();
-  const auto tile_count = [](const std::vector<int32_t>& tiles) { return static_cast<int64_t>(tiles.size()) / 4; };
-  const std::array inputs{
-      GraphInput(graph::kInputIds, tiled.input_ids, {tokens}),
-      GraphInput(graph::kPositions, tiled.positions, {tokens}),
-      GraphInput(graph::kExpand, tiled.expand, {sequences, tiled.longest}),
-      GraphInput(graph::kLast, tiled.last, {sequences}),
-      GraphInput(graph::kTiles, tiled.tiles, {tile_count(tiled.tiles), 4}),
-      GraphInput(graph::kLastTiles, tiled.last_tiles, {tile_count(tiled.last_tiles), 4}),
-  };
-  return RunOnGpu(options, inputs, sequences, compute_seconds);
+  return RunOnGpu(options, InputsOf(tiled), tiled.sequences(), compute_seconds);
 }
 
 std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs,

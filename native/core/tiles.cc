@@ -60,4 +60,16 @@ TiledBatch LayOutTiles(const PackedBatch& batch) {
   return tiled;
 }
 
+std::array<GraphInput, graph::kTiledInputs.size()> InputsOf(const TiledBatch& batch) {
+  const auto count = [](const std::vector<int32_t>& tiles) { return static_cast<int64_t>(tiles.size()) / 4; };
+  return {
+      GraphInput(graph::kInputIds, batch.input_ids, {batch.tokens()}),
+      GraphInput(graph::kPositions, batch.positions, {batch.tokens()}),
+      GraphInput(graph::kExpand, batch.expand, {batch.sequences(), batch.longest}),
+      GraphInput(graph::kLast, batch.last, {batch.sequences()}),
+      GraphInput(graph::kTiles, batch.tiles, {count(batch.tiles), 4}),
+      GraphInput(graph::kLastTiles, batch.last_tiles, {count(batch.last_tiles), 4}),
+  };
+}
+
 }  // namespace zrank

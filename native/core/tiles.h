@@ -1,5 +1,9 @@
 #pragma once
 
+#include <array>
+
+#include "core/contract.h"
+#include "core/graph_input.h"
 #include "core/pack.h"
 
 namespace zrank {
@@ -21,5 +25,8 @@ struct TiledBatch {
 
 // Takes a batch as it is packed, padded (PadToBuckets) or not. The counts of tiles are padded to sizes that recur.
 TiledBatch LayOutTiles(const PackedBatch& batch);
+
+// The inputs of a graph that takes it; views of the batch.
+std::array<GraphInput, graph::kTiledInputs.size()> InputsOf(const TiledBatch& batch);
 
 }  // namespace zrank

@@ -19,11 +19,10 @@ template <typename... Parameters, typename... Arguments>
 void DriverLauncher::Call(const char* name, int (*function)(Parameters...), Arguments... arguments) const {
   const int result = function(arguments...);
   if (result == 0) return;
-  const char *error = nullptr, *meaning = nullptr;
-  get_error_name_(result, &error);
+  const char* meaning = nullptr;
   get_error_string_(result, &meaning);
-  throw Error(ErrorCode::kRunFailed, std::string(name) + ": " + (error ? error : "CUDA error") + " (" +
-                                         std::to_string(result) + ")" + (meaning ? std::string(", ") + meaning : ""));
+  throw Error(ErrorCode::kRunFailed,
+              "CUDA failure " + std::to_string(result) + ": " + (meaning ? meaning : "unknown") + " ; in " + name);
 }
 
 void DriverLauncher::Open() {
@@ -32,7 +31,6 @@ void DriverLauncher::Open() {
   const auto find = [&]<typename Function>(const char* symbol, Function*& function) {
     function = library.Find<Function>(symbol, ErrorCode::kDeviceUnavailable);
   };
-  find("cuGetErrorName", get_error_name_);
   find("cuGetErrorString", get_error_string_);
   find("cuStreamGetCtx", stream_get_ctx_);
   find("cuCtxGetCurrent", ctx_get_current_);

@@ -15,8 +15,9 @@ class DriverLauncher : public Launcher {
  public:
   // The library is opened at the first launch.
   explicit DriverLauncher(std::string library = "libcuda.so.1") : library_(std::move(library)) {}
-  // Throws an Error: DEVICE_UNAVAILABLE where there is no driver, RUN_FAILED with the driver's own words where it
-  // refuses: "cuModuleLoadData: CUDA_ERROR_NO_BINARY_FOR_GPU (209), …".
+  // Throws an Error: DEVICE_UNAVAILABLE where there is no driver, RUN_FAILED where it refuses, in the words of ONNX
+  // Runtime, by which core/error.cc knows what it means: "CUDA failure 209: no kernel image is available for execution
+  // on the device ; in cuModuleLoadData".
   void Start(const Launch& launch, const void* arguments, void* stream) override;
 
  private:
@@ -34,7 +35,6 @@ class DriverLauncher : public Launcher {
 
   // The prototypes of cuda.h, where CUresult and CUfunction_attribute are ints, and CUcontext, CUstream, CUmodule and
   // CUfunction are pointers.
-  int (*get_error_name_)(int error, const char** text);
   int (*get_error_string_)(int error, const char** text);
   int (*stream_get_ctx_)(void* stream, void** context);
   int (*ctx_get_current_)(void** context);

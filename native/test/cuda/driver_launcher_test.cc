@@ -63,7 +63,7 @@ TEST(cases_run_on_a_gpu_as_on_the_emulator) {
 TEST(what_the_driver_refuses_is_said_in_its_words) {
   DriverLauncher launcher(ZRANK_STUB_CUDA);
   CHECK_EQ(Failure(launcher, {"no_such_kernel", 1, 32, 0}),
-           "cuModuleGetFunction: CUDA_ERROR_NOT_FOUND (500), named symbol not found");
+           "CUDA failure 500: named symbol not found ; in cuModuleGetFunction");
   CHECK_EQ(Failure(launcher, {"gated_units_fp16", int64_t{1} << 31, 256, 0}),
            "gated_units_fp16 would take 2147483648 blocks");
   DriverLauncher nowhere("/nowhere/libcuda.so.1");

@@ -155,7 +155,7 @@ std::vector<float> Logits(const std::string& library, const std::string& graph, 
   for (const auto& sequence : ids) sequences.push_back({sequence, {}});
   PackedBatch packed = Pack(sequences);
   PadToBuckets(packed);
-  TiledBatch tiled = LayOutTiles(packed);
+  const TiledBatch tiled = LayOutTiles(packed);
 
   emulation::EmulatedLauncher launcher;
   Ort::Env& env = OrtRuntime::Open(library).env();
@@ -173,17 +173,10 @@ std::vector<float> Logits(const std::string& library, const std::string& graph, 
   const auto memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
   std::vector<const char*> names;
   std::vector<Ort::Value> values;
-  const auto feed = [&](const char* name, std::vector<int32_t>& data, const std::vector<int64_t>& shape) {
-    names.push_back(name);
-    values.push_back(Ort::Value::CreateTensor(memory, data.data(), data.size(), shape.data(), shape.size()));
-  };
-  const auto size = [](const std::vector<int32_t>& data) { return static_cast<int64_t>(data.size()); };
-  feed(graph::kInputIds, tiled.input_ids, {tiled.tokens()});
-  feed(graph::kPositions, tiled.positions, {tiled.tokens()});
-  feed(graph::kExpand, tiled.expand, {tiled.sequences(), tiled.longest});
-  feed(graph::kLast, tiled.last, {tiled.sequences()});
-  feed(graph::kTiles, tiled.tiles, {size(tiled.tiles) / 4, 4});
-  feed(graph::kLastTiles, tiled.last_tiles, {size(tiled.last_tiles) / 4, 4});
+  for (const GraphInput& input : InputsOf(tiled)) {
+    names.push_back(input.name);
+    values.push_back(input.Tensor(memory, const_cast<std::byte*>(input.bytes.data())));
+  }
   const auto outputs = session.Run({}, names.data(), values.data(), values.size(), &graph::kLogits, 1);
   std::vector<float> logits;
   for (const uint32_t row : packed.score_row) logits.push_back(outputs.front().GetTensorData<float>()[row]);

@@ -34,10 +34,6 @@ std::map<std::string, Function> functions;
 
 }  // namespace
 
-ZRANK_EXPORT int cuGetErrorName(int error, const char** text) {
-  *text = error == kNotFound ? "CUDA_ERROR_NOT_FOUND" : "CUDA_ERROR";
-  return kSuccess;
-}
 ZRANK_EXPORT int cuGetErrorString(int error, const char** text) {
   *text = error == kNotFound ? "named symbol not found" : nullptr;
   return kSuccess;
