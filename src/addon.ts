@@ -25,6 +25,7 @@ export interface Addon {
    * DEVICE_UNAVAILABLE with the loader's words.
    */
   openLibrary(name: string): string;
+  /** Throws INVALID_ARGUMENT where ZRANK_CPU_TARGET names no target. */
   kernels(): Kernels;
   /** Throws DEVICE_UNAVAILABLE with the loader's words where the provider of a GPU cannot be loaded. */
   checkDevice(kind: DeviceKind, index: number): void;
@@ -55,10 +56,14 @@ export type DeviceKind = (typeof deviceKinds)[number];
 
 /** zrank's own kernels for this processor. */
 export interface Kernels {
-  /** The family of instructions that they are written in; none where zrank has no kernels for the architecture. */
-  target?: string;
-  /** Those that the processor has the instructions for. */
+  /**
+   * The family of instructions in use, the best of this processor that ZRANK_CPU_TARGET allows; 'none' where ONNX
+   * Runtime computes.
+   */
+  target: string;
+  /** What it multiplies. */
   arithmetics: CpuPrecision[];
+  /** Those of all families that this processor has, and those that it lacks. */
   instructionSets: string[];
   missingInstructionSets: string[];
 }

@@ -48,7 +48,7 @@ async function withoutKernels(data: Golden, weights?: Weights): Promise<Float32A
   return logits;
 }
 
-test.each(goldenNames)('%s without kernels of our own, as on a processor without AVX-512', async (name) => {
+test.each(goldenNames)('%s without kernels of our own, as on a processor without AVX2', async (name) => {
   const data = golden(name);
   const logits = await withoutKernels(data);
   data.cases.forEach((entry, i) => expect(Math.abs(logits[i]! - entry.logit_fp32), entry.name).toBeLessThan(2e-4));

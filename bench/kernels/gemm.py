@@ -30,7 +30,7 @@ def with_torch(dtype, rows, depth, columns):
 
 
 def with_onnxruntime(rows, depth, columns):
-    """As zrank does where the processor has no AVX-512: bf16 weights, widened at each use."""
+    """As zrank does where the processor has no AVX2: bf16 weights, widened at each use."""
     weight = helper.make_tensor(
         "w",
         TensorProto.BFLOAT16,

@@ -46,8 +46,8 @@ Napi::Value OpenLibrary(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), library.path());
 }
 
-// kernels() -> {target?, arithmetics, instructionSets, missingInstructionSets}
-Napi::Value Kernels(const Napi::CallbackInfo& info) { return ToJs(info.Env(), CpuTarget()); }
+// kernels() -> {target, arithmetics, instructionSets, missingInstructionSets}; throws where ZRANK_CPU_TARGET names none
+Napi::Value Kernels(const Napi::CallbackInfo& info) { return ToJs(info.Env(), CpuTarget(), Targets()); }
 
 // checkDevice(kind, index): throws where the device's provider cannot be loaded
 void CheckDevice(const Napi::CallbackInfo& info) {

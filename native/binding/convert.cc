@@ -152,17 +152,21 @@ Napi::Array ToJs(Napi::Env env, const std::vector<CudaDevice>& devices) {
   return array;
 }
 
-Napi::Object ToJs(Napi::Env env, const Target& target) {
+Napi::Object ToJs(Napi::Env env, const Target& in_use, const std::vector<Target>& all) {
   auto arithmetics = Napi::Array::New(env), instruction_sets = Napi::Array::New(env), missing = Napi::Array::New(env);
-  for (size_t i = 0; i < target.kernels.size(); ++i) {
-    const Target::Kernels& kernels = target.kernels[i];
-    if (kernels.instructions == nullptr) continue;
-    if (kernels.is_supported) arithmetics.Set(arithmetics.Length(), Word(static_cast<Arithmetic>(i)));
-    Napi::Array& names = kernels.is_supported ? instruction_sets : missing;
-    names.Set(names.Length(), kernels.instructions);
+  for (size_t i = 0; i < kWords<Arithmetic>.size(); ++i) {
+    const auto arithmetic = static_cast<Arithmetic>(i);
+    if (in_use[arithmetic].is_supported) arithmetics.Set(arithmetics.Length(), Word(arithmetic));
+  }
+  for (const Target& target : all) {
+    for (const Target::Kernels& kernels : target.kernels) {
+      if (kernels.instructions == nullptr) continue;
+      Napi::Array& names = kernels.is_supported ? instruction_sets : missing;
+      names.Set(names.Length(), kernels.instructions);
+    }
   }
   auto object = Napi::Object::New(env);
-  if (target.name != nullptr) object.Set("target", target.name);
+  object.Set("target", in_use.name);
   object.Set("arithmetics", arithmetics);
   object.Set("instructionSets", instruction_sets);
   object.Set("missingInstructionSets", missing);

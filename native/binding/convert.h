@@ -18,7 +18,7 @@ Work ToWork(Napi::Object work);
 Napi::Object ToJs(Napi::Env env, const EngineCounters& counters);
 Napi::Object ToJs(Napi::Env env, const OrtRuntime& runtime);
 Napi::Array ToJs(Napi::Env env, const std::vector<CudaDevice>& devices);
-Napi::Object ToJs(Napi::Env env, const Target& target);
+Napi::Object ToJs(Napi::Env env, const Target& in_use, const std::vector<Target>& all);
 
 // A JavaScript Error with the property `code`.
 Napi::Value ToJs(Napi::Env env, const std::exception& exception);

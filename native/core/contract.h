@@ -47,6 +47,7 @@ inline constexpr auto kWords<Pooling> =
 
 // What native errors are known by.
 enum class ErrorCode {
+  kInvalidArgument,
   kAborted,
   kClosed,
   kQueueFull,
@@ -61,7 +62,8 @@ enum class ErrorCode {
   kInternal,
 };
 template <>
-inline constexpr auto kWords<ErrorCode> = std::array{"ABORTED",
+inline constexpr auto kWords<ErrorCode> = std::array{"INVALID_ARGUMENT",
+                                                     "ABORTED",
                                                      "CLOSED",
                                                      "QUEUE_FULL",
                                                      "ONNXRUNTIME_NOT_FOUND",

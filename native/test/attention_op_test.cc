@@ -78,7 +78,7 @@ std::vector<float> RunOp(const AttentionBatch& batch, const std::string& arithme
 }
 
 TEST(the_operator_computes_what_its_kernel_does_with_and_without_norms) {
-  const AttentionKernel* kernel = FindAttentionKernel(Arithmetic::kFp32);
+  const AttentionKernel* kernel = CpuTarget().FindAttention(Arithmetic::kFp32);
   if (kernel == nullptr) return;
   for (const auto& [q, k] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}}) {
     std::mt19937 random(3);

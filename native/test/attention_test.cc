@@ -1,5 +1,5 @@
-// The real attention kernels of this processor against sums in double precision, and the operator in ONNX Runtime
-// (named by ZRANK_ONNXRUNTIME) against its kernel. Where the processor has none, nothing is checked.
+// The real attention kernels of every target that this processor supports, and those for AMX on a model of its
+// registers (amx_model.cc), against sums in double precision. Where it supports none, nothing is checked.
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "test/amx_model.h"
 #include "test/attention_batch.h"
 #include "test/check.h"
 
@@ -33,13 +34,11 @@ std::vector<double> Rotated(const float* x, const Attention& a, const float* nor
 }
 
 // Largest error over the positions [from, from + count).
-double Error(Arithmetic arithmetic, const AttentionShape& shape, int64_t from, int64_t count) {
-  const AttentionKernel* kernel = FindAttentionKernel(arithmetic);
-  if (kernel == nullptr) return 0;
+double Error(const AttentionKernel& kernel, const AttentionShape& shape, int64_t from, int64_t count) {
   std::mt19937 random(static_cast<uint32_t>(shape.tokens * 31 + shape.head_dim + from));
   const int64_t dim = shape.head_dim, width = shape.heads * dim, key_width = shape.key_value_heads * dim;
   const AttentionBatch batch(shape, random);
-  std::vector<float> out = test::Attend(*kernel, batch, from, count);
+  std::vector<float> out = test::Attend(kernel, batch, from, count);
   const Attention attention = batch.attention(out.data());
   const int32_t* tokens = attention.expand + shape.tokens;
 
@@ -73,8 +72,12 @@ double Error(Arithmetic arithmetic, const AttentionShape& shape, int64_t from, i
 }
 
 void Expect(const AttentionShape& shape, int64_t from, int64_t count) {
-  CHECK(Error(Arithmetic::kFp32, shape, from, count) < 2e-5);
-  CHECK(Error(Arithmetic::kBf16, shape, from, count) < 1e-1);
+  for (const Target& target : Targets()) {
+    const AttentionKernel *fp32 = target.FindAttention(Arithmetic::kFp32),
+                          *bf16 = target.FindAttention(Arithmetic::kBf16);
+    if (fp32 != nullptr) CHECK(Error(*fp32, shape, from, count) < 2e-5);
+    if (bf16 != nullptr) CHECK(Error(*bf16, shape, from, count) < 1e-1);
+  }
 }
 
 TEST(sequences_of_every_edge_attend) {
@@ -105,6 +108,16 @@ TEST(heads_without_a_norm_are_only_rotated) {
     Expect({40, 8, 2, 64, true, has_k_norm}, 7, 30);
   }
 }
+
+#ifdef __x86_64__
+TEST(sequences_attend_on_a_model_of_amx) {
+  if (!__builtin_cpu_supports("avx512bf16")) return;
+  for (int64_t tokens : {1, 33, 600}) {
+    CHECK(Error(test::kAmxModelAttention, {tokens, 4, 2, 64}, 0, tokens) < 1e-1);
+    CHECK(Error(test::kAmxModelAttention, {tokens, 3, 3, 32}, tokens / 2, tokens - tokens / 2) < 1e-1);
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace zrank

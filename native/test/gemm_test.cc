@@ -1,5 +1,5 @@
-// The real kernels of this processor against sums in double precision. Where the processor has none, nothing is
-// checked.
+// The real kernels of every target that this processor supports, and those for AMX on a model of its registers
+// (amx_model.cc), against sums in double precision. Where it supports none, nothing is checked.
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "test/amx_model.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -117,15 +118,24 @@ std::vector<double> Rounded(Arithmetic arithmetic, const std::vector<float>& x, 
   return rounded;
 }
 
+// Of all targets that this processor supports.
+std::vector<const GemmKernel*> Kernels(Arithmetic arithmetic) {
+  std::vector<const GemmKernel*> kernels;
+  for (const Target& target : Targets()) {
+    const GemmKernel* kernel = target.FindGemm(arithmetic);
+    const bool is_new = std::find(kernels.begin(), kernels.end(), kernel) == kernels.end();
+    if (kernel != nullptr && is_new) kernels.push_back(kernel);
+  }
+  return kernels;
+}
+
 struct Product {
   std::vector<float> y;
   double error;  // largest, relative to the sum of the products' magnitudes
 };
 
-Product Multiply(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int64_t depth, int64_t columns,
-                 std::vector<float> x = {}) {
-  const GemmKernel* kernel = FindGemmKernel(arithmetic);
-  if (kernel == nullptr) return {{}, 0};
+Product Multiply(const GemmKernel& kernel, Arithmetic arithmetic, Stored stored, bool gated, int64_t rows,
+                 int64_t depth, int64_t columns, std::vector<float> x = {}) {
   std::mt19937 random(static_cast<uint32_t>(rows * 31 + depth * 7 + columns));
   std::normal_distribution<float> normal;
   while (x.size() < static_cast<size_t>(rows * depth)) x.push_back(normal(random));
@@ -137,13 +147,13 @@ Product Multiply(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows,
   // NaN before, after and in Y shows what is written twice, beside or not at all.
   constexpr size_t margin = 64;
   std::vector<float> y(static_cast<size_t>(rows * columns) + 2 * margin, NAN);
-  const auto workspace = Allocate(kernel->workspace_bytes);
+  const auto workspace = Allocate(kernel.workspace_bytes);
   GemmInput input{x.data(), nullptr, rows, depth};
-  const auto memory = Allocate(kernel->packed_bytes(input));
+  const auto memory = Allocate(kernel.packed_bytes(input));
   input.packed = static_cast<uint32_t*>(memory.get());
   const Gemm gemm{data(w), gated ? data(up) : Weight{}, y.data() + margin, columns, stored};
-  for (int64_t i = kernel->tiles(input); i-- > 0;) kernel->pack(input, i);
-  for (int64_t i = kernel->blocks(input, gemm); i-- > 0;) kernel->block(input, gemm, i, workspace.get());
+  for (int64_t i = kernel.tiles(input); i-- > 0;) kernel.pack(input, i);
+  for (int64_t i = kernel.blocks(input, gemm); i-- > 0;) kernel.block(input, gemm, i, workspace.get());
   for (size_t i = 0; i < margin; ++i) {
     if (!std::isnan(y[i]) || !std::isnan(y[y.size() - 1 - i])) return {{}, INFINITY};
   }
@@ -178,9 +188,14 @@ Product Multiply(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows,
   return {y, worst};
 }
 
-void Check(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int64_t depth, int64_t columns) {
-  const double error = Multiply(arithmetic, stored, gated, rows, depth, columns).error;
+void Check(const GemmKernel& kernel, Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int64_t depth,
+           int64_t columns) {
+  const double error = Multiply(kernel, arithmetic, stored, gated, rows, depth, columns).error;
   if (!(error < 5e-7)) CHECK_EQ(error, {0});
+}
+
+void Check(Arithmetic arithmetic, Stored stored, bool gated, int64_t rows, int64_t depth, int64_t columns) {
+  for (const GemmKernel* kernel : Kernels(arithmetic)) Check(*kernel, arithmetic, stored, gated, rows, depth, columns);
 }
 
 struct Way {
@@ -193,13 +208,14 @@ constexpr Way kWays[] = {
     {Arithmetic::kInt8, Stored::kInt8},
 };
 
-// Edges of tiles (12 x 32), blocks (128 gated, 256), steps (2, 4), registers (16, 32) and blocks of int8 (128).
+// Edges of tiles (6 x 16, 12 x 32, 32 x 32), blocks (128 gated, 256), steps (2, 4), registers (8, 16, 32) and blocks of
+// int8 (128).
 TEST(matrices_of_every_edge_multiply) {
   for (const auto& [arithmetic, stored] : kWays) {
     for (bool gated : {false, true}) {
-      for (int64_t rows : {1, 2, 11, 12, 13, 24, 25, 37}) {
-        for (int64_t columns : {1, 15, 16, 17, 31, 32, 33, 64, 127, 128, 129, 257}) {
-          for (int64_t depth : {1, 2, 5, 31, 32, 33, 64, 127, 129})
+      for (int64_t rows : {1, 5, 6, 7, 12, 13, 16, 17, 33}) {
+        for (int64_t columns : {1, 8, 9, 15, 16, 17, 31, 32, 33, 129, 257}) {
+          for (int64_t depth : {1, 2, 9, 31, 32, 33, 64, 129})
             Check(arithmetic, stored, gated, rows, depth, columns);
         }
       }
@@ -207,7 +223,7 @@ TEST(matrices_of_every_edge_multiply) {
   }
 }
 
-// Edges of slices (512 steps).
+// Edges of slices (256 and 512 steps).
 TEST(depth_beyond_a_slice_adds_up) {
   for (const auto& [arithmetic, stored] : {kWays[0], kWays[3], kWays[6]}) {
     for (bool gated : {false, true}) {
@@ -223,19 +239,34 @@ TEST(more_rows_than_a_block_multiply) {
   }
 }
 
+#ifdef __x86_64__
+TEST(matrices_multiply_on_a_model_of_amx) {
+  if (!__builtin_cpu_supports("avx512bf16")) return;
+  for (bool gated : {false, true}) {
+    for (int64_t rows : {1, 16, 17, 33}) {
+      for (int64_t columns : {1, 16, 31, 257}) {
+        for (int64_t depth : {1, 33, 1025})
+          Check(test::kAmxModelGemm, Arithmetic::kBf16, Stored::kBf16, gated, rows, depth, columns);
+      }
+    }
+  }
+}
+#endif
+
 // What cannot be a score must not become one.
 TEST(int8_keeps_zero_and_what_is_not_finite) {
-  if (FindGemmKernel(Arithmetic::kInt8) == nullptr) return;
   constexpr int64_t depth = 200, columns = 40;
-  for (float odd : {0.0f, NAN, -NAN, INFINITY, -INFINITY}) {
-    for (int64_t at : {0, 100, 127, 128, 199}) {
-      std::vector<float> x(3 * depth, 0.0f);
-      x[depth + at] = odd;
-      const std::vector<float> y = Multiply(Arithmetic::kInt8, Stored::kInt8, false, 3, depth, columns, x).y;
-      for (int64_t c = 0; c < columns; ++c) {
-        CHECK_EQ(y[c], 0.0f);
-        CHECK_EQ(y[2 * columns + c], 0.0f);
-        if (odd != 0) CHECK(!std::isfinite(y[columns + c]));
+  for (const GemmKernel* kernel : Kernels(Arithmetic::kInt8)) {
+    for (float odd : {0.0f, NAN, -NAN, INFINITY, -INFINITY}) {
+      for (int64_t at : {0, 100, 127, 128, 199}) {
+        std::vector<float> x(3 * depth, 0.0f);
+        x[depth + at] = odd;
+        const std::vector<float> y = Multiply(*kernel, Arithmetic::kInt8, Stored::kInt8, false, 3, depth, columns, x).y;
+        for (int64_t c = 0; c < columns; ++c) {
+          CHECK_EQ(y[c], 0.0f);
+          CHECK_EQ(y[2 * columns + c], 0.0f);
+          if (odd != 0) CHECK(!std::isfinite(y[columns + c]));
+        }
       }
     }
   }
@@ -243,21 +274,21 @@ TEST(int8_keeps_zero_and_what_is_not_finite) {
 
 // Integer sums are exact: with factors that int8 holds, so is the product.
 TEST(int8_multiplies_the_largest_integers_exactly) {
-  const GemmKernel* kernel = FindGemmKernel(Arithmetic::kInt8);
-  if (kernel == nullptr) return;
   constexpr int64_t depth = 3 * kInt8Block, columns = 33;
-  for (int sign : {-1, 1}) {
-    const std::vector<float> x(depth, static_cast<float>(127 * sign)), scales(columns * 3, 1.0f);
-    for (uint8_t byte : {0, 1, 128, 255}) {
-      const std::vector<uint8_t> bytes(columns * depth, byte);
-      std::vector<float> y(columns);
-      const auto workspace = Allocate(kernel->workspace_bytes);
-      GemmInput input{x.data(), nullptr, 1, depth};
-      const auto memory = Allocate(kernel->packed_bytes(input));
-      input.packed = static_cast<uint32_t*>(memory.get());
-      kernel->pack(input, 0);
-      kernel->block(input, {{bytes.data(), scales.data()}, {}, y.data(), columns, Stored::kInt8}, 0, workspace.get());
-      for (float value : y) CHECK_EQ(value, static_cast<float>(sign * 127 * (byte - 128) * depth));
+  for (const GemmKernel* kernel : Kernels(Arithmetic::kInt8)) {
+    for (int sign : {-1, 1}) {
+      const std::vector<float> x(depth, static_cast<float>(127 * sign)), scales(columns * 3, 1.0f);
+      for (uint8_t byte : {0, 1, 128, 255}) {
+        const std::vector<uint8_t> bytes(columns * depth, byte);
+        std::vector<float> y(columns);
+        const auto workspace = Allocate(kernel->workspace_bytes);
+        GemmInput input{x.data(), nullptr, 1, depth};
+        const auto memory = Allocate(kernel->packed_bytes(input));
+        input.packed = static_cast<uint32_t*>(memory.get());
+        kernel->pack(input, 0);
+        kernel->block(input, {{bytes.data(), scales.data()}, {}, y.data(), columns, Stored::kInt8}, 0, workspace.get());
+        for (float value : y) CHECK_EQ(value, static_cast<float>(sign * 127 * (byte - 128) * depth));
+      }
     }
   }
 }

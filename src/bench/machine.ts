@@ -9,6 +9,8 @@ export interface Machine {
   cpu: string;
   cores: number;
   memoryBytes: number;
+  /** Of zrank's kernels in use on the CPU; 'none' where ONNX Runtime computes. */
+  cpuTarget: string;
   /** Of bare matrix products in this process; null where they could not be measured. */
   gemmGflops: number | null;
   gemmPrecision: GemmPeak['precision'] | null;
@@ -25,6 +27,7 @@ export async function describeMachine(device: string, peak: GemmPeak | undefined
     cpu: cores[0]?.model.trim() ?? 'unknown',
     cores: cores.length,
     memoryBytes: totalmem(),
+    cpuTarget: openAddon().kernels().target,
     gemmGflops: peak ? peak.flops / 1e9 : null,
     gemmPrecision: peak?.precision ?? null,
     ...(await describeGpu(device)),

@@ -191,6 +191,7 @@ function details(reports: readonly RunReport[]): string {
       'processor',
       `${machine.cpu}, ${machine.cores} cores, ${number(machine.memoryBytes / 2 ** 30)} GiB, ${machine.platform}`,
     ],
+    ['kernels', machine.cpuTarget],
     ...(machine.gpu === null ? [] : [['GPU', machine.gpu] as [string, string]]),
     [
       'GEMM peak',

@@ -37,7 +37,8 @@ export function summarize({ result, meanPromptTokens, scoreDifferences, unavaila
     ['load', `${number(result.loadSeconds)} s; event loop late by ${number(result.eventLoopDelayMs)} ms (p99)`],
     [
       'machine',
-      `${machine.cpu}, ${machine.cores} cores${machine.gpu === null ? '' : `, ${machine.gpu}`}, ${machine.platform}`,
+      `${machine.cpu}, ${machine.cores} cores, kernels: ${machine.cpuTarget}` +
+        `${machine.gpu === null ? '' : `, ${machine.gpu}`}, ${machine.platform}`,
     ],
     [
       'versions',

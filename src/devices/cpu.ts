@@ -61,12 +61,12 @@ export function planCpu(
     throw new ZrankError('INVALID_ARGUMENT', `precision 'fp16' runs on GPUs; the CPU has 'fp32', 'bf16' and 'int8'`);
   }
   if (asked === 'fp32' || asked === 'int8') return plan(asked, 'as asked');
-  if (!kernels.includes('bf16')) return plan('fp32', 'this processor does not multiply bf16');
+  if (!kernels.includes('bf16')) return plan('fp32', 'no kernel multiplies bf16 here');
   if (asked === 'bf16') return plan('bf16', 'as asked');
   const dtypes = Array.from(projectionWeights(config), (name) => weights.get(name)!.dtype);
   const other = dtypes.find((dtype) => dtype !== 'BF16');
   if (other !== undefined) return plan('fp32', `weights in ${other}`);
-  return plan('bf16', 'weights in bf16, and a processor that multiplies it');
+  return plan('bf16', 'weights in bf16, and kernels that multiply it');
 }
 
 /**

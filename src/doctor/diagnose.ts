@@ -16,9 +16,9 @@ import { examineWebGpu } from './webgpu.js';
 export async function diagnose(): Promise<Diagnosis> {
   const native = attempt(loadAddon);
   const opened = attempt(openAddon);
-  const runtime = opened.value?.runtime();
   const usable = native.value ?? null;
-  const kernels = usable?.kernels();
+  const runtime = usable?.runtime();
+  const kernels = attempt(() => usable?.kernels()).value;
   const [cpu, cuda, webgpu, models] = await Promise.all([
     tryDevice('cpu'),
     examineCuda(usable),
@@ -35,13 +35,14 @@ export async function diagnose(): Promise<Diagnosis> {
       path: runtime?.path ?? null,
       version: runtime?.version ?? null,
       providers: (runtime?.providers ?? []).map((name) => name.replace(/ExecutionProvider$/, '')),
-      failure: native.failure === null ? opened.failure : 'not tried, for lack of the addon',
+      failure: native.failure !== null ? 'not tried, for lack of the addon' : runtime ? null : opened.failure,
     },
     cpu: {
       model: cpus()[0]?.model.trim() ?? 'unknown',
       cores: availableParallelism(),
       instructionSets: kernels?.instructionSets ?? [],
       missingInstructionSets: kernels?.missingInstructionSets ?? [],
+      target: kernels?.target ?? null,
       trial: cpu,
     },
     cuda,

@@ -19,8 +19,16 @@ export interface Diagnosis {
     providers: string[];
     failure: string | null;
   };
-  /** Instruction sets are those that zrank's kernels use; without any, ONNX Runtime multiplies. */
-  cpu: { model: string; cores: number; instructionSets: string[]; missingInstructionSets: string[]; trial: Trial };
+  cpu: {
+    model: string;
+    cores: number;
+    /** Those that zrank's kernels are made for. */
+    instructionSets: string[];
+    missingInstructionSets: string[];
+    /** Of the kernels in use; 'none' where ONNX Runtime computes, null where ZRANK_CPU_TARGET names none. */
+    target: string | null;
+    trial: Trial;
+  };
   cuda: CudaReport;
   webgpu: WebGpuReport;
   models: ModelsReport;

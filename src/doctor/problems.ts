@@ -41,6 +41,7 @@ export function findProblems(found: Omit<Diagnosis, 'problems'>, system: System)
       },
     ];
   }
+  if (cpu.target === null) return [{ about: 'cpu', problem: cpu.trial.failure!, fix: 'unset ZRANK_CPU_TARGET' }];
   const missing = models.embedded.filter((model) => !model.found);
   if (missing.length) {
     const fix = zrank.folder.includes('/node_modules/') ? 'npm install --force zrank' : 'git checkout -- models';

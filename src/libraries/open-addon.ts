@@ -7,7 +7,7 @@ let opened: Addon | undefined;
 
 /**
  * The addon with ONNX Runtime opened. Touches no GPU's driver. Throws ADDON_NOT_FOUND, ONNXRUNTIME_NOT_FOUND or
- * ONNXRUNTIME_INCOMPATIBLE, which say what to do.
+ * ONNXRUNTIME_INCOMPATIBLE, which say what to do, and INVALID_ARGUMENT for a ZRANK_CPU_TARGET that is none.
  */
 export function openAddon(): Addon {
   if (opened !== undefined) return opened;
@@ -15,6 +15,7 @@ export function openAddon(): Addon {
   try {
     // Another thread of this process may have opened it.
     if (addon.runtime() === undefined) addon.openRuntime(findOnnxRuntime(), logLevel());
+    addon.kernels();
   } catch (error) {
     throw fromNative(error);
   }

@@ -53,7 +53,7 @@ test('diagnose() tells the same to programs, by stable keys', options, async () 
     node: ['version', 'platform'],
     addon: ['path', 'failure'],
     onnxRuntime: ['from', 'path', 'version', 'providers', 'failure'],
-    cpu: ['model', 'cores', 'instructionSets', 'missingInstructionSets', 'trial'],
+    cpu: ['model', 'cores', 'instructionSets', 'missingInstructionSets', 'target', 'trial'],
     cuda: ['hardware', 'driver', 'nvidiaSmi', 'wheels', 'provider', 'cuda', 'libraries', 'trial'],
     webgpu: ['loader', 'drivers', 'trial'],
     models: ['embedded', 'cache'],

@@ -26,7 +26,7 @@ function machine(): Findings {
       providers: ['CUDA', 'CPU'],
       failure: null,
     },
-    cpu: { model: 'EPYC', cores: 2, instructionSets: [], missingInstructionSets: [], trial: works },
+    cpu: { model: 'EPYC', cores: 2, instructionSets: [], missingInstructionSets: [], target: 'avx2', trial: works },
     cuda: {
       hardware: true,
       driver: {

@@ -41,7 +41,8 @@ std::vector<AttentionTask> Tasks(const int32_t* rows, int64_t count, const Atten
 
 }  // namespace
 
-AttentionOpKernel::AttentionOpKernel(const OrtKernelInfo* info) : kernel_(FindAttentionKernel(ArithmeticOf(info))) {
+AttentionOpKernel::AttentionOpKernel(const OrtKernelInfo* info)
+    : kernel_(CpuTarget().FindAttention(ArithmeticOf(info))) {
   const Ort::ConstKernelInfo node(info);
   heads_ = node.GetAttribute<int64_t>(op::kHeads);
   key_value_heads_ = node.GetAttribute<int64_t>(op::kKeyValueHeads);

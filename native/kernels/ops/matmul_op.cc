@@ -82,7 +82,7 @@ struct Job {
 }  // namespace
 
 MatMulKernel::MatMulKernel(const OrtKernelInfo* info, bool gated)
-    : arithmetic_(ArithmeticOf(info)), kernel_(FindGemmKernel(arithmetic_)), gated_(gated) {}
+    : arithmetic_(ArithmeticOf(info)), kernel_(CpuTarget().FindGemm(arithmetic_)), gated_(gated) {}
 
 OrtStatusPtr MatMulKernel::ComputeV2(OrtKernelContext* context) {
   return Guarded([&] { Compute(Ort::KernelContext(context)); });

@@ -23,7 +23,7 @@ Tensor Input(const Ort::KernelContext& context, size_t index) {
 Arithmetic ArithmeticOf(const OrtKernelInfo* info) {
   const auto name = Ort::ConstKernelInfo(info).GetAttribute<std::string>(op::kArithmetic);
   const auto arithmetic = Parse<Arithmetic>(name, "arithmetic");
-  if (FindGemmKernel(arithmetic) == nullptr)
+  if (CpuTarget().FindGemm(arithmetic) == nullptr)
     throw std::runtime_error("this processor has no instructions for " + name + " kernels");
   return arithmetic;
 }

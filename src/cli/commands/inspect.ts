@@ -20,11 +20,13 @@ export const command = defineCommand({
 /** What the folder holds, and how it would run on this machine's CPU. */
 async function inspectModel(folder: string): Promise<Description & { runs: string }> {
   const { description, network } = await inspectFolder(folder);
-  const { precision, reason } =
+  const { target, arithmetics } = openAddon().kernels();
+  const { precision, reason, hasKernels } =
     network?.kind === 'decoder'
-      ? planCpu('auto', network, openAddon().kernels().arithmetics)
-      : { precision: 'fp32', reason: 'that of its file' };
-  return { ...description, runs: `on the CPU in ${precision} (${reason}), ${defaultThreads()} threads` };
+      ? planCpu('auto', network, arithmetics)
+      : { precision: 'fp32', reason: 'that of its file', hasKernels: false };
+  const runs = `on the CPU in ${precision} (${reason}), kernels: ${hasKernels ? target : 'none'}`;
+  return { ...description, runs: `${runs}, ${defaultThreads()} threads` };
 }
 
 function lines(report: Description & { runs: string }): string {
