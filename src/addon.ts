@@ -75,8 +75,8 @@ export interface Contract {
   arithmetics: string[];
   poolings: string[];
   errorCodes: string[];
-  graph: { inputs: string[]; pagedInputs: string[]; output: string };
-  operators: { domain: string; names: string[]; attributes: string[] };
+  graph: { inputs: string[]; pagedInputs: string[]; tiledInputs: string[]; output: string };
+  operators: { domain: string; names: string[]; cudaNames: string[]; attributes: string[] };
   sizes: {
     int8Block: number;
     headDimMultiple: number;

@@ -1,4 +1,4 @@
-import type { Device, GpuAttention, Precision } from './devices/device.js';
+import type { Device, GatedUnits, GpuAttention, Precision } from './devices/device.js';
 import { deviceNames, isDevice } from './devices/placement.js';
 import {
   aBoolean,
@@ -73,10 +73,16 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
   precision?: 'auto' | Precision;
   /**
    * How a GPU computes attention: `fused` is GroupQueryAttention over padded sequences, `paged` PagedAttention without
-   * padding (CUDA), `plain` is written from plain operators. A form that computes wrongly on the device is not taken.
-   * @default 'auto', fused else plain
+   * padding (CUDA), `plain` is written from plain operators. `tiled` is zrank's own, where a shared query is neither laid
+   * out nor computed twice (CUDA, fp16 and bf16); it has not run on a GPU yet. A form that computes wrongly on the
+   * device is not taken. @default 'auto', fused else plain
    */
   attention?: 'auto' | GpuAttention;
+  /**
+   * How a GPU computes silu(gate) * up: `fused` is a kernel of zrank's own (CUDA, fp16 and bf16), which has not run on a
+   * GPU yet, `plain` two of ONNX Runtime's operators. @default 'auto', plain
+   */
+  gatedUnits?: 'auto' | GatedUnits;
   /**
    * Where weights that are converted, for int8 or for a GPU, are kept. @default zrank in XDG_CACHE_HOME, else in
    * ~/.cache
@@ -162,7 +168,8 @@ export const loadRules = {
   specialTokens: callRules.specialTokens,
   device: { expected: deviceNames, test: isDevice },
   precision: oneOf('auto', 'fp32', 'bf16', 'fp16', 'int8'),
-  attention: oneOf('auto', 'fused', 'paged', 'plain'),
+  attention: oneOf('auto', 'fused', 'paged', 'tiled', 'plain'),
+  gatedUnits: oneOf('auto', 'fused', 'plain'),
   cacheFolder: aString,
   download: aBoolean,
   onLoadProgress: aFunction,

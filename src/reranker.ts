@@ -94,6 +94,7 @@ export class Reranker implements AsyncDisposable {
     const placed = await place(crossEncoder.network, options.device ?? 'auto', {
       precision: options.precision ?? 'auto',
       attention: options.attention ?? 'auto',
+      gatedUnits: options.gatedUnits ?? 'auto',
       maxLength: options.maxLength ?? crossEncoder.maxLength,
       cacheFolder: options.cacheFolder,
       onProgress: progress('convert'),

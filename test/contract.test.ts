@@ -33,12 +33,13 @@ describe('names', () => {
     expect(contract.errorCodes.filter((code) => !(errorCodes as readonly string[]).includes(code))).toEqual([]);
   });
 
-  test.each(['grouped', 'plain', 'paged'] as const)(
+  test.each(['grouped', 'plain', 'paged', 'tiled'] as const)(
     'of the graph’s inputs and output, with %s attention',
     async (attention) => {
       const graph = await write({ compute: 'fp32', attention, positions: 64 });
-      const { inputs, pagedInputs, output } = contract.graph;
-      expect(graph.inputs.sort()).toEqual((attention === 'paged' ? pagedInputs : inputs).sort());
+      const { inputs, pagedInputs: paged, tiledInputs: tiled, output } = contract.graph;
+      const expected = { paged, tiled, grouped: inputs, plain: inputs }[attention];
+      expect(graph.inputs.sort()).toEqual(expected.sort());
       expect(graph.outputs).toEqual([output]);
     },
   );
@@ -49,6 +50,12 @@ describe('names', () => {
     const distinct = (names: string[]) => [...new Set(names)].sort();
     expect(distinct(own.map(({ op }) => op))).toEqual(contract.operators.names.sort());
     expect(distinct(own.flatMap(({ attributes }) => attributes))).toEqual(contract.operators.attributes.sort());
+
+    const cuda = await write({ compute: 'fp16', attention: 'tiled', fusesGatedUnits: true, positions: 64 });
+    const nodes = cuda.nodes.filter(({ domain }) => domain === contract.operators.domain);
+    expect(distinct(nodes.map(({ op }) => op))).toEqual(contract.operators.cudaNames.sort());
+    for (const { attributes } of nodes)
+      expect(contract.operators.attributes).toEqual(expect.arrayContaining(attributes));
   });
 });
 

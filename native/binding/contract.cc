@@ -26,12 +26,14 @@ Napi::Object ContractToJs(Napi::Env env) {
   auto graph = Napi::Object::New(env);
   graph.Set("inputs", ToJs(env, graph::kInputs));
   graph.Set("pagedInputs", ToJs(env, graph::kPagedInputs));
+  graph.Set("tiledInputs", ToJs(env, graph::kTiledInputs));
   graph.Set("output", graph::kLogits);
   contract.Set("graph", graph);
 
   auto operators = Napi::Object::New(env);
   operators.Set("domain", op::kDomain);
   operators.Set("names", ToJs(env, std::array{op::kMatMul, op::kGatedMatMul, op::kAttention}));
+  operators.Set("cudaNames", ToJs(env, std::array{op::kGatedUnits, op::kRotateHeads, op::kTiledAttention}));
   operators.Set("attributes", ToJs(env, std::array{op::kArithmetic, op::kHeads, op::kKeyValueHeads, op::kEpsilon}));
   contract.Set("operators", operators);
 

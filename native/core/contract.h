@@ -105,6 +105,10 @@ inline constexpr std::array kPagedInputs{
     kInputIds,    kExpand,     kCompact,           kLast,      kLastFlat,   kCumulativeSequenceLength,
     kPastSeqlens, kBlockTable, kAttentionMetadata, kKeyBlocks, kValueBlocks};
 
+// For our attention on CUDA (core/tiles.h).
+inline constexpr auto kPositions = "positions", kTiles = "tiles", kLastTiles = "last_tiles";
+inline constexpr std::array kTiledInputs{kInputIds, kPositions, kExpand, kLast, kTiles, kLastTiles};
+
 inline constexpr auto kLogits = "logits";
 
 }  // namespace graph
@@ -112,7 +116,8 @@ inline constexpr auto kLogits = "logits";
 // Our own operators (kernels/ops/custom_ops.h).
 namespace op {
 
-inline constexpr auto kDomain = "zrank", kMatMul = "MatMul", kGatedMatMul = "GatedMatMul", kAttention = "Attention";
+inline constexpr auto kDomain = "zrank", kMatMul = "MatMul", kGatedMatMul = "GatedMatMul", kAttention = "Attention",
+                      kGatedUnits = "GatedUnits", kRotateHeads = "RotateHeads", kTiledAttention = "TiledAttention";
 inline constexpr auto kArithmetic = "arithmetic", kHeads = "heads", kKeyValueHeads = "key_value_heads",
                       kEpsilon = "epsilon";
 

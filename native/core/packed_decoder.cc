@@ -6,6 +6,7 @@
 #include "core/contract.h"
 #include "core/error.h"
 #include "core/stopwatch.h"
+#include "core/tiles.h"
 
 namespace zrank {
 
@@ -20,15 +21,18 @@ std::unique_ptr<CudaContext> ContextOf(const Device& device) {
 PackedDecoder::PackedDecoder(const SessionSpec& spec, int64_t max_squares)
     : device_(spec.device), max_squares_(max_squares), context_(ContextOf(spec.device)), session_(spec) {
   const std::vector<std::string> inputs = session_.ort().GetInputNames();
-  is_paged_ = std::find(inputs.begin(), inputs.end(), graph::kBlockTable) != inputs.end();
+  const auto takes = [&](const char* input) { return std::find(inputs.begin(), inputs.end(), input) != inputs.end(); };
+  layout_ = takes(graph::kBlockTable) ? Layout::kPaged : takes(graph::kTiles) ? Layout::kTiled : Layout::kPadded;
 }
 
 RunResult PackedDecoder::Run(std::span<const Sequence> batch, const Ort::RunOptions& options) {
   PackedBatch packed = Pack(batch);
   RunResult result;
   result.counts = {static_cast<uint64_t>(packed.tokens()), static_cast<uint64_t>(packed.sequences() * packed.longest)};
-  const std::vector<float> logits = is_paged_ ? RunPaged(options, LayOutPaged(packed), result.counts.compute_seconds)
-                                              : RunPadded(options, packed, result.counts.compute_seconds);
+  double& seconds = result.counts.compute_seconds;
+  const std::vector<float> logits = layout_ == Layout::kPaged   ? RunPaged(options, LayOutPaged(packed), seconds)
+                                    : layout_ == Layout::kTiled ? RunTiled(options, packed, seconds)
+                                                                : RunPadded(options, packed, seconds);
   for (uint32_t row : packed.score_row) result.rows.push_back(logits[row]);
   return result;
 }
@@ -76,6 +80,13 @@ std::vector<float> PackedDecoder::RunPaged(const Ort::RunOptions& options, const
       GraphInput(graph::kValueBlocks, blocks, {2}),
   };
   return RunOnGpu(options, inputs, last, compute_seconds);
+}
+
+std::vector<float> PackedDecoder::RunTiled(const Ort::RunOptions& options, PackedBatch& packed,
+                                           double& compute_seconds) {
+  PadToBuckets(packed);
+  const TiledBatch tiled = LayOutTiles(packed);
+  return RunOnGpu(options, InputsOf(tiled), tiled.sequences(), compute_seconds);
 }
 
 std::vector<float> PackedDecoder::RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs,

@@ -22,6 +22,8 @@ class PackedDecoder : public Model {
   // The logits of the packed sequences, by the layout that the graph's attention takes. All add to `compute_seconds`.
   std::vector<float> RunPadded(const Ort::RunOptions& options, PackedBatch& packed, double& compute_seconds);
   std::vector<float> RunPaged(const Ort::RunOptions& options, const PagedBatch& paged, double& compute_seconds);
+  // Padded here, too.
+  std::vector<float> RunTiled(const Ort::RunOptions& options, PackedBatch& packed, double& compute_seconds);
   std::vector<float> RunOnCpu(const Ort::RunOptions& options, std::span<const GraphInput> inputs,
                               double& compute_seconds);
   // A GPU runs one batch at a time; the next one is packed and copied to it meanwhile.
@@ -33,7 +35,7 @@ class PackedDecoder : public Model {
   const int64_t max_squares_;
   const std::unique_ptr<CudaContext> context_;  // on CUDA; made before the session
   Session session_;
-  bool is_paged_;
+  enum class Layout { kPadded, kPaged, kTiled } layout_;  // that the graph takes
   std::mutex gpu_;
   std::mutex slots_mutex_;
   std::vector<std::unique_ptr<GpuSlot>> slots_;  // that no run holds

@@ -21,6 +21,7 @@ export interface RunSettings {
   device: string;
   precision: string;
   attention: string;
+  gatedUnits: string;
   /** null: the reranker's default. */
   workers: number | null;
   threads: number;

@@ -20,15 +20,17 @@ export class ZrankContender implements Contender {
     device,
     precision,
     attention,
+    gatedUnits,
     workers,
     threads,
     maxBatchTokens,
   }: RunSettings): Promise<ZrankContender> {
-    // Reranker.load() checks what the command line gave for the first three.
+    // Reranker.load() checks what the command line gave for the first four.
     const options: LoadOptions = {
       device: device as NonNullable<LoadOptions['device']>,
       precision: precision as NonNullable<LoadOptions['precision']>,
       attention: attention as NonNullable<LoadOptions['attention']>,
+      gatedUnits: gatedUnits as NonNullable<LoadOptions['gatedUnits']>,
       threads,
       ...(workers !== null && { workers }),
       ...(maxBatchTokens !== null && { maxBatchTokens }),

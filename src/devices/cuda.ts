@@ -3,7 +3,8 @@ import { ZrankError } from '../error.js';
 import { openCudaLibraries, openDriver } from '../libraries/cuda-libraries.js';
 import { cudaProviderOptions } from '../libraries/onnxruntime-settings.js';
 import { openAddon } from '../libraries/open-addon.js';
-import type { DeviceKind, PlacementOptions } from './device.js';
+import { hasTiledAttention, type AttentionConfig } from '../graph/attention.js';
+import type { DeviceKind, GatedUnits, GpuAttention, PlacementOptions } from './device.js';
 import { buildFirst, type Form } from './gpu.js';
 import { GpuMemory } from './gpu-memory.js';
 
@@ -15,28 +16,52 @@ export const cuda: DeviceKind = {
   isAutomatic: true,
   isNumbered: true,
   async place(network, options, indices, rejected) {
-    const forms = cudaForms(options);
+    const forms = cudaForms(network.config, options);
     // A device that is not there is found out before anything is computed or converted for it.
     const devices = prepare(indices);
     if (options.precision === 'bf16') checkBf16(devices);
     const gpus = { kind: 'cuda', indices, providerOptions: cudaProviderOptions() } as const;
-    const { model, precision, attention, memoryNeeds } = await buildFirst(network, gpus, forms, options, rejected);
+    const built = await buildFirst(network, gpus, forms, options, rejected);
+    const { model, precision, attention, gatedUnits, memoryNeeds } = built;
     return {
       model,
-      placement: { device: `cuda:${indices.join()}`, precision, attention, gpus: devices, rejected },
+      placement: { device: `cuda:${indices.join()}`, precision, attention, gatedUnits, gpus: devices, rejected },
       // What is free is known once the model is on the device.
       shareMemory: (batchTokens) => memory.share(devicesOf(indices), memoryNeeds, batchTokens),
     };
   },
 };
 
-function cudaForms({ precision, attention }: Pick<PlacementOptions, 'precision' | 'attention'>): Form[] {
+/**
+ * The forms to try, in order. zrank's own kernels have not run on a GPU yet, so `auto` leaves them out; where they are
+ * asked for and the probe finds them wrong, what `auto` takes is tried behind them.
+ */
+export function cudaForms(
+  config: AttentionConfig,
+  { precision, attention, gatedUnits }: Pick<PlacementOptions, 'precision' | 'attention' | 'gatedUnits'>,
+): Form[] {
   if (precision === 'int8') throw new ZrankError('INVALID_ARGUMENT', `precision 'int8' runs on the CPU, not on cuda`);
   const compute = precision === 'auto' ? 'fp16' : precision;
+  if (compute === 'fp32' && (attention === 'tiled' || gatedUnits === 'fused')) {
+    const asked = attention === 'tiled' ? `attention 'tiled'` : `gatedUnits 'fused'`;
+    throw new ZrankError('INVALID_ARGUMENT', `${asked} runs in 'fp16' and 'bf16', not in 'fp32'`);
+  }
+  if (attention === 'tiled' && !hasTiledAttention(config)) {
+    const { heads, keyValueHeads, headDim } = config;
+    throw new ZrankError(
+      'INVALID_ARGUMENT',
+      `attention 'tiled' is made for heads of 32, 64, 96 or 128 elements, at most 128 query heads to a key/value head; ` +
+        `this model has ${headDim} elements, ${heads} query and ${keyValueHeads} key/value heads`,
+    );
+  }
   // CUDA has no GroupQueryAttention in fp32.
-  const automatic = compute === 'fp32' ? (['plain'] as const) : (['fused', 'plain'] as const);
-  const attentions = attention === 'auto' ? automatic : [attention];
-  return attentions.map((kind) => ({ precision: compute, compute, attention: kind }));
+  const automatic: GpuAttention[] = compute === 'fp32' ? ['plain'] : ['fused', 'plain'];
+  const attentions =
+    attention === 'auto' ? automatic : attention === 'tiled' ? (['tiled', ...automatic] as const) : [attention];
+  const units: GatedUnits[] = gatedUnits === 'fused' ? ['fused', 'plain'] : ['plain'];
+  return attentions.flatMap((kind) =>
+    units.map((gated): Form => ({ precision: compute, compute, attention: kind, gatedUnits: gated })),
+  );
 }
 
 /** The devices of these numbers, with all that the provider needs opened. */

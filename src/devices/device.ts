@@ -11,7 +11,10 @@ export type Device = 'auto' | 'cpu' | 'webgpu' | 'cuda' | `cuda:${string}`;
 export type Precision = 'fp32' | 'bf16' | 'fp16' | 'int8';
 
 /** How attention may be computed on GPUs (GraphForm). */
-export type GpuAttention = 'fused' | 'paged' | 'plain';
+export type GpuAttention = 'fused' | 'paged' | 'tiled' | 'plain';
+
+/** How silu(gate) * up may be computed on GPUs: by a kernel of zrank's own (CUDA), or by ONNX Runtime's operators. */
+export type GatedUnits = 'fused' | 'plain';
 
 /** Where a model runs and how. */
 export interface Placement {
@@ -20,6 +23,8 @@ export interface Placement {
   precision: Precision;
   /** How attention is computed (GraphForm). */
   attention: GraphForm['attention'];
+  /** How silu(gate) * up is computed on CUDA. */
+  gatedUnits?: GatedUnits;
   /** NVIDIA's GPUs that it runs on. */
   gpus?: Pick<CudaDevice, 'name' | 'computeCapability' | 'totalMemory'>[];
   /** Why another device, precision or attention was not taken, a line each. */
@@ -29,6 +34,7 @@ export interface Placement {
 export interface PlacementOptions extends CacheOptions {
   precision: 'auto' | Precision;
   attention: 'auto' | GpuAttention;
+  gatedUnits: 'auto' | GatedUnits;
   /** Positions that prompts may have. */
   maxLength: number;
 }

@@ -7,7 +7,7 @@ import type { Decoder } from '../networks/decoder/decoder.js';
 import { activationBytes } from '../networks/decoder/memory.js';
 import type { EngineModel } from '../runtime/engine.js';
 import { paddedTokensPerToken } from '../runtime/work.js';
-import type { GpuAttention, PlacementOptions, Precision } from './device.js';
+import type { GatedUnits, GpuAttention, PlacementOptions, Precision } from './device.js';
 import type { MemoryNeeds } from './gpu-memory.js';
 import { cpuModel, gpuModel, type Gpus } from './models.js';
 import { probe, probeReference, type ProbeReference } from './probe.js';
@@ -20,7 +20,13 @@ export interface Form {
   precision: GpuPrecision;
   compute: GraphForm['compute'];
   attention: GpuAttention;
+  gatedUnits: GatedUnits;
 }
+
+/** How a form is written. */
+const written = ({ compute, attention, gatedUnits }: Form, positions: number): GraphForm => {
+  return { compute, attention, positions, fusesGatedUnits: gatedUnits === 'fused' };
+};
 
 /** What a form was built to. */
 export interface Built extends Form {
@@ -34,8 +40,14 @@ export interface Built extends Form {
  */
 const probeTolerance: Record<GpuPrecision, number> = { fp32: 1e-3, fp16: 0.02, bf16: 0.05 };
 
-/** Tokens of the longest sequence: more than any tile of attention, for `paged` more than a block of the cache. */
-const probeLength = ({ attention }: PlacementOptions) => (attention === 'paged' ? 300 : 110);
+/**
+ * Tokens of the longest sequence: more than any tile of attention, for `paged` more than a block of the cache, for
+ * `tiled` two tiles.
+ */
+const probeLength = ({ attention }: PlacementOptions) => (attention === 'paged' || attention === 'tiled' ? 300 : 110);
+
+/** The last layer needs the last tokens' attention alone, and only there is `tiled` asked for less than all. */
+const probeLayers = ({ attention }: PlacementOptions) => (attention === 'tiled' ? 2 : 1);
 
 /**
  * Builds the first form that computes a small network with the attention of this one as the CPU does: ONNX Runtime
@@ -56,7 +68,8 @@ export async function buildFirst(
     probes.set(dtype, prepared);
     const fault = await findFault(prepared, gpus, form);
     if (fault === undefined) return build(network, gpus, form, options);
-    rejected.push(`${gpus.kind} in ${form.precision} with ${form.attention} attention: ${fault}`);
+    const units = form.gatedUnits === 'fused' ? ' and fused gated units' : '';
+    rejected.push(`${gpus.kind} in ${form.precision} with ${form.attention} attention${units}: ${fault}`);
   }
   throw new ZrankError('DEVICE_UNAVAILABLE', `${gpus.kind} cannot run this model: ${rejected.join('; ')}`);
 }
@@ -70,16 +83,15 @@ interface Probe {
 const storedDtype = ({ precision }: Form) => (precision === 'fp16' ? 'F16' : 'F32');
 
 async function prepareProbe(network: Decoder, dtype: 'F16' | 'F32', options: PlacementOptions): Promise<Probe> {
-  const small = await probeNetwork(network, dtype, options.cacheFolder);
+  const small = await probeNetwork(network, probeLayers(options), dtype, options.cacheFolder);
   return { network: small, reference: await probeReference(cpuModel(small), probeLength(options)) };
 }
 
 /** Why the form is not to be used on one of these GPUs. */
 async function findFault({ network, reference }: Probe, gpus: Gpus, form: Form): Promise<string | undefined> {
-  const { compute, attention } = form;
   for (const index of gpus.indices) {
-    const model = gpuModel(network, { compute, attention, positions: reference.length }, { ...gpus, indices: [index] });
-    const fault = await probe(model, reference, probeTolerance[compute]);
+    const model = gpuModel(network, written(form, reference.length), { ...gpus, indices: [index] });
+    const fault = await probe(model, reference, probeTolerance[form.compute]);
     if (fault !== undefined) return fault;
   }
   return undefined;
@@ -87,8 +99,8 @@ async function findFault({ network, reference }: Probe, gpus: Gpus, form: Form):
 
 async function build(network: DecoderNetwork, gpus: Gpus, form: Form, options: PlacementOptions): Promise<Built> {
   const { cacheFolder, onProgress } = options;
-  const { precision, compute, attention } = form;
-  const graph = { compute, attention, positions: options.maxLength };
+  const { precision } = form;
+  const graph = written(form, options.maxLength);
   const weights =
     precision === 'bf16'
       ? network.weights

@@ -11,15 +11,16 @@ import { seededRandom } from '../random.js';
 export const probeVocabularySize = 256;
 
 /**
- * A network of one layer with the attention of `decoder` and random weights, which computes something of every token:
+ * A network of so many layers with the attention of `decoder` and random weights, which computes something of every token:
  * the first layer of a real checkpoint may attend to a few tokens only, and hide a device that errs. Stored as `dtype`.
  */
 export async function probeNetwork(
   decoder: Decoder,
+  layers: number,
   dtype: 'F16' | 'F32',
   cacheFolder: string | undefined,
 ): Promise<Decoder> {
-  const network = reduced(decoder, probeVocabularySize);
+  const network = reduced(decoder, layers, probeVocabularySize);
   const { heads, keyValueHeads, headDim } = network.config;
   const tensors = [...expectedTensors(network.config)].map(([name, shape]) => ({ name, shape, dtype }));
   const random = seededRandom(1);
@@ -30,7 +31,7 @@ export async function probeNetwork(
     const values = Float32Array.from({ length: size }, () => center + (random() - 0.5) / (center ? 4 : 1));
     return Buffer.from(dtype === 'F16' ? Uint16Array.from(values, halfFromFloat).buffer : values.buffer);
   });
-  const name = `probe-${network.config.architecture}-${heads}-${keyValueHeads}-${headDim}-${dtype}.safetensors`;
+  const name = `probe-${network.config.architecture}-${layers}-${heads}-${keyValueHeads}-${headDim}-${dtype}.safetensors`;
   const path = join(await openCacheFolder(cacheFolder), name);
   const partial = `${path}.${randomUUID()}`;
   await writeFile(partial, Buffer.concat([safetensorsHeader(tensors), ...data]));

@@ -16,6 +16,8 @@ export const webgpu: DeviceKind = {
   isAutomatic: false,
   isNumbered: false,
   async place(network, options, indices, rejected) {
+    if (options.gatedUnits === 'fused')
+      throw new ZrankError('INVALID_ARGUMENT', `gatedUnits 'fused' runs on CUDA only`);
     const forms = webgpuForms(options);
     try {
       openAddon().checkDevice('webgpu', 0);
@@ -37,10 +39,12 @@ function webgpuForms({ precision, attention }: Pick<PlacementOptions, 'precision
   if (precision === 'bf16') {
     throw new ZrankError('INVALID_ARGUMENT', `WebGPU has no bf16; its precisions are 'fp32' and 'fp16'`);
   }
-  if (attention === 'paged') throw new ZrankError('INVALID_ARGUMENT', `attention 'paged' runs on CUDA only`);
+  if (attention === 'paged' || attention === 'tiled') {
+    throw new ZrankError('INVALID_ARGUMENT', `attention '${attention}' runs on CUDA only`);
+  }
   const precisions: GpuPrecision[] = precision === 'auto' ? ['fp16', 'fp32'] : [precision];
   const attentions = attention === 'auto' ? (['fused', 'plain'] as const) : [attention];
   return precisions.flatMap((stored) =>
-    attentions.map((kind): Form => ({ precision: stored, compute: 'fp32', attention: kind })),
+    attentions.map((kind): Form => ({ precision: stored, compute: 'fp32', attention: kind, gatedUnits: 'plain' })),
   );
 }

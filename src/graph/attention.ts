@@ -23,13 +23,21 @@ export interface AttentionTensors {
   norms: readonly [queries: string, keys: string] | undefined;
 }
 
-/** Positions of the B * S laid out by `expand` whose attention is wanted: a row a token, or every sequence's last. */
-export type AttendedRows = 'compact' | 'last_flat';
+/** Whose attention is wanted: a row a token, or every sequence's last. */
+export type AttendedRows = 'all' | 'last';
+/** Their positions of the B * S laid out by `expand`, by name of the graph's input; and the tiles of our own kernels. */
+const flatRows = { all: 'compact', last: 'last_flat' } as const;
+const tilesOf = { all: 'tiles', last: 'last_tiles' } as const;
 
 /** Tokens of a block of PagedAttention's cache (kPagedBlockSize in native/core/contract.h). */
 export const pagedBlockSize = 256;
 /** zrank's own attention is made for heads of a multiple of this many elements (kHeadDimMultiple there). */
 export const kernelHeadDim = 32;
+
+/** Whether zrank's CUDA kernels are compiled for heads of this size and grouping (native/kernels/cuda/launch.cc). */
+export function hasTiledAttention({ heads, keyValueHeads, headDim }: AttentionConfig): boolean {
+  return [32, 64, 96, 128].includes(headDim) && heads / keyValueHeads <= 128;
+}
 
 /**
  * Causal self-attention over the sequences of a packed batch. The projections see the T unique tokens; `expand` lays
@@ -60,20 +68,30 @@ export class Attention {
     const { attention } = ops.form;
     this.#type = attention === 'plain' ? dataType.float : ops.compute;
     input('expand', attention === 'paged' ? ['E'] : ['B', 'S']);
-    input('compact', ['T']);
-    input('last_flat', ['B']);
+    if (attention === 'tiled') {
+      input('positions', ['T']);
+      input('tiles', ['N', 4]);
+      input('last_tiles', ['M', 4]);
+    } else {
+      input('compact', ['T']);
+      input('last_flat', ['B']);
+    }
     if (attention === 'paged') {
       input('cumulative_sequence_length', ['sequences + 1']);
       input('past_seqlens', ['sequences']);
       input('block_table', ['sequences', 'W']);
       input('attention_metadata', [2]);
       this.#caches = this.#emptyCaches();
-    } else {
+    } else if (attention !== 'tiled') {
       input('seqlens_k', ['B']);
       input('total_sequence_length', [1]);
     }
     const frequencies = rotaryFrequencies(config.rope, config.headDim);
-    ({ cos: this.#cos, sin: this.#sin } = rotaryTables(ops, frequencies, this.#type));
+    ({ cos: this.#cos, sin: this.#sin } = rotaryTables(
+      ops,
+      frequencies,
+      attention === 'tiled' ? dataType.float : this.#type,
+    ));
     if (attention === 'plain') this.#mask = this.#causalMask();
   }
 
@@ -107,6 +125,7 @@ export class Attention {
     const ops = this.#ops;
     const { heads, keyValueHeads, headDim } = this.#config;
     const { attention } = ops.form;
+    if (attention === 'tiled') return this.#tiled({ projections, norms }, hidden, rows);
     const projected = ops.project(hidden, 'T', projections).map((row) => ops.cast(row, ops.compute, this.#type));
     let [queries, keys, values] = projected as [string, string, string];
     const normWeights = norms?.map((weight) => ops.weight(weight, this.#type));
@@ -125,7 +144,7 @@ export class Attention {
       grouped: () => this.#grouped(queries, keys, values, undefined),
     }[attention]();
     const flat = ops.node('Reshape', [attended, ops.shape(-1, heads * headDim)]);
-    return ops.cast(ops.gather(flat, rows), this.#type, ops.compute);
+    return ops.cast(ops.gather(flat, flatRows[rows]), this.#type, ops.compute);
   }
 
   #hasKernel(): boolean {
@@ -136,13 +155,41 @@ export class Attention {
   #kernel(projected: readonly string[], norms: readonly string[] | undefined, rows: AttendedRows): string {
     const ops = this.#ops;
     const { heads, keyValueHeads, headDim, rmsNormEpsilon } = this.#config;
-    const attended = ops.graph.value(ops.name(), dataType.float, [rows === 'compact' ? 'T' : 'B', heads * headDim]);
-    const inputs = [...projected, ...(norms ?? ['', '']), this.#cos, this.#sin, 'expand', rows];
+    const attended = ops.graph.value(ops.name(), dataType.float, [rows === 'all' ? 'T' : 'B', heads * headDim]);
+    const inputs = [...projected, ...(norms ?? ['', '']), this.#cos, this.#sin, 'expand', flatRows[rows]];
     ops.graph.node(`${own}:Attention`, inputs, [attended], {
       arithmetic: { string: ops.form.kernels! },
       heads: { int: heads },
       key_value_heads: { int: keyValueHeads },
       epsilon: { float: rmsNormEpsilon },
+    });
+    return attended;
+  }
+
+  /**
+   * zrank's attention on CUDA takes the unique tokens as they are: keys are normed and rotated once, queries inside it.
+   * Where only the last rows are wanted, only they have queries.
+   */
+  #tiled({ projections, norms }: AttentionTensors, hidden: string, rows: AttendedRows): string {
+    const ops = this.#ops;
+    const { heads, keyValueHeads, headDim, rmsNormEpsilon } = this.#config;
+    const [queryNorm = '', keyNorm = ''] = norms?.map((weight) => ops.weight(weight)) ?? [];
+    const rowCount = rows === 'all' ? 'T' : 'B';
+    const [queries] = ops.project(rows === 'all' ? hidden : ops.gather(hidden, 'last'), rowCount, [projections[0]]);
+    const [keys, values] = ops.project(hidden, 'T', projections.slice(1));
+    const epsilon = { float: rmsNormEpsilon };
+
+    const rotated = ops.graph.value(ops.name(), ops.compute, ['T', keyValueHeads * headDim]);
+    ops.graph.node(`${own}:RotateHeads`, [keys!, keyNorm, this.#cos, this.#sin, 'positions'], [rotated], {
+      heads: { int: keyValueHeads },
+      epsilon,
+    });
+    const attended = ops.graph.value(ops.name(), ops.compute, [rowCount, heads * headDim]);
+    const inputs = [queries!, rotated, values!, queryNorm, this.#cos, this.#sin, 'expand', tilesOf[rows]];
+    ops.graph.node(`${own}:TiledAttention`, inputs, [attended], {
+      heads: { int: heads },
+      key_value_heads: { int: keyValueHeads },
+      epsilon,
     });
     return attended;
   }

@@ -13,9 +13,12 @@ export interface GraphForm {
   compute: 'fp32' | 'fp16' | 'bf16';
   /**
    * How attention is written: as GroupQueryAttention behind norms of its own, with the norms inside the operator (CUDA
-   * and WebGPU), as PagedAttention (CUDA, with `positions`), or from plain operators.
+   * and WebGPU), as PagedAttention (CUDA, with `positions`), as zrank's own kernels (CUDA in fp16 and bf16, with
+   * `positions`), or from plain operators.
    */
-  attention: 'grouped' | 'fused' | 'paged' | 'plain';
+  attention: 'grouped' | 'fused' | 'paged' | 'tiled' | 'plain';
+  /** Whether zrank's own kernel computes silu(gate) * up: on CUDA in fp16 and bf16. */
+  fusesGatedUnits?: boolean;
   /**
    * Store the rotary tables of this many positions in the graph: on GPUs, whose sine and cosine are not good enough for
    * large angles. Otherwise each run computes those it needs.

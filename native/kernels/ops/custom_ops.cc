@@ -1,6 +1,8 @@
 #include "kernels/ops/custom_ops.h"
 
+#include "kernels/cuda/driver_launcher.h"
 #include "kernels/ops/attention_op.h"
+#include "kernels/ops/cuda_ops.h"
 #include "kernels/ops/matmul_op.h"
 
 namespace zrank {
@@ -11,6 +13,8 @@ OrtCustomOpDomain* CustomOps() {
     made.Add(new MatMulOp);
     made.Add(new GatedMatMulOp);
     made.Add(new AttentionOp);
+    static cuda::DriverLauncher launcher;
+    AddCudaOps(made, launcher, "CUDAExecutionProvider");
     return made.release();
   }();
   return domain;

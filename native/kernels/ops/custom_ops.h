@@ -16,6 +16,16 @@ namespace zrank {
 // (gemm.h); a session that asks for one the processor lacks fails to load. In int8 each weight is two inputs, uint8 [N,
 // blocks, 128] and its scales [N, blocks], and attention is computed in bf16, or in fp32 where the processor lacks
 // that.
+//
+// On CUDA (kernels/cuda), T fp16 or bf16:
+//
+//   GatedUnits(gate T [M, N], up T [M, N]) -> T [M, N]    silu(gate) * up
+//   RotateHeads(x T [M, heads * head_dim], norm T [head_dim], cos, sin [positions, head_dim / 2], positions int32 [M])
+//       -> T, as x    RMSNorm of each head and its rotation; the norm may be left out; attributes heads, epsilon
+//   TiledAttention(q T [R, heads * head_dim], k, v T [tokens, key_value_heads * head_dim], q_norm T [head_dim], cos,
+//       sin, expand int32 [B, S], tiles int32 [N, 4]) -> T, as q    causal attention of the rows that the tiles name,
+//       as AttentionArguments describes; keys come from RotateHeads; q_norm may be left out; attributes heads,
+//       key_value_heads, epsilon
 OrtCustomOpDomain* CustomOps();
 
 }  // namespace zrank

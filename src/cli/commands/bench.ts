@@ -39,7 +39,13 @@ export const command = defineCommand({
     attention: {
       value: 'name',
       description: 'how a GPU computes attention',
-      choices: ['auto', 'fused', 'paged', 'plain'],
+      choices: ['auto', 'fused', 'paged', 'tiled', 'plain'],
+      group: modelOption.group,
+    },
+    gatedUnits: {
+      value: 'name',
+      description: 'how a GPU computes silu(gate) * up',
+      choices: ['auto', 'fused', 'plain'],
       group: modelOption.group,
     },
     maxBatchTokens: {
@@ -114,6 +120,7 @@ export const command = defineCommand({
       device: values.device ?? 'auto',
       precision: values.precision ?? 'auto',
       attention: values.attention ?? 'auto',
+      gatedUnits: values.gatedUnits ?? 'auto',
       workers: values.workers ?? null,
       threads: values.threads ?? availableParallelism(),
       maxBatchTokens: values.maxBatchTokens ?? null,

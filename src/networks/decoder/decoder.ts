@@ -10,12 +10,12 @@ export interface Decoder {
 }
 
 /** A network with the attention of this one, small otherwise, whose weights are to be made. */
-export function reduced({ config }: Decoder, vocabularySize: number): Omit<Decoder, 'weights'> {
+export function reduced({ config }: Decoder, layers: number, vocabularySize: number): Omit<Decoder, 'weights'> {
   return {
     config: {
       ...config,
       isClassifier: false,
-      layers: 1,
+      layers,
       hiddenSize: 64,
       intermediateSize: 64,
       vocabularySize,

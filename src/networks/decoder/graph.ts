@@ -30,7 +30,8 @@ const fp16Scale = 2 ** -5;
  * models/{llama,mistral,qwen2,qwen3}; the initializers point into the checkpoint's safetensors.
  *
  * Inputs, in int32 (native/core/pack.h): input_ids [T], expand [B, S], compact [T], last [B], last_flat [B], seqlens_k
- * [B], total_sequence_length [1], or those of PagedBatch for PagedAttention. Output: logits [B, 1] in fp32.
+ * [B], total_sequence_length [1], or those of PagedBatch for PagedAttention and of TiledBatch (native/core/tiles.h) for
+ * our own on CUDA. Output: logits [B, 1] in fp32.
  */
 export function writeGraph(decoder: Decoder, form: GraphForm = { compute: 'fp32', attention: 'grouped' }): Graph {
   return new DecoderWriter(decoder, form).write();
@@ -98,7 +99,7 @@ class DecoderWriter {
           : undefined,
       },
       hidden,
-      isLast ? 'last_flat' : 'compact',
+      isLast ? 'last' : 'all',
     );
     if (isLast) sum = ops.gather(sum, 'last');
 
@@ -121,6 +122,11 @@ class DecoderWriter {
     }
     const [gated] = ops.project(hidden, rowCount, [gate]);
     const [factor] = ops.project(hidden, rowCount, [up], this.#scale);
+    if (ops.form.fusesGatedUnits) {
+      const units = ops.graph.value(ops.name(), ops.compute, [rowCount, ops.tensor(gate.weight).shape[0]!]);
+      ops.graph.node(`${own}:GatedUnits`, [gated!, factor!], [units]);
+      return units;
+    }
     // QuickGelu with alpha 1 is x sigmoid(x), SiLU.
     return ops.node('Mul', [ops.node(`${microsoft}:QuickGelu`, [gated!], { alpha: { float: 1 } }), factor!]);
   }

@@ -1,0 +1,217 @@
+#include "kernels/ops/cuda_ops.h"
+
+#include <array>
+#include <stdexcept>
+
+#include "core/contract.h"
+
+namespace zrank {
+
+namespace {
+
+using cuda::Element;
+
+struct InputKind {
+  enum { kElement, kFloat, kIndex } type;
+  bool is_optional = false;
+};
+
+void Require(bool condition, const char* what) {
+  if (!condition) throw std::invalid_argument(what);
+}
+
+// An output of the shape of an input.
+void* OutputLike(const Ort::KernelContext& context, const std::vector<int64_t>& shape) {
+  return context.GetOutput(0, shape).GetTensorMutableRawData();
+}
+
+// What each kernel knows of its node.
+class CudaKernel {
+ public:
+  CudaKernel(Element element, cuda::Launcher& launcher) : element_(element), launcher_(launcher) {}
+
+ protected:
+  template <typename Arguments, typename... Sizes>
+  void Start(const Ort::KernelContext& context, const Arguments& arguments, Sizes... sizes) const {
+    launcher_.Start(LaunchOf(arguments, element_, sizes...), &arguments, context.GetGPUComputeStream());
+  }
+
+ private:
+  const Element element_;
+  cuda::Launcher& launcher_;
+};
+
+class GatedUnitsKernel : public CudaKernel {
+ public:
+  static constexpr auto kName = op::kGatedUnits;
+  static constexpr bool kIsInPlace = true;
+  static constexpr std::array kInputs{InputKind{InputKind::kElement}, InputKind{InputKind::kElement}};
+
+  GatedUnitsKernel(const OrtKernelInfo*, Element element, cuda::Launcher& launcher) : CudaKernel(element, launcher) {}
+
+  void Compute(const Ort::KernelContext& context) const {
+    const Tensor gate = Input(context, 0), up = Input(context, 1);
+    Require(gate.shape == up.shape, "gate and up do not fit each other");
+    int64_t count = 1;
+    for (const int64_t dim : gate.shape) count *= dim;
+    Start(context, cuda::GatedUnitsArguments{gate.data, up.data, OutputLike(context, gate.shape), count});
+  }
+};
+
+class RotateHeadsKernel : public CudaKernel {
+ public:
+  static constexpr auto kName = op::kRotateHeads;
+  static constexpr bool kIsInPlace = true;
+  static constexpr std::array kInputs{InputKind{InputKind::kElement}, InputKind{InputKind::kElement, true},
+                                      InputKind{InputKind::kFloat}, InputKind{InputKind::kFloat},
+                                      InputKind{InputKind::kIndex}};
+
+  RotateHeadsKernel(const OrtKernelInfo* info, Element element, cuda::Launcher& launcher)
+      : CudaKernel(element, launcher),
+        heads_(Ort::ConstKernelInfo(info).GetAttribute<int64_t>(op::kHeads)),
+        epsilon_(Ort::ConstKernelInfo(info).GetAttribute<float>(op::kEpsilon)) {}
+
+  void Compute(const Ort::KernelContext& context) const {
+    enum { kX, kNorm, kCos, kSin, kPositions };
+    const Tensor x = Input(context, kX), norm = Input(context, kNorm), cos = Input(context, kCos),
+                 sin = Input(context, kSin), positions = Input(context, kPositions);
+    const int64_t tokens = x.shape[0], head_dim = x.shape[1] / heads_;
+    Require(x.shape[1] == heads_ * head_dim && cuda::HasKernels(head_dim, heads_, heads_), "there are no such heads");
+    Require(positions.shape[1] == tokens, "positions do not fit the rows");
+    Require(norm.data == nullptr || norm.shape[1] == head_dim, "the norm does not fit the heads");
+    Require(cos.shape[1] == head_dim / 2 && sin.shape == cos.shape, "the tables do not fit the heads");
+    const cuda::RotateHeadsArguments arguments{x.data,
+                                               norm.data,
+                                               cos.floats(),
+                                               sin.floats(),
+                                               static_cast<const int32_t*>(positions.data),
+                                               OutputLike(context, x.shape),
+                                               tokens * heads_,
+                                               static_cast<int32_t>(heads_),
+                                               epsilon_};
+    Start(context, arguments, head_dim);
+  }
+
+ private:
+  const int64_t heads_;
+  const float epsilon_;
+};
+
+class TiledAttentionKernel : public CudaKernel {
+ public:
+  static constexpr auto kName = op::kTiledAttention;
+  static constexpr bool kIsInPlace = false;
+  static constexpr std::array kInputs{InputKind{InputKind::kElement}, InputKind{InputKind::kElement},
+                                      InputKind{InputKind::kElement}, InputKind{InputKind::kElement, true},
+                                      InputKind{InputKind::kFloat},   InputKind{InputKind::kFloat},
+                                      InputKind{InputKind::kIndex},   InputKind{InputKind::kIndex}};
+
+  TiledAttentionKernel(const OrtKernelInfo* info, Element element, cuda::Launcher& launcher)
+      : CudaKernel(element, launcher) {
+    const Ort::ConstKernelInfo node(info);
+    heads_ = node.GetAttribute<int64_t>(op::kHeads);
+    key_value_heads_ = node.GetAttribute<int64_t>(op::kKeyValueHeads);
+    epsilon_ = node.GetAttribute<float>(op::kEpsilon);
+  }
+
+  void Compute(const Ort::KernelContext& context) const {
+    enum { kQ, kK, kV, kQNorm, kCos, kSin, kExpand, kTiles };
+    const Tensor q = Input(context, kQ), k = Input(context, kK), v = Input(context, kV), norm = Input(context, kQNorm),
+                 cos = Input(context, kCos), sin = Input(context, kSin), expand = Input(context, kExpand),
+                 tiles = Input(context, kTiles);
+    const int64_t head_dim = q.shape[1] / heads_;
+    Require(q.shape[1] == heads_ * head_dim && cuda::HasKernels(head_dim, heads_, key_value_heads_),
+            "there are no such heads");
+    Require(k.shape[1] == key_value_heads_ * head_dim && v.shape == k.shape, "keys and values do not fit the queries");
+    Require(norm.data == nullptr || norm.shape[1] == head_dim, "the norm does not fit the heads");
+    Require(cos.shape[0] >= expand.shape[1] && cos.shape[1] == head_dim / 2 && sin.shape == cos.shape,
+            "the tables do not fit the heads or the sequences");
+    Require(tiles.shape[1] == sizeof(cuda::Tile) / sizeof(int32_t), "tiles are four numbers each");
+    const cuda::AttentionArguments arguments{q.data,
+                                             k.data,
+                                             v.data,
+                                             norm.data,
+                                             cos.floats(),
+                                             sin.floats(),
+                                             static_cast<const int32_t*>(expand.data),
+                                             static_cast<const cuda::Tile*>(tiles.data),
+                                             OutputLike(context, q.shape),
+                                             static_cast<int32_t>(expand.shape[1]),
+                                             static_cast<int32_t>(heads_),
+                                             static_cast<int32_t>(key_value_heads_),
+                                             epsilon_};
+    Start(context, arguments, head_dim, tiles.shape[0]);
+  }
+
+ private:
+  int64_t heads_, key_value_heads_;
+  float epsilon_;
+};
+
+// A kernel with the functions that CustomOpBase calls.
+template <typename Kernel>
+struct Guarding : Kernel {
+  using Kernel::Kernel;
+  OrtStatusPtr ComputeV2(OrtKernelContext* context) {
+    return Guarded([&] { this->Compute(Ort::KernelContext(context)); });
+  }
+};
+
+template <typename Kernel>
+struct CudaOp : Ort::CustomOpBase<CudaOp<Kernel>, Guarding<Kernel>, true> {
+  CudaOp(Element element, cuda::Launcher& launcher, const char* provider)
+      : element(element), launcher(launcher), provider(provider) {
+    if constexpr (Kernel::kIsInPlace) {
+      // The output may take the place of the first input, where nobody else needs that.
+      this->GetMayInplace = [](int** inputs, int** outputs) -> size_t {
+        *inputs = new int[1]{0};
+        *outputs = new int[1]{0};
+        return 1;
+      };
+      this->ReleaseMayInplace = [](int* inputs, int* outputs) {
+        delete[] inputs;
+        delete[] outputs;
+      };
+    }
+  }
+
+  OrtStatusPtr CreateKernelV2(const OrtApi&, const OrtKernelInfo* info, void** kernel) const {
+    return Guarded([&] { *kernel = new Guarding<Kernel>(info, element, launcher); });
+  }
+  const char* GetName() const { return Kernel::kName; }
+  const char* GetExecutionProviderType() const { return provider; }
+  size_t GetInputTypeCount() const { return Kernel::kInputs.size(); }
+  ONNXTensorElementDataType GetInputType(size_t i) const {
+    switch (Kernel::kInputs[i].type) {
+      case InputKind::kFloat:
+        return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+      case InputKind::kIndex:
+        return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
+      default:
+        return GetOutputType(0);
+    }
+  }
+  OrtCustomOpInputOutputCharacteristic GetInputCharacteristic(size_t i) const {
+    return Kernel::kInputs[i].is_optional ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
+  }
+  size_t GetOutputTypeCount() const { return 1; }
+  ONNXTensorElementDataType GetOutputType(size_t) const {
+    return element == Element::kFp16 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 : ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16;
+  }
+
+  const Element element;
+  cuda::Launcher& launcher;
+  const char* const provider;
+};
+
+}  // namespace
+
+void AddCudaOps(Ort::CustomOpDomain& domain, cuda::Launcher& launcher, const char* provider) {
+  for (const Element element : {Element::kFp16, Element::kBf16}) {
+    domain.Add(new CudaOp<GatedUnitsKernel>(element, launcher, provider));
+    domain.Add(new CudaOp<RotateHeadsKernel>(element, launcher, provider));
+    domain.Add(new CudaOp<TiledAttentionKernel>(element, launcher, provider));
+  }
+}
+
+}  // namespace zrank
