@@ -3,12 +3,20 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import type usearchModule from 'usearch';
 import type { Index } from 'usearch';
+import { ZrankError } from '../error.js';
 
 let loaded: typeof usearchModule | undefined;
 
-/** Loaded when it is first needed: from a script on standard input, or of `node -e`, it cannot find its addon. */
-function usearch(): typeof usearchModule {
-  loaded ??= createRequire(import.meta.url)('usearch') as typeof usearchModule;
+/**
+ * Loaded when it is first needed: from a script on standard input, or of `node -e`, it cannot find its addon. undefined
+ * where it is not installed.
+ */
+function usearch(): typeof usearchModule | undefined {
+  try {
+    loaded ??= createRequire(import.meta.url)('usearch') as typeof usearchModule;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+  }
   return loaded;
 }
 
@@ -94,9 +102,10 @@ export class ExactRows implements VectorRows {
   search(vector: Float32Array, k: number): Neighbour[] {
     const { dimensions, metric } = this.#shape;
     const rows = this.#rows.subarray(0, this.#count * dimensions);
-    const { exactSearch, MetricKind } = usearch();
-    const kind = MetricKind[usearchMetrics[metric].kind];
-    const { keys, distances } = exactSearch(rows, vector.slice(), dimensions, k, kind);
+    const library = usearch();
+    if (library === undefined) return searchRows(metric, rows, vector, k);
+    const kind = library.MetricKind[usearchMetrics[metric].kind];
+    const { keys, distances } = library.exactSearch(rows, vector.slice(), dimensions, k, kind);
     return neighbours(keys, distances, metric);
   }
 
@@ -115,6 +124,30 @@ export class ExactRows implements VectorRows {
   }
 }
 
+/** As usearch's exactSearch does, some times slower, where it is not installed. A cosine with zeros is 0. */
+function searchRows(metric: Metric, rows: Float32Array, vector: Float32Array, k: number): Neighbour[] {
+  const length = Math.hypot(...vector);
+  const scores = new Float64Array(rows.length / vector.length);
+  for (let row = 0, at = 0; row < scores.length; row++) {
+    let [product, square, distance] = [0, 0, 0];
+    for (let i = 0; i < vector.length; i++, at++) {
+      const value = rows[at]!;
+      product += value * vector[i]!;
+      square += value * value;
+      distance += (value - vector[i]!) ** 2;
+    }
+    scores[row] = {
+      cosine: product / (length * Math.sqrt(square)) || 0,
+      dot: product,
+      euclidean: 0 - Math.sqrt(distance),
+    }[metric];
+  }
+  const least = scores.toSorted()[Math.max(0, scores.length - k)]!;
+  const best: Neighbour[] = [];
+  for (const [row, score] of scores.entries()) if (score >= least) best.push({ row, score });
+  return best.sort(byScore).slice(0, k);
+}
+
 /** A graph of near neighbours: Malkov and Yashunin, TPAMI 42(4), 2020. */
 export class HnswRows implements VectorRows {
   readonly #index: Index;
@@ -123,7 +156,10 @@ export class HnswRows implements VectorRows {
   /** @param from a file of writeTo() to load, or to map; a mapped index cannot be changed */
   constructor(shape: Shape, from?: { path: string; mapped: boolean }) {
     this.#metric = shape.metric;
-    const { Index: UsearchIndex, MetricKind, ScalarKind } = usearch();
+    const library = usearch();
+    if (library === undefined)
+      throw new ZrankError('PACKAGE_NOT_FOUND', "algorithm 'hnsw' needs the package usearch: npm install usearch");
+    const { Index: UsearchIndex, MetricKind, ScalarKind } = library;
     this.#index = new UsearchIndex({
       dimensions: shape.dimensions,
       metric: MetricKind[usearchMetrics[shape.metric].kind],
@@ -168,8 +204,10 @@ export class HnswRows implements VectorRows {
 }
 
 function neighbours(keys: BigUint64Array, distances: Float32Array, metric: Metric): Neighbour[] {
-  return Array.from(keys, (key, i) => ({
-    row: Number(key),
-    score: usearchMetrics[metric].scoreOf(distances[i]!),
-  })).sort((a, b) => b.score - a.score || a.row - b.row);
+  const { scoreOf } = usearchMetrics[metric];
+  return Array.from(keys, (key, i) => ({ row: Number(key), score: scoreOf(distances[i]!) })).sort(byScore);
+}
+
+function byScore(a: Neighbour, b: Neighbour): number {
+  return b.score - a.score || a.row - b.row;
 }
