@@ -78,7 +78,7 @@ if(ONNXRUNTIME_INCLUDE_DIR)
 else()
   message(FATAL_ERROR
     "zrank: ONNX Runtime's headers were not found.\n"
-    "Do one of these and run npm ci again:\n"
+    "Do one of these and build again:\n"
     "  apt-get install libonnxruntime-dev\n"
     "  export ORT_ROOT=<folder of an unpacked ONNX Runtime release, 1.21 or later>\n"
     "Tried: ORT_ROOT (not set), /usr and /usr/local, ${_url}, and the Debian package without root:\n${_debian_error}")
@@ -92,7 +92,7 @@ if(NOT _version OR _version LESS ORT_MIN_API_VERSION)
     "zrank: the ONNX Runtime headers in ${_place} (from ${ONNXRUNTIME_HEADERS_SOURCE}) "
     "have the API version '${_version}', "
     "expected ${ORT_MIN_API_VERSION} or later.\n"
-    "Point ORT_ROOT at an unpacked ONNX Runtime release, 1.${ORT_MIN_API_VERSION} or later, and run npm ci again.")
+    "Point ORT_ROOT at an unpacked ONNX Runtime release, 1.${ORT_MIN_API_VERSION} or later, and build again.")
 endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(OnnxRuntimeHeaders REQUIRED_VARS ONNXRUNTIME_INCLUDE_DIR)

@@ -1,6 +1,3 @@
-import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ZrankError, errorCodes, type ErrorCode } from './error.js';
 
 /** The contract of the native addon (native/binding/addon.cc). Arguments are checked before they get here. */
@@ -224,27 +221,6 @@ export interface EngineCounters {
   notFinite: number;
   /** Tokens that wait now. */
   queuedTokens: number;
-}
-
-const ownPath = fileURLToPath(import.meta.url);
-export const addonPath = join(ownPath, '../../build/Release/zrank.node');
-
-/** The addon, before it has ONNX Runtime. Throws ADDON_NOT_FOUND, which says what to do. */
-export function loadAddon(): Addon {
-  try {
-    return createRequire(import.meta.url)(addonPath) as Addon;
-  } catch (cause) {
-    const advice =
-      basename(ownPath) === 'addon.js'
-        ? 'It is built by "npm rebuild zrank" (in a clone: "npm ci"), which needs cmake and a C++20 compiler.'
-        : `zrank was bundled into ${ownPath}, away from its addon and worker threads: keep it external, as with ` +
-          'esbuild --external:zrank, or serverExternalPackages of Next.js.';
-    throw new ZrankError(
-      'ADDON_NOT_FOUND',
-      `zrank's native addon cannot be loaded from ${addonPath}: ${(cause as Error).message}. ${advice}`,
-      { cause },
-    );
-  }
 }
 
 /** A native error as a ZrankError, with the stack of the caller. */

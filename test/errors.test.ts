@@ -1,8 +1,9 @@
-import { copyFile } from 'node:fs/promises';
+import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { errorCodes, ZrankError } from 'zrank';
-import { root, runScript, temporaryFolder } from './support.js';
+import { root, runNode, temporaryFolder } from './support.js';
 
 test('codes are unique', () => expect(new Set(errorCodes).size).toBe(errorCodes.length));
 
@@ -21,12 +22,22 @@ test('the argument error describes what came', () => {
   ]);
 });
 
-test('a bundle that took the library away from its addon is told to leave it alone', async () => {
+test.each(['esm', 'cjs'] as const)('zrank in a bundle, %s, says that it is to stay outside', async (format) => {
   const folder = await temporaryFolder();
-  await copyFile(join(root, 'dist/error.js'), join(folder, 'error.js'));
-  await copyFile(join(root, 'dist/addon.js'), join(folder, 'app.mjs'));
-  const { stdout } = await runScript(`
-    const { loadAddon } = await import(${JSON.stringify(join(folder, 'app.mjs'))});
-    try { loadAddon(); } catch (error) { console.log(error.code, error.message); }`);
-  expect(stdout).toMatch(/^ADDON_NOT_FOUND .* cannot be loaded from .* bundled into .*app\.mjs.*--external:zrank/s);
+  const outfile = join(folder, format === 'esm' ? 'app.mjs' : 'app.cjs');
+  const external = ['tokenizers', 'usearch', 'piscina', 'onnxruntime-node'];
+  await build({
+    entryPoints: [join(root, 'dist/index.js')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format,
+    external,
+    logLevel: 'error',
+  });
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const { stderr, code } = await runNode([outfile]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/zrank was bundled into .*app\.[cm]js, away .*--external:zrank/);
+  expect(stderr).toContain("code: 'ADDON_NOT_FOUND'");
 });

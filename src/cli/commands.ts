@@ -52,6 +52,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'take a model out of that cache',
     load: () => import('./commands/rm.js'),
   },
+  build: {
+    summary: 'build the native addon from source',
+    load: () => import('./commands/build.js'),
+  },
   bench: {
     summary: 'measure throughput and latency on generated texts',
     load: () => import('./commands/bench.js'),

@@ -1,5 +1,6 @@
 import { availableParallelism, cpus } from 'node:os';
-import { addonPath, loadAddon } from '../addon.js';
+import { addonPath, loadAddon } from '../libraries/load-addon.js';
+import { onnxRuntimeSource } from '../libraries/onnxruntime.js';
 import { openAddon } from '../libraries/open-addon.js';
 import { packageFolder, version } from '../package.js';
 import { examineCuda } from './cuda.js';
@@ -31,7 +32,7 @@ export async function diagnose(): Promise<Diagnosis> {
     node: { version: process.versions.node, platform: `${process.platform}-${process.arch}` },
     addon: { path: addonPath, failure: native.failure },
     onnxRuntime: {
-      from: process.env['ZRANK_ONNXRUNTIME'] ? ('ZRANK_ONNXRUNTIME' as const) : ('onnxruntime-node' as const),
+      from: onnxRuntimeSource(),
       path: runtime?.path ?? null,
       version: runtime?.version ?? null,
       providers: (runtime?.providers ?? []).map((name) => name.replace(/ExecutionProvider$/, '')),

@@ -1,3 +1,4 @@
+import type { OnnxRuntimeSource } from '../libraries/onnxruntime.js';
 import type { CudaReport } from './cuda.js';
 import type { ModelsReport } from './models.js';
 import type { Trial } from './trial.js';
@@ -12,7 +13,7 @@ export interface Diagnosis {
   addon: { path: string; failure: string | null };
   onnxRuntime: {
     /** What named it. */
-    from: 'ZRANK_ONNXRUNTIME' | 'onnxruntime-node';
+    from: OnnxRuntimeSource;
     path: string | null;
     version: string | null;
     /** Compiled in; the one of CUDA is a library of its own. */

@@ -1,6 +1,6 @@
 // Prints what NVIDIA's driver says, as JSON: CudaDriver of cuda.ts.
 
-import { loadAddon } from '../addon.js';
+import { loadAddon } from '../libraries/load-addon.js';
 import { driverName, openDriver } from '../libraries/cuda-libraries.js';
 import type { CudaDriver } from './cuda.js';
 

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { driverName } from '../libraries/cuda-libraries.js';
+import { missingAddon } from '../libraries/missing-addon.js';
 import type { CudaReport } from './cuda.js';
 import type { Diagnosis, Problem } from './diagnosis.js';
 import type { WebGpuReport } from './webgpu.js';
@@ -10,6 +11,8 @@ export interface System {
   isContainer: boolean;
   /** ID of /etc/os-release: 'debian', 'ubuntu', …; empty where there is none. */
   distribution: string;
+  /** What brings the addon and ONNX Runtime. */
+  install: string | null;
 }
 
 export async function describeSystem(): Promise<System> {
@@ -17,6 +20,7 @@ export async function describeSystem(): Promise<System> {
   return {
     isContainer: existsSync('/.dockerenv') || existsSync('/run/.containerenv'),
     distribution: /^ID="?([^"\n]+)/m.exec(release)?.[1] ?? '',
+    install: missingAddon().fix,
   };
 }
 
@@ -24,20 +28,14 @@ export async function describeSystem(): Promise<System> {
 export function findProblems(found: Omit<Diagnosis, 'problems'>, system: System): Problem[] {
   const { addon, onnxRuntime, cpu, cuda, webgpu, models, zrank } = found;
   if (addon.failure !== null) {
-    return [
-      {
-        about: 'addon',
-        problem: addon.failure,
-        fix: zrank.folder.includes('/node_modules/') ? 'npm rebuild zrank' : 'npm ci',
-      },
-    ];
+    return [{ about: 'addon', problem: addon.failure, fix: system.install }];
   }
   if (onnxRuntime.failure !== null) {
     return [
       {
         about: 'onnxRuntime',
         problem: onnxRuntime.failure,
-        fix: onnxRuntime.from === 'ZRANK_ONNXRUNTIME' ? 'unset ZRANK_ONNXRUNTIME' : 'npm ci',
+        fix: onnxRuntime.from === 'ZRANK_ONNXRUNTIME' ? 'unset ZRANK_ONNXRUNTIME' : system.install,
       },
     ];
   }

@@ -1,15 +1,28 @@
 import { existsSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { ZrankError } from '../error.js';
+import { folderOf, platformFolder, platformPackage } from './platform.js';
 import { entries } from './site-packages.js';
 
-const isMac = process.platform === 'darwin';
-const libraryName = isMac ? 'libonnxruntime.dylib' : 'libonnxruntime.so.1';
+/** The name that libraries ask for, and those that it has with a version, as in Python's packages. */
+const [libraryName, pattern] = {
+  darwin: ['libonnxruntime.dylib', /^libonnxruntime(\.[\d.]+)?\.dylib$/] as const,
+  win32: ['onnxruntime.dll', /^onnxruntime\.dll$/] as const,
+}[process.platform as string] ?? ['libonnxruntime.so.1', /^libonnxruntime\.so(\.[\d.]+)?$/];
+
+/** Who named libonnxruntime. */
+export type OnnxRuntimeSource = 'ZRANK_ONNXRUNTIME' | 'onnxruntime-node' | `@zrank/${string}`;
+
+export const onnxRuntimeSource = (): OnnxRuntimeSource =>
+  process.env['ZRANK_ONNXRUNTIME']
+    ? 'ZRANK_ONNXRUNTIME'
+    : libraryOfPlatform() === undefined
+      ? 'onnxruntime-node'
+      : (platformPackage as OnnxRuntimeSource);
 
 /**
- * libonnxruntime's path: ZRANK_ONNXRUNTIME (a file or a folder), else the one in the package onnxruntime-node. Throws
- * ONNXRUNTIME_NOT_FOUND.
+ * libonnxruntime's path: ZRANK_ONNXRUNTIME (a file or a folder), else the one in the platform's package, else the one in
+ * onnxruntime-node. Throws ONNXRUNTIME_NOT_FOUND.
  */
 export function findOnnxRuntime(): string {
   const given = process.env['ZRANK_ONNXRUNTIME'];
@@ -22,22 +35,26 @@ export function findOnnxRuntime(): string {
   );
 }
 
-/** onnxruntime-node's library. Throws ONNXRUNTIME_NOT_FOUND where the package has none for this platform. */
-export function bundledOnnxRuntime(): string {
-  const manifest = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
-  const folder = join(dirname(manifest), 'bin', 'napi-v6', process.platform, process.arch);
-  const path = libraryIn(folder);
+function bundledOnnxRuntime(): string {
+  const path = libraryOfPlatform() ?? libraryOfOnnxRuntimeNode();
   if (path !== undefined) return path;
   throw new ZrankError(
     'ONNXRUNTIME_NOT_FOUND',
-    `onnxruntime-node has no library for ${process.platform}-${process.arch} in ${folder}; ` +
-      'set ZRANK_ONNXRUNTIME to a libonnxruntime of version 1.21 or later',
+    `there is no ${libraryName}: neither ${platformPackage} nor an onnxruntime-node with a library for ` +
+      `${process.platform}-${process.arch} is installed; set ZRANK_ONNXRUNTIME to a libonnxruntime of version 1.21 or later`,
   );
 }
 
-/** By the name that libraries ask for, else with its version, as in Python's packages. */
+function libraryOfPlatform(): string | undefined {
+  return platformFolder && libraryIn(platformFolder);
+}
+
+function libraryOfOnnxRuntimeNode(): string | undefined {
+  const folder = folderOf('onnxruntime-node');
+  return folder && libraryIn(join(folder, 'bin', 'napi-v6', process.platform, process.arch));
+}
+
 function libraryIn(folder: string): string | undefined {
-  const pattern = isMac ? /^libonnxruntime(\.[\d.]+)?\.dylib$/ : /^libonnxruntime\.so(\.[\d.]+)?$/;
   const names = entries(folder).filter((name) => pattern.test(name));
   const name = names.includes(libraryName) ? libraryName : names[0];
   return name && join(folder, name);

@@ -1,5 +1,6 @@
 import { isMainThread } from 'node:worker_threads';
-import { fromNative, loadAddon, type Addon } from '../addon.js';
+import { fromNative, type Addon } from '../addon.js';
+import { loadAddon } from './load-addon.js';
 import { findOnnxRuntime } from './onnxruntime.js';
 import { logLevel } from './onnxruntime-settings.js';
 

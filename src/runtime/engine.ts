@@ -3,14 +3,8 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { throwIfAborted, ZrankError } from '../error.js';
-import {
-  addonPath,
-  fromNative,
-  type EngineCounters,
-  type NativeEngine,
-  type NativeModel,
-  type NativeWork,
-} from '../addon.js';
+import { fromNative, type EngineCounters, type NativeEngine, type NativeModel, type NativeWork } from '../addon.js';
+import { addonPath } from '../libraries/load-addon.js';
 import { openAddon } from '../libraries/open-addon.js';
 import type drain from './cpu-worker.cjs';
 

@@ -21,6 +21,7 @@ const commands = [
   'models',
   'verify',
   'rm',
+  'build',
   'bench',
 ];
 
@@ -37,7 +38,7 @@ describe('help', () => {
     const help = await zrank([name, '--help']);
     expect(help).toMatchObject({ code: 0, stderr: '' });
     expect(help.stdout).toMatch(new RegExp(`^Usage: zrank ${name} \\[options\\]`));
-    if (name !== 'serve') expect(help.stdout).toContain('--json');
+    if (name !== 'serve' && name !== 'build') expect(help.stdout).toContain('--json');
     expect(await zrank(['help', name])).toMatchObject({ code: 0, stdout: help.stdout });
   });
 

@@ -3,7 +3,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fromNative, loadAddon } from '../../dist/addon.js';
+import { fromNative } from '../../dist/addon.js';
+import { loadAddon } from '../../dist/libraries/load-addon.js';
 import { root, temporaryFolder, expectCode } from '../support.js';
 import { sharedObject } from './shared-objects.js';
 

@@ -1,0 +1,28 @@
+/** What the packages may hold, and must: each file matches a line, and each line a file. */
+
+/** @param {string} library ONNX Runtime's */
+export const targetContents = (library) => [
+  /^package\.json$/,
+  /^README\.md$/,
+  /^LICENSE$/,
+  /^zrank\.node$/,
+  new RegExp(`^${library.replaceAll('.', '\\.')}$`),
+  /^onnxruntime-(LICENSE|ThirdPartyNotices)\.txt$/,
+];
+
+export const libraryContents = [
+  /^package\.json$/,
+  /^(README|CHANGELOG)\.md$/,
+  /^LICENSE$/,
+  /^dist\/.*\.c?js$/,
+  /^dist\/.*\.d\.c?ts$/,
+  /^models\/zrank-tiny(-retriever)?\/[\w./-]+$/,
+  /^docs\/\w+\.md$/,
+  /^examples\/(\w[\w-]*\.(ts|jsonl|mjs)|\w+\/.+)$/,
+  /^data\/.+$/,
+  /^bench\/(scenarios|peers)\/[\w.-]+$/,
+  // What `zrank build` takes.
+  /^CMakeLists\.txt$/,
+  /^cmake\/[\w-]+\.(cmake|sh)$/,
+  /^native\/(binding|core|kernels)\/.*\.(cc|h|cu|map|fatbin|txt)$/,
+];

@@ -1,0 +1,120 @@
+/** Packs what is published: a package for each target, and zrank itself, which names them. */
+
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, run } from './build.mjs';
+import { libraryContents, targetContents } from './contents.mjs';
+import { targets } from './targets.mjs';
+
+const staging = join(root, 'build/release/packages');
+const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
+const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
+
+/**
+ * ONNX Runtime's licence and its notices, which its package for Node.js lacks, from the wheel of the same version.
+ * The wheel's sum, and the version that it is for.
+ */
+const wheel = {
+  version: '1.30.0',
+  sha256: 'fd54b314ea385bcecac69ab431f020ba503e3878dad4ebb645fec5a24b041242',
+};
+
+/**
+ * @param {string} name of a target
+ * @param {string} addon its path
+ * @param {string} folder for the tarball
+ */
+export function packTarget(name, addon, folder) {
+  const { os, cpu, libc, library } = targets[name];
+  const { version, license, repository, bugs, homepage, engines } = readJson(join(root, 'package.json'));
+  const stage = emptyFolder(name);
+  const onnxRuntime = join(root, 'node_modules/onnxruntime-node');
+  cpSync(addon, join(stage, 'zrank.node'));
+  cpSync(join(onnxRuntime, 'bin/napi-v6', os, cpu, library), join(stage, library));
+  cpSync(join(root, 'LICENSE'), join(stage, 'LICENSE'));
+  const notices = onnxRuntimeNotices(readJson(join(onnxRuntime, 'package.json')).version);
+  cpSync(join(notices, 'LICENSE'), join(stage, 'onnxruntime-LICENSE.txt'));
+  cpSync(join(notices, 'ThirdPartyNotices.txt'), join(stage, 'onnxruntime-ThirdPartyNotices.txt'));
+  writeFileSync(
+    join(stage, 'README.md'),
+    `# @zrank/${name}\n\nThe native addon of [zrank](${homepage}) for ${name}, and the library of ONNX Runtime that it ` +
+      'opens, as onnxruntime-node has it. It is installed with zrank.\n',
+  );
+  writeJson(join(stage, 'package.json'), {
+    name: `@zrank/${name}`,
+    version,
+    description: `zrank's native addon and ONNX Runtime for ${name}`,
+    license: `${license} AND MIT`,
+    repository,
+    bugs,
+    homepage,
+    engines,
+    os: [os],
+    cpu: [cpu],
+    ...(libc && { libc: [libc] }),
+    preferUnplugged: true,
+  });
+  return pack(stage, folder, targetContents(library));
+}
+
+/**
+ * zrank with a package of the same version for each of the targets. They stand in no package.json of a clone: `npm ci`
+ * fails where a lock file lacks an optional dependency, and a lock file cannot have one that is not published yet.
+ *
+ * @param {readonly string[]} names of targets
+ * @param {string} folder for the tarball
+ */
+export function packLibrary(names, folder) {
+  const { scripts, devDependencies, allowScripts, gypfile, files, binary, ...manifest } = readJson(
+    join(root, 'package.json'),
+  );
+  const stage = emptyFolder('zrank');
+  const [{ files: packed }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']));
+  for (const { path } of packed) cpSync(join(root, path), join(stage, path));
+  const platforms = Object.fromEntries(names.map((name) => [`@zrank/${name}`, manifest.version]));
+  writeJson(join(stage, 'package.json'), { ...manifest, optionalDependencies: platforms });
+  return pack(stage, folder, libraryContents);
+}
+
+function emptyFolder(name) {
+  const folder = join(staging, name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+/**
+ * @param {readonly RegExp[]} contents each file has to be one of these, and each of these has to be there
+ * @returns {{ path: string, name: string, files: number, packedBytes: number, bytes: number }}
+ */
+function pack(stage, folder, contents) {
+  mkdirSync(folder, { recursive: true });
+  const output = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, stage]);
+  const [{ name, filename, files, size, unpackedSize }] = JSON.parse(output);
+  const paths = files.map(({ path }) => path);
+  const unexpected = paths.filter((path) => !contents.some((pattern) => pattern.test(path)));
+  if (unexpected.length) throw new Error(`${name} is not to have ${unexpected.join(', ')}`);
+  const missing = contents.filter((pattern) => !paths.some((path) => pattern.test(path)));
+  if (missing.length) throw new Error(`${name} lacks ${missing.join(', ')}`);
+  return { path: join(folder, filename), name, files: paths.length, packedBytes: size, bytes: unpackedSize };
+}
+
+/** The folder of the two texts. */
+function onnxRuntimeNotices(version) {
+  if (version !== wheel.version)
+    throw new Error(`the notices are those of ONNX Runtime ${wheel.version}, not ${version}`);
+  const folder = join(root, '.cache/release', `onnxruntime-${version}`);
+  if (!existsSync(join(folder, 'onnxruntime/LICENSE'))) {
+    const platform = ['--platform', 'manylinux_2_28_x86_64', '--python-version', '3.11', '--only-binary', ':all:'];
+    run('python3', ['-m', 'pip', 'download', '-q', '--no-deps', ...platform, '-d', folder, `onnxruntime==${version}`]);
+    const file = join(
+      folder,
+      readdirSync(folder).find((name) => name.endsWith('.whl')),
+    );
+    const sum = createHash('sha256').update(readFileSync(file)).digest('hex');
+    if (sum !== wheel.sha256) throw new Error(`${file} has the SHA-256 ${sum}, not ${wheel.sha256}`);
+    run('python3', ['-m', 'zipfile', '-e', file, folder]);
+  }
+  return join(folder, 'onnxruntime');
+}
