@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/processor.h"
 #include "test/amx_model.h"
 #include "test/attention_batch.h"
 #include "test/check.h"
@@ -111,7 +112,7 @@ TEST(heads_without_a_norm_are_only_rotated) {
 
 #ifdef __x86_64__
 TEST(sequences_attend_on_a_model_of_amx) {
-  if (!__builtin_cpu_supports("avx512bf16")) return;
+  if (!ThisProcessor().avx512_bf16) return;
   for (int64_t tokens : {1, 33, 600}) {
     CHECK(Error(test::kAmxModelAttention, {tokens, 4, 2, 64}, 0, tokens) < 1e-1);
     CHECK(Error(test::kAmxModelAttention, {tokens, 3, 3, 32}, tokens / 2, tokens - tokens / 2) < 1e-1);

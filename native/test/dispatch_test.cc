@@ -2,10 +2,13 @@
 
 #include "kernels/dispatch.h"
 
+#include <algorithm>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
+#include "kernels/processor.h"
 #include "test/check.h"
 
 namespace zrank {
@@ -51,6 +54,27 @@ TEST(an_unknown_cap_is_refused_with_the_known_ones) {
   }
   CHECK_EQ(message, "ZRANK_CPU_TARGET is \"Wide\"; the targets are wide, narrow, none");
 }
+
+#if defined(__linux__) && defined(__x86_64__)
+TEST(the_processor_has_what_the_kernel_says) {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line) && line.rfind("flags", 0) != 0) continue;
+  line += ' ';
+  const auto has = [&](std::vector<std::string> flags) {
+    return std::all_of(flags.begin(), flags.end(),
+                       [&](const std::string& flag) { return line.find(" " + flag + " ") != std::string::npos; });
+  };
+  CHECK(has({"sse2"}));
+  const Processor& processor = ThisProcessor();
+  CHECK_EQ(processor.avx2, has({"avx2", "fma", "f16c"}));
+  CHECK_EQ(processor.avx_vnni, has({"avx2", "fma", "f16c", "avx_vnni"}));
+  CHECK_EQ(processor.avx512, has({"avx512f", "avx512bw", "avx512vl", "avx512dq"}));
+  CHECK_EQ(processor.avx512_bf16, processor.avx512 && has({"avx512_bf16"}));
+  CHECK_EQ(processor.avx512_vnni, processor.avx512 && has({"avx512_vnni"}));
+  CHECK_EQ(processor.amx_bf16, processor.avx512_bf16 && has({"amx_tile", "amx_bf16"}));
+}
+#endif
 
 TEST(a_target_that_is_not_supported_has_no_kernels) {
   for (const Target& target : Targets()) {

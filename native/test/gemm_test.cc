@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "kernels/processor.h"
 #include "test/amx_model.h"
 #include "test/check.h"
 
@@ -215,8 +216,7 @@ TEST(matrices_of_every_edge_multiply) {
     for (bool gated : {false, true}) {
       for (int64_t rows : {1, 5, 6, 7, 12, 13, 16, 17, 33}) {
         for (int64_t columns : {1, 8, 9, 15, 16, 17, 31, 32, 33, 129, 257}) {
-          for (int64_t depth : {1, 2, 9, 31, 32, 33, 64, 129})
-            Check(arithmetic, stored, gated, rows, depth, columns);
+          for (int64_t depth : {1, 2, 9, 31, 32, 33, 64, 129}) Check(arithmetic, stored, gated, rows, depth, columns);
         }
       }
     }
@@ -241,7 +241,7 @@ TEST(more_rows_than_a_block_multiply) {
 
 #ifdef __x86_64__
 TEST(matrices_multiply_on_a_model_of_amx) {
-  if (!__builtin_cpu_supports("avx512bf16")) return;
+  if (!ThisProcessor().avx512_bf16) return;
   for (bool gated : {false, true}) {
     for (int64_t rows : {1, 16, 17, 33}) {
       for (int64_t columns : {1, 16, 31, 257}) {

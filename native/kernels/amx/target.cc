@@ -2,6 +2,7 @@
 
 #include "kernels/amx/kernels.h"
 #include "kernels/avx512/target.h"
+#include "kernels/processor.h"
 
 #ifdef ZRANK_AMX
 #include <sys/syscall.h>
@@ -25,11 +26,9 @@ bool MayUseTiles() {
 Target FindTarget() {
   Target target{.name = "amx"};
 #ifdef ZRANK_AMX
-  __builtin_cpu_init();
   target = avx512::FindTarget();
   target.name = "amx";
-  const bool has = target[Arithmetic::kBf16].is_supported && __builtin_cpu_supports("amx-tile") &&
-                   __builtin_cpu_supports("amx-bf16") && MayUseTiles();
+  const bool has = ThisProcessor().amx_bf16 && MayUseTiles();
   for (const Arithmetic arithmetic : {Arithmetic::kFp32, Arithmetic::kInt8}) {
     target[arithmetic].is_supported &= has;
     target[arithmetic].instructions = nullptr;
