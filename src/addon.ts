@@ -123,6 +123,8 @@ export interface NativeEngineOptions {
   onGpus: boolean;
   /** Batches that run side by side on the CPU. */
   workers: number;
+  /** Whether workers without a batch help inside those of others. */
+  hasTeam: boolean;
   /** Threads of one run, its own included. */
   intraOpThreads: number;
   /** Threads of a run of the fallback. */

@@ -84,7 +84,9 @@ EngineSpec ToEngineSpec(Napi::Object options) {
   const auto threads = static_cast<int>(Number(options, "intraOpThreads"));
   EngineSpec spec;
   const bool on_gpus = options.Get("onGpus").As<Napi::Boolean>();
-  spec.concurrency = on_gpus ? kGpuConcurrency : CpuConcurrency(static_cast<int>(Number(options, "workers")));
+  const auto workers = static_cast<int>(Number(options, "workers"));
+  spec.concurrency =
+      on_gpus ? kGpuConcurrency : CpuConcurrency(workers, options.Get("hasTeam").As<Napi::Boolean>());
   const std::string profile_prefix = Text(options, "profilePrefix");
   const auto replicas = options.Get("replicas").As<Napi::Array>();
   for (uint32_t i = 0; i < replicas.Length(); ++i) {

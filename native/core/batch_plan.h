@@ -37,9 +37,12 @@ struct Concurrency {
   int computing;  // of these, side by side; the others have their batch planned, packed and copied meanwhile
   uint64_t min_split_tokens;  // no smaller batch is cut for balance: the run's fixed cost would outweigh the gain
   bool has_threads;           // of the engine's own, one a run; else its callers run the batches
+  bool has_team;              // a thread without a batch helps inside those of others
 };
-constexpr Concurrency CpuConcurrency(int workers) { return {workers, workers, 256, false}; }
-constexpr Concurrency kGpuConcurrency{2, 1, 1024, true};
+constexpr Concurrency CpuConcurrency(int workers, bool has_team = false) {
+  return {workers, workers, has_team ? 512u : 256u, false, has_team};
+}
+constexpr Concurrency kGpuConcurrency{2, 1, 1024, true, false};
 
 // What a batch's share depends on.
 struct Load {
