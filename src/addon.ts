@@ -181,6 +181,8 @@ export interface NativeWork {
   maxBatchTokens: number;
   /** Sequences times longest sequence of a batch. */
   maxPaddedTokens: number;
+  /** How many times as many of both it may have where its sequences share a long prefix, and nothing else waits. */
+  prefixStretch: number;
   /** QUEUE_FULL when more tokens than this would wait. */
   maxQueueTokens: number;
   /** Its share of the tokens beside calls of other weights, 1 to 16. */

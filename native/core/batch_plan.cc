@@ -7,10 +7,21 @@ namespace zrank {
 
 namespace {
 
-// Unless a core or GPU would stay idle (one of a team never does), no batch is cut below this many times what the next one would compute again.
+// Unless a core or GPU would stay idle (one of a team never does), no batch is cut below this many times what the next
+// one would compute again.
 constexpr uint64_t kMinSplitPrefixes = 8;
 
+// Of a batch's tokens, this part at most is computed again in each batch, as far as a request's limits can be
+// stretched.
+constexpr uint64_t kPrefixPart = 16;
+
 }  // namespace
+
+BatchLimits BatchLimits::Stretched(uint64_t prefix) const {
+  if (stretch <= 1) return *this;
+  const uint64_t tokens = std::clamp(kPrefixPart * prefix, max_tokens, stretch * max_tokens);
+  return {tokens, max_padded_tokens * tokens / max_tokens, 1};
+}
 
 std::vector<uint32_t> PlanOrder(std::span<const PlanItem> items) {
   std::vector<uint32_t> order(items.size());

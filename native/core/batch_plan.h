@@ -17,6 +17,10 @@ struct PlanItem {
 struct BatchLimits {
   uint64_t max_tokens;         // tokens to compute: each group's shared prefix counts once
   uint64_t max_padded_tokens;  // sequences x longest sequence: what attention lays out
+  uint64_t stretch = 1;        // times both, at most, for the sake of a long shared prefix
+
+  // For sequences that share so many tokens.
+  BatchLimits Stretched(uint64_t prefix) const;
 };
 
 // The order in which sequences enter batches: groups stay together in their order of arrival, inside a group the

@@ -53,8 +53,8 @@ class Team {
     void (*const task)(const void* data, size_t index);
     const void* const data;
     const size_t count;
-    std::atomic<size_t> next{0};     // task to take
-    int helpers = 0;                 // needs mutex_, as the error does
+    std::atomic<size_t> next{0};  // task to take
+    int helpers = 0;              // needs mutex_, as the error does
     std::exception_ptr error = {};
   };
 

@@ -1,5 +1,5 @@
-// Workers of an engine that help inside each other's batches. Real: the engine, its team, ONNX Runtime's RunOptions (the
-// library is named by ZRANK_ONNXRUNTIME). A double: the model.
+// Workers of an engine that help inside each other's batches. Real: the engine, its team, ONNX Runtime's RunOptions
+// (the library is named by ZRANK_ONNXRUNTIME). A double: the model.
 
 #include <algorithm>
 #include <atomic>

@@ -18,7 +18,11 @@ export interface Gpus {
 export function cpuModel(decoder: Decoder, kernels?: CpuPrecision): EngineModel {
   const graph = writeGraph(decoder, { compute: 'fp32', attention: 'grouped', ...(kernels && { kernels }) });
   const isDivisible = kernels !== undefined && !graph.prepack;
-  return { replicas: [{ ...packedDecoder(graph), device: 'cpu', deviceIndex: 0 }], files: graph.weightFiles, isDivisible };
+  return {
+    replicas: [{ ...packedDecoder(graph), device: 'cpu', deviceIndex: 0 }],
+    files: graph.weightFiles,
+    isDivisible,
+  };
 }
 
 /** A decoder on GPUs, in a form of its graph that they compute. */
