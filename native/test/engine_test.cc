@@ -339,7 +339,7 @@ TEST(an_abandoned_engine_refuses_and_ends) {
   Engine::AbandonAll();
   bool refused = false;
   try {
-    engine->Submit({{1}, {}, {0, 1}, {0}, {10, 10}, 10, 1, {}, {}});
+    engine->Submit({{1}, {}, {0, 1}, {0}, {10, 10}, 10, 1, {}, {}, {}});
   } catch (const Error& error) {
     refused = error.code() == ErrorCode::kClosed;
   }

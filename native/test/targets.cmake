@@ -18,6 +18,7 @@ add_executable(zrank_core_test EXCLUDE_FROM_ALL
   native/test/check.cc
   native/test/cuda_context_test.cc
   native/test/dispatch_test.cc
+  native/test/engine_team_test.cc
   native/test/engine_test.cc
   native/test/error_test.cc
   native/test/fallback_model_test.cc
@@ -26,6 +27,7 @@ add_executable(zrank_core_test EXCLUDE_FROM_ALL
   native/test/pack_test.cc
   native/test/pooling_test.cc
   native/test/request_queue_test.cc
+  native/test/team_test.cc
   native/test/tiles_test.cc)
 target_link_libraries(zrank_core_test PRIVATE zrank_core)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -36,9 +38,9 @@ add_library(zrank_cuda_double MODULE EXCLUDE_FROM_ALL test/fixtures/libcuda.c)
 add_dependencies(zrank_core_test zrank_cuda_double)
 target_compile_definitions(zrank_core_test PRIVATE ZRANK_CUDA_DOUBLE="$<TARGET_FILE:zrank_cuda_double>")
 
-if(ZRANK_SANITIZE MATCHES "thread")
-  message(NOTICE "The tests of the CUDA kernels are left out: the emulator has one thread, and fibers that "
-    "ThreadSanitizer takes for it.")
+if(ZRANK_SANITIZE)
+  message(NOTICE "The tests of the CUDA kernels are left out: sanitizers take the emulator's fibers for its thread. It "
+    "checks the kernels' memory and their races itself.")
 else()
   target_sources(zrank_core_test PRIVATE
     native/test/cuda/driver_launcher_test.cc

@@ -9,6 +9,8 @@ export interface TokenSequence {
 export interface WorkLimits {
   /** Tokens a batch computes. */
   maxBatchTokens: number;
+  /** How many times as many it may where its prompts share a long prefix. @default 1 */
+  prefixStretch?: number | undefined;
   /** Tokens that may wait before a call is refused. */
   maxQueueTokens: number;
   /** @default 'normal' */
@@ -26,7 +28,7 @@ export const paddedTokensPerToken = 4;
 export function packedWork(
   sequences: readonly TokenSequence[],
   prefixes: readonly string[],
-  { maxBatchTokens, maxQueueTokens, priority = 'normal' }: WorkLimits,
+  { maxBatchTokens, prefixStretch = 1, maxQueueTokens, priority = 'normal' }: WorkLimits,
 ): NativeWork {
   const groups = new Map<string, number>();
   for (const prefix of prefixes) if (!groups.has(prefix)) groups.set(prefix, groups.size);
@@ -35,6 +37,7 @@ export function packedWork(
     groups: Uint32Array.from(prefixes, (prefix) => groups.get(prefix)!),
     maxBatchTokens,
     maxPaddedTokens: paddedTokensPerToken * maxBatchTokens,
+    prefixStretch,
     maxQueueTokens,
     weight: weights[priority],
   };
@@ -50,6 +53,7 @@ export function paddedWork(
     groups: new Uint32Array(sequences.length),
     maxBatchTokens,
     maxPaddedTokens: maxBatchTokens,
+    prefixStretch: 1,
     maxQueueTokens,
     weight: weights[priority],
   };
