@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { targets } from './targets.mjs';
@@ -51,7 +52,10 @@ export function buildAddon(name) {
   const defined = Object.entries(definitions).map(([key, value]) => `-D${key}=${value}`);
   run('cmake', ['-S', root, '-B', build, ...defined], { env });
   checkHeaders(build);
-  run('cmake', ['--build', build, '--parallel', '--target', 'zrank'], { env, stdio: ['ignore', 'inherit', 'inherit'] });
+  run('cmake', ['--build', build, '--parallel', String(availableParallelism()), '--target', 'zrank'], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   return join(build, 'zrank.node');
 }
 

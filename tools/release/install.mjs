@@ -42,14 +42,14 @@ const yarn = (linker) => ({
   run: linker === 'pnp' ? ['yarn', 'node'] : undefined,
 });
 
-/** Each: a package of npm, its command, how it adds zrank without scripts. */
+/** Each: a package of npm, its command, how it adds zrank without scripts, which pnpm and Bun do not run unasked. */
 const cases = {
   npm: npm('11'),
   'npm-12': npm('12'),
   pnpm: {
     tool: 'pnpm@10',
     bin: 'pnpm',
-    install: ['add', '--ignore-scripts', 'zrank'],
+    install: ['add', 'zrank'],
     env: ({ home }) => ({ npm_config_store_dir: join(home, 'pnpm') }),
   },
   yarn: yarn('node-modules'),
@@ -57,7 +57,7 @@ const cases = {
   bun: {
     tool: 'bun@1',
     bin: 'bun',
-    install: ['add', '--ignore-scripts', 'zrank'],
+    install: ['add', 'zrank'],
     env: ({ url, home }) => ({ BUN_CONFIG_REGISTRY: url, BUN_INSTALL_CACHE_DIR: join(home, 'bun') }),
   },
 };
@@ -66,13 +66,14 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { p
 const chosen = positionals.length ? positionals : Object.keys(cases);
 for (const name of chosen) if (!(name in cases)) throw new Error(`expected ${Object.keys(cases)} but received ${name}`);
 
-const script = `
-import { Reranker } from 'zrank';
-const documents = ['Keep bread fresh in a paper bag.', 'Parliament debates a sugar tax.', 'Bread stales in the refrigerator.'];
-const reranker = await Reranker.load('zrank-tiny');
-console.log(JSON.stringify(await reranker.predict(documents.map((document) => ['how do I keep bread fresh', document]))));
-await reranker.close();
-`;
+const program = `
+  const documents = ['Keep bread fresh in a paper bag.', 'Parliament debates a sugar tax.', 'Bread stales in the refrigerator.'];
+  const reranker = await Reranker.load('zrank-tiny');
+  console.log(JSON.stringify(await reranker.predict(documents.map((document) => ['how do I keep bread fresh', document]))));
+  await reranker.close();`;
+const script = `import { Reranker } from 'zrank'; ${program}`;
+/** For `node -e`, which has no file to go by. */
+const commonJs = `const { Reranker } = require('zrank'); (async () => { ${program} })();`;
 
 const scratch = mkdtempSync(join(tmpdir(), 'zrank é 日本 '));
 chmodSync(scratch, 0o755);
@@ -149,10 +150,13 @@ async function tryCase(name, { tool, bin, install, env, run }, expected) {
   const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
   const [command, ...args] = run ?? [process.execPath];
   const bare = { ...options, env: { ...environment, HOME: '/nonexistent' }, ...(run ? {} : nobody) };
-  const found = await scores(command, [...args, 'rank.js'], bare);
-  const difference = Math.max(...expected.map((score, i) => Math.abs(score - found[i])));
-  if (!(found.length === expected.length && difference < 1e-4))
-    throw new Error(`scores ${found}, in the clone ${expected}`);
+  let difference = 0;
+  for (const given of [['rank.js'], ['--eval', commonJs]]) {
+    const found = await scores(command, [...args, ...given], bare);
+    difference = Math.max(difference, ...expected.map((score, i) => Math.abs(score - found[i])));
+    if (!(found.length === expected.length && difference < 1e-4))
+      throw new Error(`scores ${found}, in the clone ${expected}`);
+  }
   return `${megabytes(project)} MB, largest difference of a score ${difference.toExponential(1)}`;
 }
 

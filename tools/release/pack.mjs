@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { root, run } from './build.mjs';
 import { libraryContents, targetContents } from './contents.mjs';
 import { targets } from './targets.mjs';
+import { addCommonJsTypes } from './types.mjs';
 
 const staging = join(root, 'build/release/packages');
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
@@ -73,7 +74,8 @@ export function packLibrary(names, folder) {
   const [{ files: packed }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']));
   for (const { path } of packed) cpSync(join(root, path), join(stage, path));
   const platforms = Object.fromEntries(names.map((name) => [`@zrank/${name}`, manifest.version]));
-  writeJson(join(stage, 'package.json'), { ...manifest, optionalDependencies: platforms });
+  const exports = addCommonJsTypes(stage, manifest.exports);
+  writeJson(join(stage, 'package.json'), { ...manifest, exports, optionalDependencies: platforms });
   return pack(stage, folder, libraryContents);
 }
 
