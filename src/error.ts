@@ -114,6 +114,12 @@ export class ZrankError extends Error {
     return statuses[this.code] ?? 500;
   }
 
+  /** What JSON.stringify() makes of it; an Error has no enumerable message. The cause stays out. */
+  toJSON(): Pick<ZrankError, 'name' | 'code' | 'message' | 'expected' | 'received' | 'retryAfterMs'> {
+    const { name, code, message, expected, received, retryAfterMs } = this;
+    return { name, code, message, expected, received, retryAfterMs };
+  }
+
   /** The error for a value that is not what `what` takes: "expected X for Y but received Z". */
   static argument(what: string, expected: string, value: unknown): ZrankError {
     const received = describe(value);

@@ -22,6 +22,21 @@ test('the argument error describes what came', () => {
   ]);
 });
 
+test('as JSON it keeps what it says', () => {
+  const error = ZrankError.argument('it', 'x', 3);
+  expect(JSON.parse(JSON.stringify({ error }))).toEqual({
+    error: {
+      name: 'ZrankError',
+      code: 'INVALID_ARGUMENT',
+      message: 'expected x for it but received 3',
+      expected: 'x',
+      received: '3',
+    },
+  });
+  const full = new ZrankError('QUEUE_FULL', 'full', { retryAfterMs: 5, cause: new Error('why') });
+  expect(JSON.stringify(full)).toBe('{"name":"ZrankError","code":"QUEUE_FULL","message":"full","retryAfterMs":5}');
+});
+
 test.each(['esm', 'cjs'] as const)('zrank in a bundle, %s, says that it is to stay outside', async (format) => {
   const folder = await temporaryFolder();
   const outfile = join(folder, format === 'esm' ? 'app.mjs' : 'app.cjs');

@@ -52,10 +52,8 @@ async function measure(
   unavailable: Record<string, string>,
   log: Log,
 ): Promise<RunReport> {
-  const warmups = calls.slice(0, settings.warmups);
-  const timed = calls.slice(settings.warmups);
-  if (warmups.length > 0) log(`${warmups.length} warm-up calls`);
-  for (const contender of [zrank, ...opponents]) await contender.run(warmups, settings.concurrency);
+  const made = await warmUp(settings, calls, [zrank, ...opponents], log);
+  const timed = calls.slice(made.warmups, made.warmups + made.calls);
 
   const peak = await openPeak(settings, log);
   const before = zrank.reranker.counters();
@@ -90,7 +88,7 @@ async function measure(
     against: opponentResults(settings.against, blocks, opponents),
     machine: await describeMachine(settings.device, peak),
     versions: Object.assign({}, ownVersions(), ...opponents.map(({ versions }) => versions)),
-    settings,
+    settings: { ...settings, ...made },
     ...(invariance !== undefined && { invariance }),
   };
   return {
@@ -100,6 +98,35 @@ async function measure(
     scoreDifferences: scoreDifferences(blocks, opponents),
     unavailable,
   };
+}
+
+/** Share of the time for all calls in which warm-up calls begin. */
+const warmUpShare = 0.25;
+/** Whatever the time. */
+const leastCalls = 3;
+
+/** Runs the warm-up calls, as many as there is time for, and says how many timed ones there is time for after them. */
+async function warmUp(
+  { warmups, calls: most, concurrency, seconds }: RunSettings,
+  calls: readonly Call[],
+  contenders: readonly Contender[],
+  log: Log,
+): Promise<Pick<RunSettings, 'warmups' | 'calls'>> {
+  const allowed = seconds ?? Infinity;
+  let done = 0;
+  let spent = 0;
+  let secondsPerCall = 0;
+  while (done < warmups && spent <= allowed * warmUpShare) {
+    const block = calls.slice(done, Math.min(done + concurrency, warmups));
+    const before = spent;
+    for (const contender of contenders) spent += (await contender.run(block, concurrency)).seconds;
+    done += block.length;
+    secondsPerCall = (spent - before) / block.length;
+  }
+  const fitting = secondsPerCall > 0 ? Math.floor((allowed - spent) / secondsPerCall) : most;
+  const timed = Math.min(most, Math.max(fitting, leastCalls, concurrency));
+  if (done > 0) log(`${done} warm-up calls; ${timed} timed ones take about ${Math.ceil(timed * secondsPerCall)} s`);
+  return { warmups: done, calls: timed };
 }
 
 /** undefined, and said, where the onnxruntime-node that measures it cannot use the device. */

@@ -12,9 +12,11 @@ export interface RunSettings {
   documents: number;
   documentTokens: Lengths;
   sharedQuery: boolean;
-  /** Timed calls. */
+  /** Timed calls; at most, where `seconds` is given. In a result: those that were made. So are `warmups`. */
   calls: number;
   warmups: number;
+  /** About how long all calls together may take; null: as long as they do. */
+  seconds: number | null;
   /** Calls in flight at once. */
   concurrency: number;
   seed: number;

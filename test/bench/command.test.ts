@@ -22,6 +22,18 @@ async function results(...args: string[]): Promise<BenchResult[]> {
     .map((line) => JSON.parse(line) as BenchResult);
 }
 
+test('without --calls it says how long it takes, and makes as many calls as there is time for', async () => {
+  const workload = ['--documents', '100', '--tokens', '300-500', '--threads', '1', '--warmups', '1'];
+  const { code, stdout, stderr } = await zrankBench(['--json', '--seconds', '1', ...workload]);
+  expect(code, stderr).toBe(0);
+  expect(stderr).toMatch(/takes up to about 1 s \(--seconds, --calls\)/);
+  const [, timed] = /1 warm-up calls; (\d+) timed ones take about \d+ s/.exec(stderr) ?? [];
+  const { settings } = JSON.parse(stdout) as BenchResult;
+  expect(settings).toMatchObject({ calls: Number(timed), warmups: 1, seconds: 1 });
+  expect(settings.calls).toBeGreaterThanOrEqual(3);
+  expect(settings.calls).toBeLessThan(32);
+});
+
 describe('--json', () => {
   test('prints one object with the documented members', async () => {
     const [result, ...more] = await results();

@@ -155,6 +155,39 @@ test('processes that quantize the same weights at once do not disturb each other
   expect((await readFile(join(cacheFolder, files[0]!))).equals(complete)).toBe(true);
 });
 
+test('where the cache folder cannot be written, a folder of the process takes its place, which a line says', async () => {
+  const { code, stdout, stderr } = await runScript(
+    `
+    import { readdirSync } from 'node:fs';
+    import { tmpdir } from 'node:os';
+    import { Reranker } from 'zrank';
+    const options = { precision: 'int8', device: 'cpu', cacheFolder: '/dev/null/zrank' };
+    for (let i = 0; i < 2; i++) {
+      const reranker = await Reranker.load(${JSON.stringify(golden('causal-bf16').folder)}, options);
+      console.log((await reranker.predict([['a', 'b']])).length);
+      await reranker.close();
+    }
+    console.log(readdirSync(tmpdir()).filter((name) => name.startsWith('zrank-cache-')).length);
+    `,
+    { env: { TMPDIR: await temporaryFolder() } },
+  );
+  expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: '1\n1\n1\n' });
+  expect(stderr.match(/Warning: zrank's cache folder \/dev\/null\/zrank cannot be written/g)).toHaveLength(1);
+});
+
+test('nothing is left of that folder, and without any there is an error', async () => {
+  const folder = await temporaryFolder();
+  const load = `
+    import { Reranker } from 'zrank';
+    const options = { precision: 'int8', device: 'cpu', cacheFolder: '/dev/null/zrank' };
+    const loaded = Reranker.load(${JSON.stringify(golden('causal-bf16').folder)}, options);
+    await loaded.then((reranker) => reranker.close(), ({ code }) => console.log(code));`;
+  expect(await runScript(load, { env: { TMPDIR: folder } })).toMatchObject({ code: 0, stdout: '' });
+  expect(await readdir(folder)).toEqual([]);
+  const nowhere = await runScript(load, { env: { TMPDIR: '/dev/null' } });
+  expect(nowhere).toMatchObject({ code: 0, stdout: 'FILE_UNWRITABLE\n' });
+});
+
 test('a changed checkpoint is quantized anew', async () => {
   const folder = await copyOfGolden('causal-bf16');
   const cacheFolder = await temporaryFolder();
@@ -184,13 +217,3 @@ async function spoil(folder: string, bits: number): Promise<void> {
   await file.write(Buffer.from(Uint16Array.of(bits).buffer), 0, 2, offset);
   await file.close();
 }
-
-test('a cache folder that cannot be written is an error', async () => {
-  const file = join(await temporaryFolder(), 'file');
-  await writeFile(file, '');
-  await expectCode(
-    Reranker.load(golden('causal-bf16').folder, { precision: 'int8', cacheFolder: join(file, 'cache') }),
-    'FILE_UNWRITABLE',
-    /ENOTDIR/,
-  );
-});

@@ -54,7 +54,17 @@ export const command = defineCommand({
       parse: positiveInteger,
       group: modelOption.group,
     },
-    calls: { ...workload, description: "timed calls (default: the scenario's, 32)", parse: positiveInteger },
+    calls: {
+      ...workload,
+      description: "timed calls, however long they take (default: the scenario's 32, or as many as --seconds allows)",
+      parse: positiveInteger,
+    },
+    seconds: {
+      ...workload,
+      description: 'about how long the calls of a run may take; three are made in any case',
+      parse: positiveInteger,
+      default: 90,
+    },
     warmups: { ...workload, description: "calls before them (default: the scenario's, 3)", parse: wholeNumber },
     documents: { ...workload, description: "documents of a call (default: the scenario's)", parse: positiveInteger },
     tokens: {
@@ -124,6 +134,7 @@ export const command = defineCommand({
       workers: values.workers ?? null,
       threads: values.threads ?? availableParallelism(),
       maxBatchTokens: values.maxBatchTokens ?? null,
+      seconds: values.calls === undefined ? values.seconds : null,
       dialect: values.dialect ?? null,
       serverModel: values.serverModel ?? null,
       python: values.python || process.env['ZRANK_PYTHON'] || 'python3',
@@ -132,7 +143,8 @@ export const command = defineCommand({
     const secrets = { apiKey: process.env['ZRANK_API_KEY'] || undefined };
     const reports: RunReport[] = [];
     for (const settings of runs) {
-      log(describeRun(settings));
+      const { seconds } = settings;
+      log(`${describeRun(settings)}${seconds === null ? '' : `; takes up to about ${seconds} s (--seconds, --calls)`}`);
       const finished = await runInProcess({ settings, secrets }, log);
       reports.push(finished);
       print(`${json ? JSON.stringify(finished.result) : summarize(finished)}\n`);
