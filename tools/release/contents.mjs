@@ -16,6 +16,7 @@ export const libraryContents = [
   /^LICENSE$/,
   /^dist\/.*\.c?js$/,
   /^dist\/.*\.d\.c?ts$/,
+  /^dist\/vendor\/LICENSES\.txt$/,
   /^models\/zrank-tiny(-retriever)?\/[\w./-]+$/,
   /^docs\/\w+\.md$/,
   /^examples\/(\w[\w-]*\.(ts|jsonl|mjs)|\w+\/.+)$/,

@@ -79,7 +79,7 @@ const commonJs = `const { Reranker } = require('zrank'); (async () => { ${progra
 
 const scratch = mkdtempSync(join(tmpdir(), 'zrank é 日本 '));
 chmodSync(scratch, 0o755);
-const packed = values.packed ?? packHere();
+const packed = values.packed ?? (await packHere());
 const registry = await serveRegistry(packed);
 let failures = 0;
 try {
@@ -102,11 +102,11 @@ try {
 process.exitCode = failures ? 1 : 0;
 
 /** Tarballs of zrank and of this platform's package around the addon that the clone has. */
-function packHere() {
+async function packHere() {
   const target = `${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}`;
   const folder = join(scratch, 'packed');
   packTarget(target, join(root, 'build/Release/zrank.node'), folder);
-  packLibrary([target], folder);
+  await packLibrary([target], folder);
   return folder;
 }
 

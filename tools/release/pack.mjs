@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './build.mjs';
+import { bundleDependencies } from './bundle.mjs';
 import { libraryContents, targetContents } from './contents.mjs';
 import { targets } from './targets.mjs';
 import { addCommonJsTypes } from './types.mjs';
@@ -66,7 +67,7 @@ export function packTarget(name, addon, folder) {
  * @param {readonly string[]} names of targets
  * @param {string} folder for the tarball
  */
-export function packLibrary(names, folder) {
+export async function packLibrary(names, folder) {
   const { scripts, devDependencies, allowScripts, gypfile, files, binary, ...manifest } = readJson(
     join(root, 'package.json'),
   );
@@ -75,7 +76,8 @@ export function packLibrary(names, folder) {
   for (const { path } of packed) cpSync(join(root, path), join(stage, path));
   const platforms = Object.fromEntries(names.map((name) => [`@zrank/${name}`, manifest.version]));
   const exports = addCommonJsTypes(stage, manifest.exports);
-  writeJson(join(stage, 'package.json'), { ...manifest, exports, optionalDependencies: platforms });
+  const dependencies = await bundleDependencies(stage, manifest.dependencies);
+  writeJson(join(stage, 'package.json'), { ...manifest, exports, dependencies, optionalDependencies: platforms });
   return pack(stage, folder, libraryContents);
 }
 

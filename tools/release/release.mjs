@@ -37,4 +37,4 @@ for (const name of names) {
   );
   report(packTarget(name, addon, out));
 }
-report(packLibrary(names, out));
+report(await packLibrary(names, out));
