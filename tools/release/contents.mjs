@@ -1,13 +1,13 @@
 /** What the packages may hold, and must: each file matches a line, and each line a file. */
 
 /** @param {string} library ONNX Runtime's */
-export const targetContents = (library) => [
+export const targetContents = (library, hasNotices) => [
   /^package\.json$/,
   /^README\.md$/,
   /^LICENSE$/,
   /^zrank\.node$/,
   new RegExp(`^${library.replaceAll('.', '\\.')}$`),
-  /^onnxruntime-(LICENSE|ThirdPartyNotices)\.txt$/,
+  ...(hasNotices ? [/^onnxruntime-LICENSE\.txt$/, /^onnxruntime-ThirdPartyNotices\.txt$/] : []),
 ];
 
 export const libraryContents = [

@@ -105,7 +105,7 @@ process.exitCode = failures ? 1 : 0;
 async function packHere() {
   const target = `${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}`;
   const folder = join(scratch, 'packed');
-  packTarget(target, join(root, 'build/Release/zrank.node'), folder);
+  packTarget(target, join(root, 'build/Release/zrank.node'), folder, { isPublished: false });
   await packLibrary([target], folder);
   return folder;
 }

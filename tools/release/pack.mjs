@@ -26,8 +26,9 @@ const wheel = {
  * @param {string} name of a target
  * @param {string} addon its path
  * @param {string} folder for the tarball
+ * @param {{ isPublished?: boolean }} [options] what is only tried needs no notices, which are fetched
  */
-export function packTarget(name, addon, folder) {
+export function packTarget(name, addon, folder, { isPublished = true } = {}) {
   const { os, cpu, libc, library } = targets[name];
   const { version, license, repository, bugs, homepage, engines } = readJson(join(root, 'package.json'));
   const stage = emptyFolder(name);
@@ -35,9 +36,11 @@ export function packTarget(name, addon, folder) {
   cpSync(addon, join(stage, 'zrank.node'));
   cpSync(join(onnxRuntime, 'bin/napi-v6', os, cpu, library), join(stage, library));
   cpSync(join(root, 'LICENSE'), join(stage, 'LICENSE'));
-  const notices = onnxRuntimeNotices(readJson(join(onnxRuntime, 'package.json')).version);
-  cpSync(join(notices, 'LICENSE'), join(stage, 'onnxruntime-LICENSE.txt'));
-  cpSync(join(notices, 'ThirdPartyNotices.txt'), join(stage, 'onnxruntime-ThirdPartyNotices.txt'));
+  if (isPublished) {
+    const notices = onnxRuntimeNotices(readJson(join(onnxRuntime, 'package.json')).version);
+    cpSync(join(notices, 'LICENSE'), join(stage, 'onnxruntime-LICENSE.txt'));
+    cpSync(join(notices, 'ThirdPartyNotices.txt'), join(stage, 'onnxruntime-ThirdPartyNotices.txt'));
+  }
   writeFileSync(
     join(stage, 'README.md'),
     `# @zrank/${name}\n\nThe native addon of [zrank](${homepage}) for ${name}, and the library of ONNX Runtime that it ` +
@@ -57,7 +60,7 @@ export function packTarget(name, addon, folder) {
     ...(libc && { libc: [libc] }),
     preferUnplugged: true,
   });
-  return pack(stage, folder, targetContents(library));
+  return pack(stage, folder, targetContents(library, isPublished));
 }
 
 /**
