@@ -1,7 +1,9 @@
 #include "core/folder_handle.h"
 
+#if defined(__linux__)
 #include <fcntl.h>
 #include <unistd.h>
+#endif
 
 #include <cerrno>
 #include <cstring>

@@ -13,6 +13,21 @@ namespace {
 
 std::atomic<OrtRuntime*> runtime{nullptr};
 
+#ifdef _WIN32
+constexpr const char* kSeparators = "/\\";
+#else
+constexpr const char* kSeparators = "/";
+#endif
+
+// Unless it is set.
+void SetVariable(const char* name, const char* value) {
+#ifdef _WIN32
+  if (std::getenv(name) == nullptr) _putenv_s(name, value);
+#else
+  setenv(name, value, 0);
+#endif
+}
+
 const OrtApiBase* Load(const std::string& library_path) {
   const SharedLibrary library(library_path, SharedLibrary::Symbols::kLocal, ErrorCode::kOnnxRuntimeNotFound);
   const auto entry = library.Find<const OrtApiBase*()>("OrtGetApiBase", ErrorCode::kOnnxRuntimeIncompatible);
@@ -41,9 +56,9 @@ OrtRuntime& OrtRuntime::Open(const std::string& library_path, OrtLoggingLevel le
   const std::lock_guard lock(mutex);
   if (runtime == nullptr) {
     // From 1.30 on it would send usage to its maker and keep an identifier in the user's cache.
-    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+    SetVariable("ORT_DISABLE_TELEMETRY", "1");
     // ONNX Runtime looks for providers in the folder that its own path names: one that can be made to mean another.
-    const size_t slash = library_path.rfind('/') + 1;
+    const size_t slash = library_path.find_last_of(kSeparators) + 1;
     const FolderHandle folder(library_path.substr(0, slash));
     runtime = new OrtRuntime(Load(folder.path() + library_path.substr(slash)), level, library_path, folder);
   }

@@ -1,5 +1,7 @@
 #include "core/session.h"
 
+#include <filesystem>
+
 #include "core/error.h"
 #include "core/ort_runtime.h"
 #include "kernels/ops/custom_ops.h"
@@ -7,6 +9,11 @@
 namespace zrank {
 
 namespace {
+
+// As ONNX Runtime takes it: wide on Windows.
+std::filesystem::path PathOf(const std::string& utf8) {
+  return std::filesystem::path(std::u8string(utf8.begin(), utf8.end()));
+}
 
 Ort::SessionOptions Options(const SessionSpec& spec) {
   Ort::SessionOptions options;
@@ -17,7 +24,7 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
   options.DisableMemPattern();
   // Busy waiting between operators would take the cores from the rest of the server.
   options.AddConfigEntry("session.intra_op.allow_spinning", "0");
-  if (!spec.profile_prefix.empty()) options.EnableProfiling(spec.profile_prefix.c_str());
+  if (!spec.profile_prefix.empty()) options.EnableProfiling(PathOf(spec.profile_prefix).c_str());
   if (spec.device.is_gpu()) {
     // Weights lie outside the arena, which then holds activations alone.
     options.AddConfigEntry("session.use_device_allocator_for_initializers", "1");
@@ -46,7 +53,7 @@ Ort::SessionOptions Options(const SessionSpec& spec) {
 Session::Session(const SessionSpec& spec) try {
   Ort::SessionOptions options = Options(spec);
   Ort::Env& env = OrtRuntime::Get().env();
-  session_ = spec.graph.empty() ? Ort::Session(env, spec.graph_path.c_str(), options)
+  session_ = spec.graph.empty() ? Ort::Session(env, PathOf(spec.graph_path).c_str(), options)
                                 : Ort::Session(env, spec.graph.data(), spec.graph.size(), options);
 } catch (const std::exception& exception) {
   throw Classify(exception, ErrorCode::kSessionFailed);

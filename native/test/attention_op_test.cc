@@ -41,7 +41,7 @@ std::string Model(const std::vector<std::string>& inputs, const AttentionShape& 
 
 // All positions of the second sequence.
 std::vector<float> RunOp(const AttentionBatch& batch, const std::string& arithmetic) {
-  Ort::Env& env = OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME")).env();
+  Ort::Env& env = OrtRuntime::Open(test::OnnxRuntime()).env();
   const AttentionShape& shape = batch.shape;
   const int64_t tokens = shape.tokens, dim = shape.head_dim;
   std::vector<int32_t> rows(static_cast<size_t>(tokens));

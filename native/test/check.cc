@@ -1,5 +1,6 @@
 #include "test/check.h"
 
+#include <cstdlib>
 #include <iostream>
 
 namespace zrank::test {
@@ -20,6 +21,12 @@ int failures = 0;
 
 Case::Case(const char* name, void (*body)()) { Cases().push_back({name, body}); }
 
+std::string OnnxRuntime() {
+  const char* path = std::getenv("ZRANK_ONNXRUNTIME");
+  if (path == nullptr) throw Skipped{"ZRANK_ONNXRUNTIME names no ONNX Runtime"};
+  return path;
+}
+
 void Report(bool ok, const char* file, int line, const std::string& text) {
   if (ok) return;
   ++failures;
@@ -30,13 +37,20 @@ void Report(bool ok, const char* file, int line, const std::string& text) {
 
 int main() {
   using namespace zrank::test;
-  int passed = 0, failed = 0;
+  int passed = 0, failed = 0, skipped = 0;
   for (const auto& test : Cases()) {
     failures = 0;
-    test.body();
+    try {
+      test.body();
+    } catch (const Skipped& skip) {
+      std::cout << "skipped " << test.name << ": " << skip.reason << '\n';
+      ++skipped;
+      continue;
+    }
     std::cout << (failures ? "not ok " : "ok ") << test.name << '\n';
     ++(failures ? failed : passed);
   }
+  if (skipped > 0) std::cout << skipped << " skipped\n";
   std::cout << passed << " passed, " << failed << " failed\n";
   return failed > 0;
 }

@@ -10,6 +10,12 @@ namespace zrank::test {
 struct Case {
   Case(const char* name, void (*body)());
 };
+// Thrown by a test that cannot run.
+struct Skipped {
+  std::string reason;
+};
+// ONNX Runtime's library, which ZRANK_ONNXRUNTIME names. Throws Skipped where it names none.
+std::string OnnxRuntime();
 void Report(bool ok, const char* file, int line, const std::string& text);
 
 template <typename T>

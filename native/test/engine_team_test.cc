@@ -53,7 +53,7 @@ struct Fixture {
   std::unique_ptr<Engine> engine;
 
   explicit Fixture(bool has_team = true) {
-    OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
+    OrtRuntime::Open(test::OnnxRuntime());
     engine = std::make_unique<Engine>(EngineSpec{.replicas = {[this] { return std::unique_ptr<Model>(model); }},
                                                  .concurrency = CpuConcurrency(3, has_team)});
   }

@@ -56,13 +56,13 @@ struct Fixture {
   std::vector<double> waits;  // of the requests that a batch has been cut of
 
   explicit Fixture(int workers = 1, ModelFactory fallback = {}) : model(new FakeModel) {
-    OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
+    OrtRuntime::Open(test::OnnxRuntime());
     engine = std::make_unique<Engine>(
         EngineSpec{.replicas = {Own(model)}, .concurrency = CpuConcurrency(workers), .fallback = fallback});
   }
   // On as many GPUs as there are models.
   explicit Fixture(const std::vector<FakeModel*>& models) : model(models.front()) {
-    OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
+    OrtRuntime::Open(test::OnnxRuntime());
     EngineSpec spec{.concurrency = kGpuConcurrency};
     for (FakeModel* each : models) spec.replicas.push_back(Own(each));
     engine = std::make_unique<Engine>(spec);
@@ -333,7 +333,7 @@ TEST(a_gpu_without_memory_gets_smaller_batches_ever_after) {
 }
 
 TEST(an_abandoned_engine_refuses_and_ends) {
-  OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
+  OrtRuntime::Open(test::OnnxRuntime());
   auto engine = Engine::Open(
       "abandoned", {.replicas = {[] { return std::make_unique<FakeModel>(); }}, .concurrency = kGpuConcurrency});
   Engine::AbandonAll();

@@ -45,7 +45,7 @@ struct Fixture {
 
   explicit Fixture(FakeModel* device, bool has_fallback = true)
       : device(device), model(std::unique_ptr<Model>(device), has_fallback ? MakeFallback() : nullptr) {
-    OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
+    OrtRuntime::Open(test::OnnxRuntime());
   }
   std::shared_ptr<Model> MakeFallback() {
     return std::make_shared<LazyModel>([this] {
@@ -152,6 +152,7 @@ TEST(without_a_fallback_memory_is_an_error_and_a_row_stays_as_it_is) {
 }
 
 TEST(a_fallback_that_cannot_be_made_is_tried_again) {
+  OrtRuntime::Open(test::OnnxRuntime());
   int attempts = 0;
   FallbackModel model(std::make_unique<FakeModel>(0), std::make_shared<LazyModel>([&]() -> std::unique_ptr<Model> {
                         if (++attempts == 1) throw Error(ErrorCode::kSessionFailed, "no file");

@@ -49,6 +49,7 @@ std::string Model() {
 }
 
 struct Fixture {
+  Ort::Env& env = OrtRuntime::Open(test::OnnxRuntime()).env();  // before anything that it makes
   Ort::Session session{nullptr};
   std::vector<int32_t> values = std::vector<int32_t>(kLength * kDim);
   std::vector<int32_t> last{kLength - 1}, total{kLength};
@@ -56,7 +57,6 @@ struct Fixture {
 
   Fixture() {
     const std::string model = Model();
-    Ort::Env& env = OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME")).env();
     session = Ort::Session(env, model.data(), model.size(), Ort::SessionOptions());
     std::iota(values.begin(), values.end(), 1);
   }

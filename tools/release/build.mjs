@@ -39,15 +39,17 @@ export function buildAddon(name) {
   const build = join(root, 'build/release', name);
   const node = [join(root, 'node_modules/node-api-headers/include'), join(root, 'node_modules/node-addon-api')];
   mkdirSync(build, { recursive: true });
-  const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: join(cache, 'zig-objects') };
+  const compiler = findZig();
+  const env = { ...process.env, ZIG: compiler, ZIG_GLOBAL_CACHE_DIR: join(cache, 'zig-objects') };
   const definitions = {
     CMAKE_TOOLCHAIN_FILE: join(root, 'tools/release/zig.cmake'),
-    ZIG: findZig(),
+    ZIG: compiler,
     ZIG_TARGET: zig,
     ZIG_SYSTEM: system,
     ZIG_PROCESSOR: processor,
     CMAKE_JS_INC: node.join(';'),
     CMAKE_SHARED_LINKER_FLAGS: '-s',
+    ...(system === 'Windows' && { CMAKE_JS_LIB: importLibrary(compiler, build) }),
   };
   const defined = Object.entries(definitions).map(([key, value]) => `-D${key}=${value}`);
   run('cmake', ['-S', root, '-B', build, ...defined], { env });
@@ -57,6 +59,14 @@ export function buildAddon(name) {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   return join(build, 'zrank.node');
+}
+
+/** Windows links to what node.exe exports by a library of the names. */
+function importLibrary(zig, folder) {
+  const library = join(folder, 'node.lib');
+  const names = join(root, 'node_modules/node-api-headers/def/node_api.def');
+  run(zig, ['dlltool', '-m', 'i386:x86-64', '-d', names, '-l', library]);
+  return library;
 }
 
 /**

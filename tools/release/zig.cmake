@@ -1,17 +1,16 @@
-# CMake's compilers by zig, which brings the libraries of every system: -DZIG=… -DZIG_TARGET=… -DZIG_SYSTEM=… -DZIG_PROCESSOR=…
+# CMake's compilers by zig, which brings the libraries of every system: -DZIG=… -DZIG_TARGET=… -DZIG_SYSTEM=…
+# -DZIG_PROCESSOR=…, and ZIG in the environment.
 set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ZIG ZIG_TARGET ZIG_SYSTEM ZIG_PROCESSOR)
 set(CMAKE_SYSTEM_NAME "${ZIG_SYSTEM}")
 set(CMAKE_SYSTEM_PROCESSOR "${ZIG_PROCESSOR}")
 
-# An option that zig knows by another name than CMake, or not at all, is none of the compiler's.
 set(CMAKE_C_COMPILER "${ZIG}" cc -target "${ZIG_TARGET}")
 set(CMAKE_CXX_COMPILER "${ZIG}" c++ -target "${ZIG_TARGET}")
-set(CMAKE_AR "${ZIG}")
-set(CMAKE_RANLIB "${ZIG}")
-foreach(_language C CXX)
-  set(CMAKE_${_language}_ARCHIVE_CREATE "<CMAKE_AR> ar qc <TARGET> <LINK_FLAGS> <OBJECTS>")
-  set(CMAKE_${_language}_ARCHIVE_APPEND "<CMAKE_AR> ar q <TARGET> <LINK_FLAGS> <OBJECTS>")
-  set(CMAKE_${_language}_ARCHIVE_FINISH "<CMAKE_RANLIB> ranlib <TARGET>")
-endforeach()
+# Windows wants one; there are no resources.
+set(CMAKE_RC_COMPILER "${ZIG}")
+set(CMAKE_AR "${CMAKE_CURRENT_LIST_DIR}/zig-ar")
+# The archiver writes the table of symbols itself.
+set(CMAKE_C_ARCHIVE_FINISH "")
+set(CMAKE_CXX_ARCHIVE_FINISH "")
 
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)

@@ -1,6 +1,5 @@
 #include "kernels/ops/support.h"
 
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -29,19 +28,18 @@ Arithmetic ArithmeticOf(const OrtKernelInfo* info) {
 }
 
 void* Workspace(size_t bytes) {
+  constexpr std::align_val_t alignment{kGemmAlignment};
   struct Free {
-    void operator()(void* memory) const { std::free(memory); }
+    void operator()(void* memory) const { ::operator delete(memory, alignment); }
   };
   thread_local std::unique_ptr<void, Free> memory;
   thread_local size_t size = 0;
   if (size < bytes) {
     memory.reset();
-    size = (bytes + kGemmAlignment - 1) / kGemmAlignment * kGemmAlignment;
-    memory.reset(std::aligned_alloc(kGemmAlignment, size));
-    if (!memory) {
-      size = 0;
-      throw std::bad_alloc();
-    }
+    size = 0;
+    const size_t whole = (bytes + kGemmAlignment - 1) / kGemmAlignment * kGemmAlignment;
+    memory.reset(::operator new(whole, alignment));
+    size = whole;
   }
   return memory.get();
 }
