@@ -73,7 +73,7 @@ export interface DeviceKind {
 export const defaultBatchTokens = 2048;
 
 /**
- * What a query of many tokens may multiply them by on the CPU, where no limit is given: a batch computes it once. On the
- * 0.6B shape 100 documents behind a query of 300 tokens are computed in 0.87 of the time.
+ * What a long query may multiply them by on the CPU, where no limit is given, since every batch computes it once: of
+ * 300 tokens, 7 % of the work instead of 15 %.
  */
-export const defaultPrefixStretch = 3;
+export const defaultPrefixStretch = 2;
