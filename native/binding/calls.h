@@ -25,8 +25,8 @@ class Calls {
     Napi::Value on_start, on_progress;
   };
 
-  // Submits the work: {ticket, rows}, a number for Append and Cancel and a promise that is settled on this thread. Throws
-  // QUEUE_FULL.
+  // Submits the work: {ticket, rows}, a number for Append and Cancel and a promise that is settled on this thread.
+  // Throws QUEUE_FULL.
   Napi::Object Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, const Listeners& listeners);
   void Append(uint64_t ticket, Block block);
   void Cancel(uint64_t ticket);

@@ -54,9 +54,7 @@ uint64_t Request::waiting_tokens() const {
   return taken == items.size() ? 0 : items[taken].length + added.back() - added[taken + 1];
 }
 
-uint64_t Request::tokens_to_come() const {
-  return static_cast<uint64_t>(to_come * static_cast<double>(added.back()));
-}
+uint64_t Request::tokens_to_come() const { return static_cast<uint64_t>(to_come * static_cast<double>(added.back())); }
 
 uint64_t Request::Take(size_t count) {
   const uint64_t tokens = items[taken].length + added[taken + count] - added[taken + 1];

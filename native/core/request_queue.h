@@ -107,8 +107,9 @@ struct Batch {
 //
 // Requests share the tokens by weight, whatever their size: start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM
 // 1996). A request is due at its turn, which moves on by the tokens that batches take of it, over its weight; a new one
-// is due at the clock's time, and one that waits for its next block not before it. The clock runs as it would with one more request of the least weight: so a newcomer comes
-// before who has had a batch already, and however many come, nobody's turn stays ahead of the clock for ever.
+// is due at the clock's time, and one that waits for its next block not before it. The clock runs as it would with one
+// more request of the least weight: so a newcomer comes before who has had a batch already, and however many come,
+// nobody's turn stays ahead of the clock for ever.
 class RequestQueue {
  public:
   bool empty() const { return requests_.empty(); }
