@@ -50,11 +50,11 @@ struct FakeModel : Model {
 
 struct Fixture {
   FakeModel* model;
-  std::unique_ptr<Engine> engine;
   std::atomic<bool> stop{false};
   std::mutex mutex;
   std::vector<double> waits;  // of the requests that a batch has been cut of
   std::vector<size_t> progress;
+  std::unique_ptr<Engine> engine;  // its threads use those above to the end
 
   explicit Fixture(int workers = 1, ModelFactory fallback = {}) : model(new FakeModel) {
     OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
