@@ -215,8 +215,7 @@ TEST(matrices_of_every_edge_multiply) {
     for (bool gated : {false, true}) {
       for (int64_t rows : {1, 5, 6, 7, 12, 13, 16, 17, 33}) {
         for (int64_t columns : {1, 8, 9, 15, 16, 17, 31, 32, 33, 129, 257}) {
-          for (int64_t depth : {1, 2, 9, 31, 32, 33, 64, 129})
-            Check(arithmetic, stored, gated, rows, depth, columns);
+          for (int64_t depth : {1, 2, 9, 31, 32, 33, 64, 129}) Check(arithmetic, stored, gated, rows, depth, columns);
         }
       }
     }
