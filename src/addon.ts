@@ -125,6 +125,8 @@ export interface NativeEngineOptions {
   onGpus: boolean;
   /** Batches that run side by side on the CPU. */
   workers: number;
+  /** Whether workers without a batch help inside those of others. */
+  hasTeam: boolean;
   /** Threads of one run, its own included. */
   intraOpThreads: number;
   /** Threads of a run of the fallback. */
@@ -190,6 +192,8 @@ export interface NativeWork extends NativeBlock {
   maxBatchTokens: number;
   /** Sequences times longest sequence of a batch. */
   maxPaddedTokens: number;
+  /** How many times as many of both it may have where its sequences share a long prefix, and nothing else waits. */
+  prefixStretch: number;
   /** QUEUE_FULL when more tokens than this would wait. */
   maxQueueTokens: number;
   /** Its share of the tokens beside calls of other weights, 1 to 16. */

@@ -5,7 +5,13 @@ import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters, NativeWork } from './addon.js';
 import type { CrossEncoder } from './networks/cross-encoder.js';
 import { readCrossEncoder } from './networks/network.js';
-import { defaultBatchTokens, type Placed, type Placement, type Precision } from './devices/device.js';
+import {
+  defaultBatchTokens,
+  defaultPrefixStretch,
+  type Placed,
+  type Placement,
+  type Precision,
+} from './devices/device.js';
 import { place } from './devices/placement.js';
 import {
   type CallOptions,
@@ -52,7 +58,7 @@ export class Reranker implements AsyncDisposable {
       | 'maxQueueTokens'
       | 'maxDocuments'
       | 'maxRequestTokens'
-    >
+    > & { prefixStretch: number }
   >;
   readonly #calls = new CallStatistics();
   readonly #lifetime: Lifetime;
@@ -70,6 +76,8 @@ export class Reranker implements AsyncDisposable {
       specialTokens: options.specialTokens ?? 'parse',
       temperature: options.temperature ?? crossEncoder.temperature,
       maxBatchTokens: options.maxBatchTokens ?? memory?.batchTokens ?? defaultBatchTokens,
+      prefixStretch:
+        options.maxBatchTokens === undefined && placed.placement.device === 'cpu' ? defaultPrefixStretch : 1,
       maxQueueTokens,
       maxDocuments: options.maxDocuments ?? Infinity,
       maxRequestTokens: options.maxRequestTokens ?? maxQueueTokens,

@@ -89,6 +89,7 @@ describe('an unknown word is INTERNAL', () => {
       replicas: [model as NativeModel],
       onGpus: false,
       workers: 1,
+      hasTeam: false,
       intraOpThreads: 1,
       fallbackThreads: 1,
     };
@@ -113,7 +114,7 @@ test('every function and method that is called wrongly throws an error with a co
     const addon = openAddon();
     const { model: graph, weightFolder, prepack } = writeGraph(await readCheckpoint(${JSON.stringify(golden('causal-bf16').folder)}));
     const replicas = [{ kind: 'packed-decoder', graph, weightFolder, prepack, device: 'cpu', deviceIndex: 0 }];
-    const options = { key: 'k', replicas, onGpus: false, workers: 1, intraOpThreads: 1, fallbackThreads: 1 };
+    const options = { key: 'k', replicas, onGpus: false, workers: 1, hasTeam: false, intraOpThreads: 1, fallbackThreads: 1 };
     const engine = await addon.openEngine(options);
     const outcomes = {};
     const attempt = (name, call) => {

@@ -84,7 +84,8 @@ EngineSpec ToEngineSpec(Napi::Object options) {
   const auto threads = static_cast<int>(Number(options, "intraOpThreads"));
   EngineSpec spec;
   const bool on_gpus = options.Get("onGpus").As<Napi::Boolean>();
-  spec.concurrency = on_gpus ? kGpuConcurrency : CpuConcurrency(static_cast<int>(Number(options, "workers")));
+  const auto workers = static_cast<int>(Number(options, "workers"));
+  spec.concurrency = on_gpus ? kGpuConcurrency : CpuConcurrency(workers, options.Get("hasTeam").As<Napi::Boolean>());
   const std::string profile_prefix = Text(options, "profilePrefix");
   const auto replicas = options.Get("replicas").As<Napi::Array>();
   for (uint32_t i = 0; i < replicas.Length(); ++i) {
@@ -113,6 +114,7 @@ Work ToWork(Napi::Object object) {
   Work work;
   work.block = ToBlock(object);
   work.limits.max_tokens = static_cast<uint64_t>(Number(object, "maxBatchTokens"));
+  work.limits.stretch = static_cast<uint64_t>(Number(object, "prefixStretch"));
   // The packed layout counts its positions in 32 bits.
   work.limits.max_padded_tokens = static_cast<uint64_t>(std::min<double>(Number(object, "maxPaddedTokens"), INT32_MAX));
   work.max_queue_tokens = static_cast<uint64_t>(Number(object, "maxQueueTokens"));

@@ -7,10 +7,21 @@ namespace zrank {
 
 namespace {
 
-// Unless a core or GPU would stay idle, no batch is cut below this many times what the next one would compute again.
+// Unless a core or GPU would stay idle (one of a team never does), no batch is cut below this many times what the next
+// one would compute again.
 constexpr uint64_t kMinSplitPrefixes = 8;
 
+// Of a batch's tokens, this part at most is computed again in each batch, as far as a request's limits can be
+// stretched.
+constexpr uint64_t kPrefixPart = 16;
+
 }  // namespace
+
+BatchLimits BatchLimits::Stretched(uint64_t prefix) const {
+  if (stretch <= 1) return *this;
+  const uint64_t tokens = std::clamp(kPrefixPart * prefix, max_tokens, stretch * max_tokens);
+  return {tokens, max_padded_tokens * tokens / max_tokens, 1};
+}
 
 std::vector<uint32_t> PlanOrder(std::span<const PlanItem> items) {
   std::vector<uint32_t> order(items.size());
@@ -43,9 +54,10 @@ size_t PlanCut(std::span<const PlanItem> ordered, const BatchLimits& limits) {
 uint64_t BatchShare(const Load& load, const Concurrency& concurrency) {
   const auto share = [&](uint64_t count) { return (load.queued_tokens + count - 1) / count; };
   const uint64_t guided = share(load.replicas * static_cast<uint64_t>(concurrency.computing));
+  const uint64_t frugal = std::max(guided, kMinSplitPrefixes * load.shared_prefix);
+  if (concurrency.has_team) return std::max(frugal, concurrency.min_split_tokens);
   const uint64_t busy = share(std::max<uint64_t>(load.idle, 1));  // the most that leaves none idle
-  return std::max(std::min(std::max(guided, kMinSplitPrefixes * load.shared_prefix), busy),
-                  concurrency.min_split_tokens);
+  return std::max(std::min(frugal, busy), concurrency.min_split_tokens);
 }
 
 }  // namespace zrank

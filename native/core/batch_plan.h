@@ -17,6 +17,10 @@ struct PlanItem {
 struct BatchLimits {
   uint64_t max_tokens;         // tokens to compute: each group's shared prefix counts once
   uint64_t max_padded_tokens;  // sequences x longest sequence: what attention lays out
+  uint64_t stretch = 1;        // times both, at most, for the sake of a long shared prefix
+
+  // For sequences that share so many tokens.
+  BatchLimits Stretched(uint64_t prefix) const;
 };
 
 // The order in which sequences enter batches: groups stay together in their order of arrival, inside a group the
@@ -37,9 +41,12 @@ struct Concurrency {
   int computing;  // of these, side by side; the others have their batch planned, packed and copied meanwhile
   uint64_t min_split_tokens;  // no smaller batch is cut for balance: the run's fixed cost would outweigh the gain
   bool has_threads;           // of the engine's own, one a run; else its callers run the batches
+  bool has_team;              // a thread without a batch helps inside those of others
 };
-constexpr Concurrency CpuConcurrency(int workers) { return {workers, workers, 256, false}; }
-constexpr Concurrency kGpuConcurrency{2, 1, 1024, true};
+constexpr Concurrency CpuConcurrency(int workers, bool has_team = false) {
+  return {workers, workers, has_team ? 512u : 256u, false, has_team};
+}
+constexpr Concurrency kGpuConcurrency{2, 1, 1024, true, false};
 
 // What a batch's share depends on.
 struct Load {

@@ -31,7 +31,7 @@ void Engine::Abandon() {
   const std::lock_guard lock(mutex_);
   abandoned_ = true;
   for (Ort::RunOptions* run : running_) run->SetTerminate();
-  changed_.notify_all();
+  Changed();
 }
 
 void Engine::JoinThreads() {
@@ -70,7 +70,7 @@ uint64_t Engine::Submit(Work work) {
   queue_.Push(request);
   request->ticket = next_ticket_++;
   open_.emplace(request->ticket, request);
-  changed_.notify_all();
+  Changed();
   return request->ticket;
 }
 
@@ -79,7 +79,7 @@ void Engine::Append(uint64_t ticket, Block block) {
   const auto found = open_.find(ticket);
   if (found == open_.end()) return;
   queue_.Append(found->second, std::move(block));
-  changed_.notify_all();
+  Changed();
 }
 
 void Engine::Cancel(uint64_t ticket) {
@@ -93,14 +93,25 @@ void Engine::Cancel(uint64_t ticket) {
   Finish(*request, Error(ErrorCode::kAborted, "the call was aborted"));
 }
 
+void Engine::Changed() {
+  changed_.notify_all();
+  team_.Wake();
+}
+
 void Engine::Wake() {
   const std::lock_guard lock(mutex_);
-  changed_.notify_all();
+  Changed();
 }
 
 bool Engine::RunNext(const std::atomic<bool>& stop) {
   std::unique_lock lock(mutex_);
   Replica* replica = nullptr;
+  while (concurrency_.has_team && !stop && !abandoned_ && queue_.empty() && IsRunning()) {
+    const int seen = team_.news();
+    lock.unlock();
+    if (!team_.Help()) team_.Sleep(seen);
+    lock.lock();
+  }
   changed_.wait(lock, [&] { return stop || abandoned_ || queue_.empty() || (replica = FreeReplica()) != nullptr; });
   if (stop || abandoned_ || queue_.empty()) return false;
   const uint64_t share = BatchShare(CurrentLoad(), concurrency_);
@@ -122,6 +133,10 @@ Engine::Replica* Engine::FreeReplica() {
   const auto least = std::min_element(replicas_.begin(), replicas_.end(),
                                       [](const auto& a, const auto& b) { return a.runs < b.runs; });
   return least->runs < concurrency_.runs ? &*least : nullptr;
+}
+
+bool Engine::IsRunning() const {
+  return std::ranges::any_of(replicas_, [](const Replica& replica) { return replica.runs > 0; });
 }
 
 Load Engine::CurrentLoad() const {
@@ -156,7 +171,7 @@ void Engine::Run(const Batch& batch, Replica& replica) {
     const std::lock_guard lock(mutex_);
     // Free before the outcome is out: what the caller submits next finds it so.
     --replica.runs;
-    changed_.notify_all();
+    Changed();
     if (const auto* result = std::get_if<RunResult>(&outcome)) {
       Count(sequences, result->counts, elapsed.count());
       batch.Deliver(result->rows);
@@ -184,6 +199,7 @@ std::variant<RunResult, Error> Engine::Compute(std::span<const Sequence> sequenc
     if (abandoned_) options.SetTerminate();
   }
   std::variant<RunResult, Error> outcome;
+  const Team::Membership membership(concurrency_.has_team ? &team_ : nullptr);
   try {
     outcome = model.Run(sequences, options);
   } catch (const std::exception& exception) {
@@ -218,7 +234,7 @@ void Engine::Finish(Request& request, Outcome outcome) {
   {
     const std::lock_guard lock(mutex_);
     if (open_.erase(request.ticket) == 0) return;
-    if (queue_.Remove(request)) changed_.notify_all();
+    if (queue_.Remove(request)) Changed();
   }
   request.work.on_done(std::move(outcome));
 }

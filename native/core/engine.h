@@ -17,6 +17,7 @@
 #include "core/fallback_model.h"
 #include "core/model.h"
 #include "core/request_queue.h"
+#include "core/team.h"
 
 namespace zrank {
 
@@ -60,8 +61,8 @@ class Engine {
   void Append(uint64_t ticket, Block block);
   // Ends the request with ABORTED, if it is still there. A batch that runs already is not stopped.
   void Cancel(uint64_t ticket);
-  // Runs the next batch, once a replica is free. False where the queue is empty or `stop` is set. Blocks: for worker
-  // threads only.
+  // Runs the next batch, once a replica is free; while there is none, helps in those that run. False where all is done
+  // or `stop` is set. Blocks: for worker threads only.
   bool RunNext(const std::atomic<bool>& stop);
   // Wakes threads that wait in RunNext so that they look at `stop` again.
   void Wake();
@@ -74,6 +75,8 @@ class Engine {
 
   void Abandon();            // stops every run and refuses new requests
   Replica* FreeReplica();    // needs mutex_
+  bool IsRunning() const;    // needs mutex_
+  void Changed();            // needs mutex_: what RunNext waits for may have come
   Load CurrentLoad() const;  // needs mutex_
   void Serve();              // what the engine's own threads do
   void JoinThreads();        // once abandoned_ is set
@@ -88,6 +91,7 @@ class Engine {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  Team team_;  // the threads in RunNext, where concurrency_ says so
   RequestQueue queue_;
   std::unordered_map<uint64_t, std::shared_ptr<Request>> open_;  // by ticket: every request without an outcome
   std::set<Ort::RunOptions*> running_;

@@ -157,6 +157,8 @@ std::vector<PlanItem> RequestQueue::Candidates(uint64_t max_tokens) const {
 
 Batch RequestQueue::Next(uint64_t max_tokens) {
   BatchLimits limits = requests_.begin()->second->work.limits;
+  // Not before others, who would wait longer.
+  if (requests_.size() == 1) limits = limits.Stretched(shared_prefix());
   limits.max_tokens = std::min(limits.max_tokens, max_tokens);
   size_t count = PlanCut(Candidates(limits.max_tokens), limits);
   clock_ = std::max(clock_, requests_.begin()->first);

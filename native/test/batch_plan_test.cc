@@ -136,5 +136,34 @@ TEST(a_shared_prefix_makes_larger_batches_but_leaves_no_worker_idle) {
   CHECK_EQ(BatchShare({.queued_tokens = 4000, .shared_prefix = 100, .idle = 1, .replicas = 1}, four), 1000);
 }
 
+TEST(a_team_keeps_batches_whole_since_idle_workers_help) {
+  const auto share = [](uint64_t queued, uint64_t prefix, uint64_t idle, int workers) {
+    return BatchShare({.queued_tokens = queued, .shared_prefix = prefix, .idle = idle, .replicas = 1},
+                      CpuConcurrency(workers, /*has_team=*/true));
+  };
+  for (const int workers : {2, 16, 64}) {
+    // One to ten short documents are one batch, in which all work.
+    for (uint64_t documents = 1; documents <= 10; ++documents)
+      CHECK(share(30 + 40 * documents, 30, static_cast<uint64_t>(workers), workers) >= 30 + 40 * documents);
+    // A long query is computed again in an eighth of the work at most.
+    CHECK_EQ(share(4000, 300, static_cast<uint64_t>(workers), workers), uint64_t{2400});
+  }
+  // What is worth cutting goes to all: two workers, and of 64 as many as get 512 tokens each.
+  CHECK_EQ(share(4000, 20, 2, 2), uint64_t{2000});
+  CHECK_EQ(share(40'000, 20, 16, 16), uint64_t{2500});
+  CHECK_EQ(share(10'000, 20, 64, 64), uint64_t{512});
+}
+
+TEST(a_long_prefix_stretches_the_limits) {
+  const BatchLimits limits{2048, 8192, 3};
+  const auto tokens = [&](uint64_t prefix) { return limits.Stretched(prefix).max_tokens; };
+  CHECK_EQ(tokens(0), uint64_t{2048});
+  CHECK_EQ(tokens(128), uint64_t{2048});
+  CHECK_EQ(tokens(300), uint64_t{4800});
+  CHECK_EQ(tokens(1000), uint64_t{3 * 2048});
+  CHECK_EQ(limits.Stretched(256).max_padded_tokens, uint64_t{2 * 8192});
+  CHECK_EQ((BatchLimits{2048, 8192}.Stretched(1000).max_tokens), uint64_t{2048});
+}
+
 }  // namespace
 }  // namespace zrank

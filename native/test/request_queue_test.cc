@@ -29,7 +29,7 @@ std::shared_ptr<Request> Lengths(const std::vector<uint32_t>& lengths, uint64_t 
 }
 
 // A request for sequences of `length` that share their first `prefix` tokens.
-std::shared_ptr<Request> Alike(size_t count, uint32_t prefix, uint32_t length) {
+std::shared_ptr<Request> Alike(size_t count, uint32_t prefix, uint32_t length, BatchLimits limits = {1000, 1'000'000}) {
   Work work;
   Block& block = work.block;
   block.offsets.push_back(0);
@@ -39,7 +39,7 @@ std::shared_ptr<Request> Alike(size_t count, uint32_t prefix, uint32_t length) {
     block.offsets.push_back(static_cast<uint32_t>(block.ids.size()));
     block.groups.push_back(7);
   }
-  work.limits = {1000, 1'000'000};
+  work.limits = limits;
   work.max_queue_tokens = 1000;
   return std::make_shared<Request>(std::move(work));
 }
@@ -69,6 +69,17 @@ TEST(batches_are_cut_at_the_limit_of_the_request_or_of_the_caller) {
   CHECK_EQ(Indices(queue.Next(1)), {{3}});
   CHECK_EQ(queue.tokens(), 0);
   CHECK(queue.empty());
+}
+
+TEST(a_long_prefix_stretches_a_batch_unless_others_wait) {
+  const BatchLimits limits{.max_tokens = 20, .max_padded_tokens = 1'000'000, .stretch = 3};
+  RequestQueue queue;
+  queue.Push(Alike(30, 6, 10, limits));
+  CHECK_EQ(Indices(queue.Next(1000)).front().size(), 13u);  // 6 + 13 x 4 tokens of 60
+  RequestQueue shared;
+  shared.Push(Alike(30, 6, 10, limits));
+  shared.Push(Lengths({100}));
+  CHECK_EQ(Indices(shared.Next(1000)).front().size(), 3u);  // 6 + 3 x 4 of 20
 }
 
 TEST(of_requests_that_are_due_together_the_oldest_goes_first_and_others_fill_what_it_leaves) {

@@ -71,3 +71,9 @@ export interface DeviceKind {
 
 /** Tokens of a batch on the CPU, and on GPUs whose memory is not known. */
 export const defaultBatchTokens = 2048;
+
+/**
+ * What a query of many tokens may multiply them by on the CPU, where no limit is given: a batch computes it once. On the
+ * 0.6B shape 100 documents behind a query of 300 tokens are computed in 0.87 of the time.
+ */
+export const defaultPrefixStretch = 3;

@@ -17,7 +17,12 @@ export interface Gpus {
 /** A decoder in fp32, or in the arithmetic of zrank's kernels. */
 export function cpuModel(decoder: Decoder, kernels?: CpuPrecision): EngineModel {
   const graph = writeGraph(decoder, { compute: 'fp32', attention: 'grouped', ...(kernels && { kernels }) });
-  return { replicas: [{ ...packedDecoder(graph), device: 'cpu', deviceIndex: 0 }], files: graph.weightFiles };
+  const isDivisible = kernels !== undefined && !graph.prepack;
+  return {
+    replicas: [{ ...packedDecoder(graph), device: 'cpu', deviceIndex: 0 }],
+    files: graph.weightFiles,
+    isDivisible,
+  };
 }
 
 /** A decoder on GPUs, in a form of its graph that they compute. */

@@ -21,6 +21,8 @@ export interface EngineModel {
   files: readonly string[];
   /** Runs sequences whose score is not finite, or that a GPU has no memory for. */
   fallback?: NativeModel | undefined;
+  /** Whether workers without a batch can help inside those of others: zrank's kernels multiply. */
+  isDivisible?: boolean;
 }
 
 export interface EngineOptions {
@@ -90,6 +92,7 @@ export class Engine {
         replicas: model.replicas,
         onGpus,
         workers,
+        hasTeam: model.isDivisible === true && workers === threads,
         intraOpThreads: onGpus ? 1 : Math.max(1, threads - workers + 1),
         fallbackThreads: threads,
         profilePrefix,

@@ -9,6 +9,8 @@ export interface TokenSequence {
 export interface WorkLimits {
   /** Tokens a batch computes. */
   maxBatchTokens: number;
+  /** How many times as many it may where its prompts share a long prefix. @default 1 */
+  prefixStretch?: number | undefined;
   /** Tokens that may wait before a call is refused. */
   maxQueueTokens: number;
   /** @default 'normal' */
@@ -42,7 +44,7 @@ export class Prefixes {
 export function packedWork(
   sequences: readonly TokenSequence[],
   groups: readonly number[],
-  { maxBatchTokens, maxQueueTokens, priority = 'normal', toCome = 0 }: WorkLimits,
+  { maxBatchTokens, prefixStretch = 1, maxQueueTokens, priority = 'normal', toCome = 0 }: WorkLimits,
 ): NativeWork {
   return {
     ...layOut(sequences),
@@ -50,6 +52,7 @@ export function packedWork(
     toCome,
     maxBatchTokens,
     maxPaddedTokens: paddedTokensPerToken * maxBatchTokens,
+    prefixStretch,
     maxQueueTokens,
     weight: weights[priority],
   };
@@ -66,6 +69,7 @@ export function paddedWork(
     toCome,
     maxBatchTokens,
     maxPaddedTokens: maxBatchTokens,
+    prefixStretch: 1,
     maxQueueTokens,
     weight: weights[priority],
   };

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/team.h"
 #include "kernels/gemm.h"
 
 #ifdef __SANITIZE_THREAD__
@@ -67,9 +68,11 @@ inline void Take([[maybe_unused]] void* place) {
 #endif
 }
 
-// Runs task(0) to task(count - 1) on the threads of ONNX Runtime's pool and this one, and waits for them.
+// Runs task(0) to task(count - 1) on this thread and those of its team, or of ONNX Runtime's pool where it has none,
+// and waits for them.
 template <typename Task>
 void ParallelFor(const Ort::KernelContext& context, size_t count, const Task& task) {
+  if (Team* team = Team::Current()) return team->ParallelFor(count, task);
   struct Call {
     const Task& task;
     char started{}, done{};
