@@ -2,7 +2,7 @@
  * Peer: plain onnxruntime-node with padded batches. It runs zrank's own graph, but without packing: a row for every
  * position of every padded sequence, batches of 32 sorted by length, the library's default optimization.
  *
- * Install: nothing, onnxruntime-node comes with zrank.
+ * Install: npm install --no-save --ignore-scripts onnxruntime-node (a clone has it)
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

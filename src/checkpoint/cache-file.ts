@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZrankError } from '../error.js';
-import { openCacheFolder } from './cache-folder.js';
+import { defaultCacheFolder, openCacheFolder } from './cache-folder.js';
 import { byteLength, readSafetensorsHeader, safetensorsHeader, type Dtype, type TensorRef } from './safetensors.js';
 
 export interface CacheOptions {
@@ -57,7 +57,11 @@ export async function cachedTensors(
   const size = header.length + content.tensors.reduce((sum, tensor) => sum + byteLength(tensor.shape, tensor.dtype), 0);
   const { key, youngest } = await identify(content);
   const expected: Expected = { header, size, seal: youngest };
-  const path = join(await openCacheFolder(cacheFolder), `${key}.safetensors`);
+  const name = `${key}.safetensors`;
+  // It may lie in a folder that can only be read.
+  const kept = join(cacheFolder ?? defaultCacheFolder(), name);
+  if (await isComplete(kept, expected)) return readSafetensorsHeader(kept);
+  const path = join(await openCacheFolder(cacheFolder), name);
   if (!(await isComplete(path, expected))) await writing(path, () => make(path, expected, content, onProgress));
   return readSafetensorsHeader(path);
 }

@@ -1,7 +1,7 @@
 // Quantization for int8: within half a step, once, and again where the cache file is not what it must be. Real:
 // everything.
 
-import { open, readFile, readdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, open, readFile, readdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Reranker } from 'zrank';
@@ -173,6 +173,20 @@ test('where the cache folder cannot be written, a folder of the process takes it
   );
   expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: '1\n1\n1\n' });
   expect(stderr.match(/Warning: zrank's cache folder \/dev\/null\/zrank cannot be written/g)).toHaveLength(1);
+});
+
+test('what lies in a cache folder that can only be read is used', async () => {
+  const { cacheFolder } = await quantizedOnce();
+  await chmod(cacheFolder, 0o555);
+  const { code, stderr } = await runScript(`
+    import { Reranker } from 'zrank';
+    // Root may write all the same.
+    if (process.getuid?.() === 0) process.setuid(65534);
+    const options = { precision: 'int8', device: 'cpu', cacheFolder: ${JSON.stringify(cacheFolder)} };
+    const reranker = await Reranker.load(${JSON.stringify(golden('causal-bf16').folder)}, options);
+    await reranker.close();`);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  await chmod(cacheFolder, 0o755);
 });
 
 test('nothing is left of that folder, and without any there is an error', async () => {

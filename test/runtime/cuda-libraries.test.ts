@@ -118,7 +118,7 @@ describe.skipIf(!onLinux)('the CUDA provider', () => {
     const environment = { ...machine.env, VIRTUAL_ENV: '', ZRANK_PYTHON: python };
     const { code, stdout, stderr } = await runScript(
       `import { BiEncoder, Reranker } from 'zrank';
-       import { loadAddon } from '${root}dist/addon.js';
+       import { loadAddon } from '${root}dist/libraries/load-addon.js';
        const reranker = await Reranker.load('${tinyModel}', { device: 'cpu' });
        const encoder = await BiEncoder.load('${root}test/fixtures/encoders/bi-encoder');
        console.log(loadAddon().loadedLibrary('libcuda.so.1') ?? 'no driver');
