@@ -42,6 +42,8 @@ export interface Addon {
   openEngine(options: NativeEngineOptions): Promise<NativeEngine>;
   /** Runs the next batch of an engine on this thread; false where none is left. Blocks: for worker threads. */
   drain(engineId: number): boolean;
+  /** The next block of a pending run() of this thread that announced it; nothing where that has ended. */
+  append(ticket: number, block: NativeBlock): void;
   /** Ends a pending run() of this thread with ABORTED. */
   cancel(ticket: number): void;
   /**
@@ -167,8 +169,8 @@ export type NativeModel =
       padId: number;
     };
 
-/** Sequences to run. The arrays are copied when run() is called. */
-export interface NativeWork {
+/** Sequences of a call, all or some. The arrays are copied when run() or append() is called. */
+export interface NativeBlock {
   /** Token ids of all sequences, one after the other. */
   ids: Int32Array;
   /** The segment of each token, for a padded encoder; as long as ids. */
@@ -177,6 +179,15 @@ export interface NativeWork {
   offsets: Uint32Array;
   /** [sequences]: equal for sequences that begin alike, or that are to be sorted by length together. */
   groups: Uint32Array;
+  /**
+   * About how many times as many tokens as the call has brought so far are still to come, in blocks that append()
+   * brings; 0 with the last block.
+   */
+  toCome: number;
+}
+
+/** A call, with the first block of its sequences or all of them. */
+export interface NativeWork extends NativeBlock {
   /** Tokens a batch computes, those that sequences share counted once. */
   maxBatchTokens: number;
   /** Sequences times longest sequence of a batch. */
@@ -193,7 +204,7 @@ export interface NativeEngine {
   readonly id: number;
   counters(): EngineCounters;
   /**
-   * The rows resolve to a row a sequence; the ticket is for cancel(). `onStart` is called as its first batch is run, with the
+   * The rows resolve to a row a sequence; the ticket is for append() and cancel(). `onStart` is called as its first batch is run, with the
    * seconds that it has waited.
    * Throws QUEUE_FULL.
    */
@@ -226,7 +237,7 @@ export interface EngineCounters {
   outOfMemory: number;
   /** Sequences whose score was not finite, and that were run again on the fallback: of a batch 8, or a quarter. */
   notFinite: number;
-  /** Tokens that wait now. */
+  /** Tokens that wait now, and that calls have announced. */
   queuedTokens: number;
 }
 

@@ -2,7 +2,7 @@ import { throwIfAborted, ZrankError } from './error.js';
 import { checkOptions } from './options.js';
 import { locate } from './models/locate.js';
 import { rankOrder } from './ranking/rank-order.js';
-import type { EngineCounters } from './addon.js';
+import type { EngineCounters, NativeWork } from './addon.js';
 import type { CrossEncoder } from './networks/cross-encoder.js';
 import { readCrossEncoder } from './networks/network.js';
 import {
@@ -24,10 +24,11 @@ import {
   type RankOptions,
   rankRules,
 } from './reranker-options.js';
-import { CallStatistics, type RerankerStats } from './runtime/call-statistics.js';
+import { CallStatistics, CallTimeline, type RerankerStats } from './runtime/call-statistics.js';
 import { withDeadline } from './runtime/deadline.js';
 import { Engine, splitThreads } from './runtime/engine.js';
 import { Lifetime } from './runtime/lifetime.js';
+import { Prefixes } from './runtime/work.js';
 import { toProbability } from './scoring/probability.js';
 import {
   chunkCharacters,
@@ -213,17 +214,15 @@ export class Reranker implements AsyncDisposable {
     pairs: readonly Pair[],
     options: RankOptions & { signal: AbortSignal | undefined },
   ): Promise<Scored> {
-    const { signal, onProgress, priority } = options;
+    const { signal, onProgress } = options;
     checkMaxLength(options.maxLength, this.#crossEncoder);
-    const started = performance.now();
-    const prompts = await this.#encode(pairs, options);
-    if (prompts.length === 0) return { prompts, logits: new Float32Array(0) };
-    const total = prompts.length;
-    const submitted = performance.now();
-    let queueMs = 0;
-    const logits = await this.#engine.run(this.#crossEncoder.work(pairs, prompts, { ...this.#defaults, priority }), {
+    const prompts: EncodedPrompt[] = [];
+    const total = pairs.length;
+    if (total === 0) return { prompts, logits: new Float32Array(0) };
+    const timeline = new CallTimeline();
+    const logits = await this.#engine.run(this.#blocks(pairs, prompts, timeline, options), {
       signal,
-      onStart: (waitedSeconds) => (queueMs = 1000 * waitedSeconds),
+      onStart: (waitedSeconds) => timeline.started(waitedSeconds),
       onProgress: onProgress && ((completed) => onProgress({ completed, total })),
     });
     if (logits.length !== total) {
@@ -232,19 +231,25 @@ export class Reranker implements AsyncDisposable {
         `a reranker gives one logit a pair, this model gives ${logits.length / total}`,
       );
     }
-    const timing = {
-      tokenizeMs: submitted - started,
-      queueMs,
-      computeMs: performance.now() - submitted - queueMs,
-    };
+    const timing = timeline.ended();
     this.#calls.ran(timing);
     onProgress?.({ completed: total, total });
     options.onTiming?.(timing);
     return { prompts, logits };
   }
 
-  /** The pairs' prompts, which hold room in the queue while they are made. */
-  async #encode(pairs: readonly Pair[], options: RankOptions & { signal: AbortSignal | undefined }) {
+  /**
+   * Makes the pairs' prompts, which it adds to `prompts`, and blocks of them: the first is one chunk, each other about as
+   * large as all before it. So the first runs at once, cuts are few, at each of which a shared query is computed again,
+   * and a device that is slower than the tokenizer never waits. Room in the queue is held by the length of the texts
+   * until the first block is there, which announces the others.
+   */
+  async *#blocks(
+    pairs: readonly Pair[],
+    prompts: EncodedPrompt[],
+    timeline: CallTimeline,
+    options: RankOptions & { signal: AbortSignal | undefined },
+  ): AsyncGenerator<NativeWork> {
     const { maxDocuments, maxRequestTokens, maxQueueTokens } = this.#defaults;
     if (pairs.length > maxDocuments) throw tooLarge('documents', pairs.length, 'maxDocuments', maxDocuments);
     const settings = this.#encodeOptions(options);
@@ -252,13 +257,14 @@ export class Reranker implements AsyncDisposable {
     if (least > maxRequestTokens) throw tooLarge('tokens or more', least, 'maxRequestTokens', maxRequestTokens);
     const release = this.#engine.reserve(least, maxQueueTokens);
     try {
-      const { maxDocumentTokens } = options;
-      if (maxDocumentTokens !== undefined && pairs.length > 0) {
+      const { maxDocumentTokens, priority } = options;
+      if (maxDocumentTokens !== undefined) {
         const [frame] = await this.#crossEncoder.encoder.encode([[pairs[0]![0]!, '']], settings);
         settings.maxLength = Math.min(settings.maxLength, frame!.ids.length + maxDocumentTokens);
       }
-      const prompts: EncodedPrompt[] = [];
+      const prefixes = new Prefixes();
       let tokens = 0;
+      let submitted = 0;
       for (const chunk of chunksOf(pairs, chunkCharacters)) {
         throwIfAborted(options.signal);
         for (const prompt of await this.#crossEncoder.encoder.encode(chunk, settings)) {
@@ -271,8 +277,18 @@ export class Reranker implements AsyncDisposable {
           tokens += prompt.ids.length;
         }
         if (tokens > maxRequestTokens) throw tooLarge('tokens or more', tokens, 'maxRequestTokens', maxRequestTokens);
+        if (prompts.length < Math.min(2 * submitted, pairs.length)) continue;
+        const [made, rest] = [pairs.slice(0, prompts.length), pairs.slice(prompts.length)].map((some) =>
+          fewestTokens(some, settings.maxLength),
+        );
+        const limits = { ...this.#defaults, priority, toCome: rest! / made! };
+        const block = pairs.slice(submitted, prompts.length);
+        const work = this.#crossEncoder.work(block, prompts.slice(submitted), limits, prefixes);
+        submitted = prompts.length;
+        timeline.tokenized();
+        yield work;
+        release();
       }
-      return prompts;
     } finally {
       release();
     }

@@ -143,6 +143,7 @@ test('every function and method that is called wrongly throws an error with a co
     cudaDriverVersion: expect.stringMatching(/^(returns|DEVICE_UNAVAILABLE)$/),
     openEngine: 'INTERNAL',
     drain: 'INTERNAL',
+    append: 'INTERNAL',
     cancel: 'INTERNAL',
     abandon: 'INTERNAL',
     contract: 'returns',

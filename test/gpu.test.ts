@@ -122,7 +122,9 @@ describe.skipIf(!hasVulkanNode)('on WebGPU', () => {
       const engine = await Engine.open({ ...model, fallback }, { workers: 1, threads: 1 });
       const sequences = cases.map((entry) => ({ ids: entry.token_ids }));
       // Of a batch with many that overflow none would be computed again.
-      const logits = await engine.run(packedWork(sequences, names, { maxBatchTokens: 256, maxQueueTokens: 1e6 }));
+      const logits = await engine.run([
+        packedWork(sequences, [...names.keys()], { maxBatchTokens: 256, maxQueueTokens: 1e6 }),
+      ]);
       console.log(JSON.stringify({ logits: [...logits], counters: engine.counters() }));
       await engine.close();
     `);

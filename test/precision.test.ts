@@ -13,6 +13,7 @@ import { openAddon } from '../dist/libraries/open-addon.js';
 import { readDecoder } from '../dist/networks/decoder/reranker.js';
 import { projectionWeights } from '../dist/networks/decoder/tensors.js';
 import { Engine } from '../dist/runtime/engine.js';
+import { Prefixes } from '../dist/runtime/work.js';
 import type { Weights } from '../dist/checkpoint/weights.js';
 import { expectCode, golden, goldenNames, root, temporaryFolder, tinyModel, type Golden } from './support.js';
 
@@ -43,7 +44,8 @@ async function withoutKernels(data: Golden, weights?: Weights): Promise<Float32A
   const engine = await Engine.open(model, { workers: 1, threads: 1 });
   const prompts = data.cases.map((entry) => ({ ids: entry.token_ids, truncated: false }));
   const pairs = data.cases.map((entry): Pair => [entry.query, entry.document]);
-  const logits = await engine.run(work(pairs, prompts, { maxBatchTokens: 2048, maxQueueTokens: 2 ** 22 }));
+  const limits = { maxBatchTokens: 2048, maxQueueTokens: 2 ** 22 };
+  const logits = await engine.run([work(pairs, prompts, limits, new Prefixes())]);
   await engine.close();
   return logits;
 }

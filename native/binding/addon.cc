@@ -78,6 +78,11 @@ Napi::Value Drain(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), attachment != nullptr && attachment->RunNext());
 }
 
+// append(ticket, block): the next block of a pending run() of this thread that announced it.
+void Append(const Napi::CallbackInfo& info) {
+  Calls::Of(info.Env()).Append(info[0].As<Napi::Number>().Int64Value(), ToBlock(info[1].As<Napi::Object>()));
+}
+
 // cancel(ticket): ends a pending run() of this thread with ABORTED.
 void Cancel(const Napi::CallbackInfo& info) { Calls::Of(info.Env()).Cancel(info[0].As<Napi::Number>().Int64Value()); }
 
@@ -105,6 +110,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<CudaDriverVersion>(exports, "cudaDriverVersion");
   Export<OpenEngine>(exports, "openEngine");
   Export<Drain>(exports, "drain");
+  Export<Append>(exports, "append");
   Export<Cancel>(exports, "cancel");
   Export<Abandon>(exports, "abandon");
   Export<GetContract>(exports, "contract");

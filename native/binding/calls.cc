@@ -79,6 +79,11 @@ Napi::Object Calls::Submit(Napi::Env env, std::shared_ptr<Attachment> attachment
   return call;
 }
 
+void Calls::Append(uint64_t ticket, Block block) {
+  const auto found = pending_.find(ticket);
+  if (found != pending_.end()) found->second.attachment->engine().Append(found->second.request, std::move(block));
+}
+
 void Calls::Cancel(uint64_t ticket) {
   const auto found = pending_.find(ticket);
   if (found != pending_.end()) found->second.attachment->engine().Cancel(found->second.request);

@@ -25,9 +25,10 @@ class Calls {
     Napi::Value on_start, on_progress;
   };
 
-  // Submits the work: {ticket, rows}, a number for Cancel and a promise that is settled on this thread. Throws
-  // QUEUE_FULL.
+  // Submits the work: {ticket, rows}, a number for Append and Cancel and a promise that is settled on this thread.
+  // Throws QUEUE_FULL.
   Napi::Object Submit(Napi::Env env, std::shared_ptr<Attachment> attachment, Work work, const Listeners& listeners);
+  void Append(uint64_t ticket, Block block);
   void Cancel(uint64_t ticket);
   // This thread's hold on an engine, until it is let go.
   void Attached(std::weak_ptr<Attachment> attachment);

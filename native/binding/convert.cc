@@ -100,12 +100,19 @@ EngineSpec ToEngineSpec(Napi::Object options) {
   return spec;
 }
 
+Block ToBlock(Napi::Object object) {
+  Block block;
+  block.ids = Copy<Napi::Int32Array, int32_t>(object, "ids");
+  block.type_ids = Copy<Napi::Uint8Array, uint8_t>(object, "typeIds");
+  block.offsets = Copy<Napi::Uint32Array, uint32_t>(object, "offsets");
+  block.groups = Copy<Napi::Uint32Array, uint32_t>(object, "groups");
+  block.to_come = std::max(0.0, Number(object, "toCome"));
+  return block;
+}
+
 Work ToWork(Napi::Object object) {
   Work work;
-  work.ids = Copy<Napi::Int32Array, int32_t>(object, "ids");
-  work.type_ids = Copy<Napi::Uint8Array, uint8_t>(object, "typeIds");
-  work.offsets = Copy<Napi::Uint32Array, uint32_t>(object, "offsets");
-  work.groups = Copy<Napi::Uint32Array, uint32_t>(object, "groups");
+  work.block = ToBlock(object);
   work.limits.max_tokens = static_cast<uint64_t>(Number(object, "maxBatchTokens"));
   work.limits.stretch = static_cast<uint64_t>(Number(object, "prefixStretch"));
   // The packed layout counts its positions in 32 bits.

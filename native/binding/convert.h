@@ -14,6 +14,7 @@ namespace zrank {
 
 // src/addon.ts states these shapes and has checked them: C++ trusts what comes, but for words (core/words.h).
 EngineSpec ToEngineSpec(Napi::Object options);
+Block ToBlock(Napi::Object object);
 Work ToWork(Napi::Object work);
 Napi::Object ToJs(Napi::Env env, const EngineCounters& counters);
 Napi::Object ToJs(Napi::Env env, const OrtRuntime& runtime);

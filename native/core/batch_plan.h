@@ -44,7 +44,7 @@ struct Concurrency {
   bool has_team;              // a thread without a batch helps inside those of others
 };
 constexpr Concurrency CpuConcurrency(int workers, bool has_team = false) {
-  return {workers, workers, has_team ? 512u : 256u, false, has_team};
+  return {workers, workers, has_team ? 1024u : 256u, false, has_team};
 }
 constexpr Concurrency kGpuConcurrency{2, 1, 1024, true, false};
 

@@ -54,7 +54,7 @@ void Engine::Serve() {
 EngineCounters Engine::counters() const {
   const std::lock_guard lock(mutex_);
   EngineCounters counters = counters_;
-  counters.queued_tokens = queue_.tokens();
+  counters.queued_tokens = queue_.tokens() + queue_.announced();
   for (const Replica& replica : replicas_) {
     const FallbackModel::Failures failures = replica.model->failures();
     counters.out_of_memory += failures.out_of_memory;
@@ -72,6 +72,14 @@ uint64_t Engine::Submit(Work work) {
   open_.emplace(request->ticket, request);
   Changed();
   return request->ticket;
+}
+
+void Engine::Append(uint64_t ticket, Block block) {
+  const std::lock_guard lock(mutex_);
+  const auto found = open_.find(ticket);
+  if (found == open_.end()) return;
+  queue_.Append(found->second, std::move(block));
+  Changed();
 }
 
 void Engine::Cancel(uint64_t ticket) {
@@ -113,7 +121,7 @@ bool Engine::RunNext(const std::atomic<bool>& stop) {
   const auto now = std::chrono::steady_clock::now();
   for (const auto& part : batch.parts) {
     const Request& request = *part.request;
-    if (!part.IsFirst() || !request.work.on_start) continue;
+    if (!part.is_first || !request.work.on_start) continue;
     request.work.on_start(std::chrono::duration<double>(now - request.submitted).count());
   }
   Run(batch, *replica);
@@ -154,7 +162,11 @@ void Engine::Run(const Batch& batch, Replica& replica) {
     return;
   }
 
-  std::vector<size_t> done;  // of each part's request
+  struct Standing {
+    size_t done;
+    bool is_done;
+  };
+  std::vector<Standing> standings;  // of each part's request
   {
     const std::lock_guard lock(mutex_);
     // Free before the outcome is out: what the caller submits next finds it so.
@@ -164,14 +176,16 @@ void Engine::Run(const Batch& batch, Replica& replica) {
       Count(sequences, result->counts, elapsed.count());
       batch.Deliver(result->rows);
     }
-    for (const auto& part : batch.parts) done.push_back(part.request->done);
+    for (const auto& part : batch.parts) standings.push_back({part.request->done, part.request->IsDone()});
   }
   for (size_t i = 0; i < batch.parts.size(); ++i) {
     Request& request = *batch.parts[i].request;
     if (const auto* error = std::get_if<Error>(&outcome)) {
       Finish(request, *error);
-    } else {
-      Report(request, done[i]);
+    } else if (standings[i].is_done) {
+      Conclude(request);
+    } else if (request.work.on_progress) {
+      request.work.on_progress(standings[i].done);
     }
   }
 }
@@ -207,10 +221,8 @@ void Engine::Count(std::span<const Sequence> sequences, const RunCounts& counts,
 }
 
 // A request's last batch ends it.
-void Engine::Report(Request& request, size_t done) {
-  if (done < request.items.size()) {
-    if (request.work.on_progress) request.work.on_progress(done);
-  } else if (IsFinite(request.rows)) {
+void Engine::Conclude(Request& request) {
+  if (IsFinite(request.rows)) {
     Finish(request, std::move(request.rows));
   } else {
     Finish(request, Error(ErrorCode::kScoreNotFinite, "the model gave scores that are not finite"));

@@ -30,7 +30,7 @@ struct EngineCounters {
   double compute_seconds = 0;  // of these, in ONNX Runtime; a GPU has one run there at a time and is idle between them
   uint64_t out_of_memory = 0;  // runs that the device had no memory for: halved, or a sequence run on the fallback
   uint64_t not_finite = 0;     // sequences that were run again on the fallback
-  uint64_t queued_tokens = 0;  // that wait now
+  uint64_t queued_tokens = 0;  // that wait now, and that are announced
 };
 
 // How an engine is made.
@@ -55,8 +55,10 @@ class Engine {
 
   EngineCounters counters() const;
 
-  // Returns a ticket for Cancel. Throws QUEUE_FULL at once instead of waiting.
+  // Returns a ticket for Append and Cancel. Throws QUEUE_FULL at once instead of waiting.
   uint64_t Submit(Work work);
+  // The next block of a request that announced it; nothing where that has ended.
+  void Append(uint64_t ticket, Block block);
   // Ends the request with ABORTED, if it is still there. A batch that runs already is not stopped.
   void Cancel(uint64_t ticket);
   // Runs the next batch, once a replica is free; while there is none, helps in those that run. False where all is done
@@ -81,7 +83,7 @@ class Engine {
   void Run(const Batch& batch, Replica& replica);
   std::variant<RunResult, Error> Compute(std::span<const Sequence> sequences, Model& model);
   void Count(std::span<const Sequence> sequences, const RunCounts& counts, double seconds);  // needs mutex_
-  void Report(Request& request, size_t done);
+  void Conclude(Request& request);
   void Finish(Request& request, Outcome outcome);
 
   const Concurrency concurrency_;

@@ -2,59 +2,59 @@
 
 #include <algorithm>
 #include <string>
-#include <unordered_map>
+#include <utility>
 
 namespace zrank {
 
 namespace {
 
-std::vector<PlanItem> PlanItems(const Work& work) {
-  const size_t count = work.groups.size();
-  const auto ids = [&](size_t i) {
-    return std::span(work.ids).subspan(work.offsets[i], work.offsets[i + 1] - work.offsets[i]);
-  };
-  // A group's shared prefix: what every member has in common with its first.
-  struct Group {
-    size_t first;
-    uint32_t prefix;
-  };
-  std::unordered_map<uint32_t, Group> groups;
-  for (size_t i = 0; i < count; ++i) {
-    const auto [entry, created] = groups.try_emplace(work.groups[i], Group{i, static_cast<uint32_t>(ids(i).size())});
-    if (created) continue;
-    const auto a = ids(entry->second.first), b = ids(i);
-    const auto shared = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
-    entry->second.prefix = std::min(entry->second.prefix, static_cast<uint32_t>(shared));
-  }
-  std::vector<PlanItem> items(count);
-  for (size_t i = 0; i < count; ++i) {
-    items[i] = {static_cast<uint32_t>(ids(i).size()), work.groups[i], groups.at(work.groups[i]).prefix};
-  }
-  return items;
+Sequence SequenceOf(const Block& block, size_t i) {
+  const uint32_t begin = block.offsets[i], length = block.offsets[i + 1] - begin;
+  return {std::span(block.ids).subspan(begin, length),
+          block.type_ids.empty() ? std::span<const uint8_t>() : std::span(block.type_ids).subspan(begin, length)};
 }
 
 }  // namespace
 
 Request::Request(Work submitted) : work(std::move(submitted)) {
-  const std::vector<PlanItem> unordered = PlanItems(work);
-  order = PlanOrder(unordered);
   added.push_back(0);
-  for (uint32_t index : order) {
-    const PlanItem& item = unordered[index];
+  Append(std::move(work.block));
+}
+
+void Request::Append(Block appended) {
+  const Block& block = blocks_.emplace_back(std::move(appended));
+  to_come = block.to_come;
+  std::vector<PlanItem> waiting(items.begin() + static_cast<std::ptrdiff_t>(taken), items.end());
+  std::vector<uint32_t> indices(order.begin() + static_cast<std::ptrdiff_t>(taken), order.end());
+  for (size_t i = 0; i < block.groups.size(); ++i) {
+    const auto index = static_cast<uint32_t>(sequences_.size());
+    const std::span<const int32_t> ids = sequences_.emplace_back(SequenceOf(block, i)).ids;
+    const auto length = static_cast<uint32_t>(ids.size());
+    Group& group = groups_.try_emplace(block.groups[i], Group{index, length}).first->second;
+    const std::span<const int32_t> first = sequences_[group.first].ids;
+    const auto shared = std::mismatch(first.begin(), first.end(), ids.begin(), ids.end()).first - first.begin();
+    group.prefix = std::min(group.prefix, static_cast<uint32_t>(shared));
+    waiting.push_back({length, block.groups[i], 0});
+    indices.push_back(index);
+  }
+  for (PlanItem& item : waiting) item.prefix = groups_.at(item.group).prefix;
+
+  order.resize(taken);
+  items.resize(taken);
+  added.resize(taken + 1);
+  for (uint32_t place : PlanOrder(waiting)) {
+    const PlanItem& item = waiting[place];
+    order.push_back(indices[place]);
     added.push_back(added.back() + AddedTokens(items.empty() ? nullptr : &items.back(), item));
     items.push_back(item);
   }
 }
 
-Sequence Request::sequence(uint32_t index) const {
-  const uint32_t begin = work.offsets[index], length = work.offsets[index + 1] - begin;
-  return {std::span(work.ids).subspan(begin, length),
-          work.type_ids.empty() ? std::span<const uint8_t>() : std::span(work.type_ids).subspan(begin, length)};
-}
-
 uint64_t Request::waiting_tokens() const {
   return taken == items.size() ? 0 : items[taken].length + added.back() - added[taken + 1];
 }
+
+uint64_t Request::tokens_to_come() const { return static_cast<uint64_t>(to_come * static_cast<double>(added.back())); }
 
 uint64_t Request::Take(size_t count) {
   const uint64_t tokens = items[taken].length + added[taken + count] - added[taken + 1];
@@ -65,7 +65,7 @@ uint64_t Request::Take(size_t count) {
 std::vector<Sequence> Batch::sequences() const {
   std::vector<Sequence> sequences;
   for (const Part& part : parts) {
-    for (uint32_t index : part.indices) sequences.push_back(part.request->sequence(index));
+    sequences.insert(sequences.end(), part.sequences.begin(), part.sequences.end());
   }
   return sequences;
 }
@@ -74,13 +74,14 @@ void Batch::Deliver(std::span<const float> rows) const {
   size_t count = 0;
   for (const Part& part : parts) count += part.indices.size();
   const size_t width = rows.size() / count;
-  for (const auto& [request, indices] : parts) {
-    request->rows.resize(request->items.size() * width);
-    for (uint32_t index : indices) {
-      std::copy_n(rows.begin(), width, request->rows.begin() + static_cast<std::ptrdiff_t>(index * width));
+  for (const Part& part : parts) {
+    Request& request = *part.request;
+    request.rows.resize(request.items.size() * width);
+    for (uint32_t index : part.indices) {
+      std::copy_n(rows.begin(), width, request.rows.begin() + static_cast<std::ptrdiff_t>(index * width));
       rows = rows.subspan(width);
     }
-    request->done += indices.size();
+    request.done += part.indices.size();
   }
 }
 
@@ -91,18 +92,41 @@ uint64_t RequestQueue::shared_prefix() const {
 }
 
 void RequestQueue::Push(const std::shared_ptr<Request>& request) {
-  const uint64_t tokens = request->waiting_tokens(), limit = request->work.max_queue_tokens;
-  if (tokens_ > 0 && tokens_ + tokens > limit) {
-    throw Error(ErrorCode::kQueueFull, std::to_string(tokens_) + " tokens wait already, " + std::to_string(tokens) +
+  const uint64_t limit = request->work.max_queue_tokens, waiting = tokens_ + announced_;
+  const uint64_t tokens = request->waiting_tokens() + request->tokens_to_come();
+  if (waiting > 0 && waiting + tokens > limit) {
+    throw Error(ErrorCode::kQueueFull, std::to_string(waiting) + " tokens wait already, " + std::to_string(tokens) +
                                            " more would pass maxQueueTokens = " + std::to_string(limit));
   }
-  request->turn = clock_;
+  Insert(request);
+  Announce(*request, request->tokens_to_come());
+}
+
+void RequestQueue::Append(const std::shared_ptr<Request>& request, Block block) {
+  const bool waits = !request->waiting().empty();
+  tokens_ -= request->waiting_tokens();
+  request->Append(std::move(block));
+  if (waits) {
+    tokens_ += request->waiting_tokens();
+  } else {
+    Insert(request);
+  }
+  Announce(*request, request->tokens_to_come());
+}
+
+void RequestQueue::Insert(const std::shared_ptr<Request>& request) {
+  request->turn = std::max(request->turn, clock_);
   requests_.emplace(request->turn, request);
-  tokens_ += tokens;
+  tokens_ += request->waiting_tokens();
   weights_ += request->work.weight;
 }
 
-bool RequestQueue::Remove(const Request& request) {
+void RequestQueue::Announce(Request& request, uint64_t tokens) {
+  announced_ += tokens - std::exchange(request.announced, tokens);
+}
+
+bool RequestQueue::Remove(Request& request) {
+  Announce(request, 0);
   const auto [begin, end] = requests_.equal_range(request.turn);
   const auto found = std::find_if(begin, end, [&](const auto& entry) { return entry.second.get() == &request; });
   if (found == end) return false;
@@ -149,7 +173,11 @@ Batch RequestQueue::Next(uint64_t max_tokens) {
     const size_t take = std::min(count, request->waiting().size());
     count -= take;
     tokens_ -= request->waiting_tokens();
-    batch.parts.push_back({request, std::span(request->order).subspan(request->taken, take)});
+    Batch::Part& part = batch.parts.emplace_back(request);
+    part.is_first = request->taken == 0;
+    const auto indices = std::span(request->order).subspan(request->taken, take);
+    part.indices.assign(indices.begin(), indices.end());
+    for (uint32_t index : indices) part.sequences.push_back(request->sequence(index));
     const uint64_t taken = request->Take(take);
     tokens += taken;
     tokens_ += request->waiting_tokens();

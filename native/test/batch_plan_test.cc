@@ -148,10 +148,10 @@ TEST(a_team_keeps_batches_whole_since_idle_workers_help) {
     // A long query is computed again in an eighth of the work at most.
     CHECK_EQ(share(4000, 300, static_cast<uint64_t>(workers), workers), uint64_t{2400});
   }
-  // What is worth cutting goes to all: two workers, and of 64 as many as get 512 tokens each.
+  // What is worth cutting goes to all: two workers, and of 64 as many as get 1,024 tokens each.
   CHECK_EQ(share(4000, 20, 2, 2), uint64_t{2000});
   CHECK_EQ(share(40'000, 20, 16, 16), uint64_t{2500});
-  CHECK_EQ(share(10'000, 20, 64, 64), uint64_t{512});
+  CHECK_EQ(share(10'000, 20, 64, 64), uint64_t{1024});
 }
 
 TEST(a_long_prefix_stretches_the_limits) {

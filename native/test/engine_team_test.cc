@@ -60,9 +60,9 @@ struct Fixture {
 
   std::future<Outcome> Submit() {
     Work work;
-    work.ids = {1};
-    work.offsets = {0, 1};
-    work.groups = {0};
+    work.block.ids = {1};
+    work.block.offsets = {0, 1};
+    work.block.groups = {0};
     work.limits = {1000, 1000};
     work.max_queue_tokens = 1000;
     auto promise = std::make_shared<std::promise<Outcome>>();

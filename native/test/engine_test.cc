@@ -50,10 +50,11 @@ struct FakeModel : Model {
 
 struct Fixture {
   FakeModel* model;
-  std::unique_ptr<Engine> engine;
   std::atomic<bool> stop{false};
   std::mutex mutex;
   std::vector<double> waits;  // of the requests that a batch has been cut of
+  std::vector<size_t> progress;
+  std::unique_ptr<Engine> engine;  // its threads use those above to the end
 
   explicit Fixture(int workers = 1, ModelFactory fallback = {}) : model(new FakeModel) {
     OrtRuntime::Open(std::getenv("ZRANK_ONNXRUNTIME"));
@@ -71,16 +72,22 @@ struct Fixture {
     return [model] { return std::unique_ptr<Model>(model); };
   }
 
-  // Sequences of one id each that repeats; a group for all.
-  std::future<Outcome> Submit(const std::vector<std::vector<int32_t>>& sequences, uint64_t max_tokens = 1000,
-                              uint64_t max_queue = 1000, uint64_t* ticket = nullptr) {
-    Work work;
-    work.offsets.push_back(0);
+  // A group for all.
+  static Block ToBlock(const std::vector<std::vector<int32_t>>& sequences) {
+    Block block;
+    block.offsets.push_back(0);
     for (const auto& ids : sequences) {
-      work.ids.insert(work.ids.end(), ids.begin(), ids.end());
-      work.offsets.push_back(static_cast<uint32_t>(work.ids.size()));
-      work.groups.push_back(0);
+      block.ids.insert(block.ids.end(), ids.begin(), ids.end());
+      block.offsets.push_back(static_cast<uint32_t>(block.ids.size()));
+      block.groups.push_back(0);
     }
+    return block;
+  }
+  std::future<Outcome> Submit(const std::vector<std::vector<int32_t>>& sequences, uint64_t max_tokens = 1000,
+                              uint64_t max_queue = 1000, uint64_t* ticket = nullptr, double to_come = 0) {
+    Work work;
+    work.block = ToBlock(sequences);
+    work.block.to_come = to_come;
     work.limits = {max_tokens, 100'000};
     work.max_queue_tokens = max_queue;
     work.on_start = [this](double waited) {
@@ -88,6 +95,10 @@ struct Fixture {
       waits.push_back(waited);
     };
     auto promise = std::make_shared<std::promise<Outcome>>();
+    work.on_progress = [this](size_t done) {
+      const std::lock_guard lock(mutex);
+      progress.push_back(done);
+    };
     work.on_done = [promise](Outcome outcome) { promise->set_value(std::move(outcome)); };
     const uint64_t given = engine->Submit(std::move(work));
     if (ticket != nullptr) *ticket = given;
@@ -141,6 +152,59 @@ TEST(a_request_is_told_once_how_long_it_has_waited) {
   CHECK_EQ(fixture.model->batches.size(), 3u);
   CHECK_EQ(fixture.waits.size(), 1u);
   CHECK(fixture.waits[0] >= 0.02 && fixture.waits[0] < 10);
+}
+
+TEST(the_first_block_of_a_request_runs_while_the_next_is_made) {
+  Fixture fixture;
+  uint64_t ticket = 0;
+  auto done = fixture.Submit({{1}, {2, 2}}, 1000, 1000, &ticket, /*to_come=*/2);
+  CHECK_EQ(fixture.engine->counters().queued_tokens, 9);
+  fixture.Drain();
+  CHECK_EQ(fixture.model->batches, {{4, 1}});
+  CHECK(done.wait_for(0s) != std::future_status::ready);
+  CHECK_EQ(fixture.engine->counters().queued_tokens, 6);
+  Block next = Fixture::ToBlock({{3}});
+  next.to_come = 0.5;
+  fixture.engine->Append(ticket, next);
+  fixture.engine->Append(ticket, Fixture::ToBlock({{4}, {5, 5}}));
+  CHECK_EQ(fixture.engine->counters().queued_tokens, 4);
+  fixture.Drain();
+  CHECK_EQ(fixture.model->batches, {{4, 1}, {10, 3, 4}});
+  CHECK_EQ(Rows(done), {1, 4, 3, 4, 10});
+  CHECK_EQ(fixture.waits.size(), 1);
+  CHECK_EQ(fixture.progress, {2});
+  CHECK_EQ(fixture.engine->counters().queued_tokens, 0);
+}
+
+TEST(a_request_ends_once_though_blocks_are_still_to_come) {
+  Fixture fixture;
+  fixture.model->forbidden = 7;
+  uint64_t cancelled_ticket = 0, failed_ticket = 0;
+  auto cancelled = fixture.Submit({{1}}, 1000, 1000, &cancelled_ticket, 4);
+  auto failed = fixture.Submit({{7}}, 1000, 1000, &failed_ticket, 4);
+  fixture.Drain();
+  CHECK_EQ(Code(failed), "RUN_FAILED");
+  fixture.engine->Cancel(cancelled_ticket);
+  CHECK_EQ(Code(cancelled), "ABORTED");
+  for (const uint64_t ticket : {cancelled_ticket, failed_ticket})
+    fixture.engine->Append(ticket, Fixture::ToBlock({{2}}));
+  CHECK_EQ(fixture.engine->counters().queued_tokens, 0);
+  fixture.Drain();
+  CHECK_EQ(fixture.model->batches, {{1}});
+}
+
+TEST(blocks_may_come_while_batches_run) {
+  Fixture fixture({new FakeModel});
+  uint64_t ticket = 0;
+  auto done = fixture.Submit({{0}}, 3, 100'000, &ticket, 1);
+  std::vector<float> expected{0};
+  for (int32_t i = 1; i < 500; ++i) {
+    Block block = Fixture::ToBlock({{i}, {i, i}});
+    block.to_come = i < 499;
+    fixture.engine->Append(ticket, block);
+    expected.insert(expected.end(), {static_cast<float>(i), static_cast<float>(2 * i)});
+  }
+  CHECK_EQ(Rows(done), expected);
 }
 
 TEST(a_small_request_does_not_wait_for_the_whole_of_a_large_one) {
@@ -339,7 +403,7 @@ TEST(an_abandoned_engine_refuses_and_ends) {
   Engine::AbandonAll();
   bool refused = false;
   try {
-    engine->Submit({{1}, {}, {0, 1}, {0}, {10, 10}, 10, 1, {}, {}, {}});
+    engine->Submit({{{1}, {}, {0, 1}, {0}}, {10, 10}, 10, 1, {}, {}, {}});
   } catch (const Error& error) {
     refused = error.code() == ErrorCode::kClosed;
   }

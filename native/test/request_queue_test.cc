@@ -15,11 +15,12 @@ namespace {
 std::shared_ptr<Request> Lengths(const std::vector<uint32_t>& lengths, uint64_t max_tokens = 1000,
                                  uint64_t max_queue_tokens = 1000, uint32_t weight = 1) {
   Work work;
-  work.offsets.push_back(0);
+  Block& block = work.block;
+  block.offsets.push_back(0);
   for (uint32_t length : lengths) {
-    work.ids.insert(work.ids.end(), length, static_cast<int32_t>(work.groups.size()));
-    work.offsets.push_back(static_cast<uint32_t>(work.ids.size()));
-    work.groups.push_back(0);
+    block.ids.insert(block.ids.end(), length, static_cast<int32_t>(block.groups.size()));
+    block.offsets.push_back(static_cast<uint32_t>(block.ids.size()));
+    block.groups.push_back(0);
   }
   work.limits = {max_tokens, 1'000'000};
   work.max_queue_tokens = max_queue_tokens;
@@ -30,12 +31,13 @@ std::shared_ptr<Request> Lengths(const std::vector<uint32_t>& lengths, uint64_t 
 // A request for sequences of `length` that share their first `prefix` tokens.
 std::shared_ptr<Request> Alike(size_t count, uint32_t prefix, uint32_t length, BatchLimits limits = {1000, 1'000'000}) {
   Work work;
-  work.offsets.push_back(0);
+  Block& block = work.block;
+  block.offsets.push_back(0);
   for (size_t i = 0; i < count; ++i) {
-    work.ids.insert(work.ids.end(), prefix, -1);
-    work.ids.insert(work.ids.end(), length - prefix, static_cast<int32_t>(i));
-    work.offsets.push_back(static_cast<uint32_t>(work.ids.size()));
-    work.groups.push_back(7);
+    block.ids.insert(block.ids.end(), prefix, -1);
+    block.ids.insert(block.ids.end(), length - prefix, static_cast<int32_t>(i));
+    block.offsets.push_back(static_cast<uint32_t>(block.ids.size()));
+    block.groups.push_back(7);
   }
   work.limits = limits;
   work.max_queue_tokens = 1000;
@@ -183,6 +185,71 @@ TEST(a_full_queue_takes_no_more_but_an_empty_one_any) {
   CHECK_EQ(queue.tokens(), 50);
   queue.Push(Lengths({3, 2}, 1000, 55));
   CHECK_EQ(queue.tokens(), 55);
+}
+
+// A block of sequences of these lengths, which begin like those of Alike().
+Block MoreAlike(const std::vector<uint32_t>& lengths, uint32_t prefix, double to_come = 0) {
+  Block block;
+  block.offsets.push_back(0);
+  for (uint32_t length : lengths) {
+    block.ids.insert(block.ids.end(), prefix, -1);
+    block.ids.insert(block.ids.end(), length - prefix, 100 + static_cast<int32_t>(block.groups.size()));
+    block.offsets.push_back(static_cast<uint32_t>(block.ids.size()));
+    block.groups.push_back(7);
+  }
+  block.to_come = to_come;
+  return block;
+}
+
+TEST(a_block_joins_what_waits_longest_first_and_shares_its_prefix) {
+  RequestQueue queue;
+  const auto request = Alike(3, 6, 10);
+  queue.Push(request);
+  CHECK_EQ(Indices(queue.Next(10)), {{0}});
+  queue.Append(request, MoreAlike({9, 12}, 5));
+  CHECK_EQ(request->order, {0, 4, 1, 2, 3});
+  // They share five tokens with the first block's.
+  CHECK_EQ(queue.tokens(), 12 + 5 + 5 + 4);
+  CHECK_EQ(queue.shared_prefix(), 5);
+  CHECK_EQ(Indices(queue.Next(1000)), {{4, 1, 2, 3}});
+  CHECK(queue.empty());
+}
+
+TEST(a_block_leaves_its_request_in_its_place) {
+  RequestQueue queue;
+  const auto first = Lengths({4}), second = Lengths({4});
+  queue.Push(first);
+  queue.Push(second);
+  queue.Append(first, MoreAlike({3}, 1));
+  CHECK_EQ(Shares(queue, {first, second}, 1, 7), {{2, 0}});
+  // It has had seven tokens: the other, which has had none, comes first.
+  queue.Append(first, MoreAlike({3}, 1));
+  CHECK_EQ(Shares(queue, {first, second}, 2, 3), {{0, 1}, {1, 0}});
+}
+
+TEST(what_is_announced_holds_room) {
+  RequestQueue queue;
+  const auto first = Alike(1, 6, 10), second = Lengths({4}, 1000, 33);
+  first->to_come = 2;
+  queue.Push(first);
+  CHECK_EQ(queue.tokens(), 10);
+  CHECK_EQ(queue.announced(), 20);
+  queue.Next(1000);
+  CHECK(queue.empty());
+  queue.Push(second);
+  bool refused = false;
+  try {
+    queue.Push(Lengths({10}, 1000, 33));
+  } catch (const Error& error) {
+    refused = error.code() == ErrorCode::kQueueFull;
+  }
+  CHECK(refused);
+  // Whatever comes of it.
+  queue.Append(first, MoreAlike({100}, 6, 0.5));
+  CHECK_EQ(queue.announced(), 52);
+  queue.Append(first, MoreAlike({10}, 6));
+  CHECK_EQ(queue.announced(), 0);
+  CHECK_EQ(queue.tokens(), 4 + 100 + 4);
 }
 
 TEST(a_request_that_is_removed_takes_its_tokens_along) {

@@ -50,14 +50,13 @@ function probeSequences(length: number): number[][] {
 export async function logitsOf(sequences: readonly number[][], model: EngineModel): Promise<Float32Array> {
   const engine = await Engine.open(model, { workers: 1, threads: 1 });
   try {
-    const prefixes = sequences.map(() => 'probe');
     const limits = { maxBatchTokens: Infinity, maxQueueTokens: Infinity };
     const work = packedWork(
       sequences.map((ids) => ({ ids })),
-      prefixes,
+      sequences.map(() => 0),
       limits,
     );
-    return await engine.run(work);
+    return await engine.run([work]);
   } finally {
     await engine.close();
   }

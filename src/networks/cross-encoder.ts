@@ -1,6 +1,6 @@
 import type { NativeWork } from '../addon.js';
 import type { EngineModel } from '../runtime/engine.js';
-import type { WorkLimits } from '../runtime/work.js';
+import type { Prefixes, WorkLimits } from '../runtime/work.js';
 import type { EncodedPrompt, Pair, PairEncoder } from '../tokenization/pair-encoder.js';
 import type { Decoder } from './decoder/decoder.js';
 
@@ -8,8 +8,8 @@ import type { Decoder } from './decoder/decoder.js';
 export interface CrossEncoder {
   network: Network;
   encoder: PairEncoder;
-  /** The pairs' prompts as the engine takes them. */
-  work(pairs: readonly Pair[], prompts: readonly EncodedPrompt[], limits: WorkLimits): NativeWork;
+  /** The prompts of some pairs of a call as the engine takes them; `prefixes` are the call's. */
+  work(pairs: readonly Pair[], prompts: readonly EncodedPrompt[], limits: WorkLimits, prefixes: Prefixes): NativeWork;
   /** The longest prompt in tokens, unless the caller says otherwise. */
   maxLength: number;
   /** The longest prompt that the network has positions for. */

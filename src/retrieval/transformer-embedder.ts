@@ -94,6 +94,6 @@ export class TransformerEmbedder implements Embedder {
   }
 
   #run(sequences: readonly EncodedPrompt[], options: RunOptions): Promise<Float32Array> {
-    return this.#engine.run(paddedWork(sequences, this.#options), options);
+    return this.#engine.run([paddedWork(sequences, this.#options)], options);
   }
 }

@@ -5,9 +5,9 @@ import { Histogram, type HistogramCounts } from './histogram.js';
 export interface CallTiming {
   /** Until all of its texts were tokens. */
   tokenizeMs: number;
-  /** From there until the first batch with documents of it was run. */
+  /** From there until the first batch with documents of it was run; 0 where one ran while others were tokenized. */
   queueMs: number;
-  /** From there until it had all scores. */
+  /** From there until it had all scores: computing that tokenizing hides does not count. */
   computeMs: number;
 }
 
@@ -25,10 +25,38 @@ export interface RerankerStats {
   callsTimedOut: number;
   /** With any other error. */
   callsFailed: number;
-  /** Seconds that calls waited for their first batch, from when they were tokenized. */
+  /** Seconds that calls waited for their first batch, from when they were tokenized: queueMs. */
   waiting: HistogramCounts;
   /** Seconds from there to the last score. */
   computing: HistogramCounts;
+}
+
+/** Takes the times of one call. */
+export class CallTimeline {
+  readonly #begun = performance.now();
+  #submitted: number | undefined;
+  #tokenized = this.#begun;
+  #started = this.#begun;
+
+  /** A block of it is tokenized and goes to the engine; more may follow. */
+  tokenized(): void {
+    this.#tokenized = performance.now();
+    this.#submitted ??= this.#tokenized;
+  }
+
+  /** Its first batch has waited so long since its first block. */
+  started(waitedSeconds: number): void {
+    this.#started = this.#submitted! + 1000 * waitedSeconds;
+  }
+
+  ended(): CallTiming {
+    const queueMs = Math.max(0, this.#started - this.#tokenized);
+    return {
+      tokenizeMs: this.#tokenized - this.#begun,
+      queueMs,
+      computeMs: performance.now() - this.#tokenized - queueMs,
+    };
+  }
 }
 
 /** Counts calls by their end. */

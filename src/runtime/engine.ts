@@ -110,7 +110,7 @@ export class Engine {
 
   /**
    * Holds room in the queue for about so many tokens while they are made. Throws QUEUE_FULL where there is none, before
-   * anybody's time is spent on them; an empty queue has room for any number. Returns what gives the room back.
+   * anybody's time is spent on them; an empty queue has room for any number. Returns what gives the room back, once.
    */
   reserve(tokens: number, maxQueueTokens: number): () => void {
     const waiting = this.waitingTokens();
@@ -121,8 +121,10 @@ export class Engine {
       );
     }
     this.#reserved += tokens;
+    let held = tokens;
     return () => {
-      this.#reserved -= tokens;
+      this.#reserved -= held;
+      held = 0;
     };
   }
 
@@ -142,31 +144,54 @@ export class Engine {
     return Math.min(60_000, Math.max(50, Math.ceil((1000 * tokens * computeSeconds) / (computed * this.#runsAtOnce))));
   }
 
-  /** Runs the sequences; resolves to a row of numbers a sequence, in their order. */
-  async run(work: NativeWork, { signal, onStart, onProgress }: RunOptions = {}): Promise<Float32Array> {
+  /**
+   * Runs the sequences of the blocks, of which there is one at least; resolves to a row of numbers a sequence, in their
+   * order. The first block runs while the next is made; where the call ends before all are made, no more are asked for.
+   */
+  async run(
+    blocks: Iterable<NativeWork> | AsyncIterable<NativeWork>,
+    { signal, onStart, onProgress }: RunOptions = {},
+  ): Promise<Float32Array> {
     throwIfAborted(signal);
-    let cancel = () => {};
+    let ticket: number | undefined;
+    let tokens = 0;
+    let isOver = false;
+    let resolve!: (rows: Float32Array) => void;
     let reject!: (error: unknown) => void;
-    const failure = new Promise<never>((_, r) => (reject = r));
-    this.#pending.add(reject);
+    const outcome = new Promise<Float32Array>((...ends) => ([resolve, reject] = ends));
+    const cancel = () => ticket !== undefined && openAddon().cancel(ticket);
     // What the caller's function throws is the caller's: its own call ends with it.
     const report = onProgress && ((done: number) => callOr(reject, () => onProgress(done)));
+    const submit = async () => {
+      for await (const block of blocks) {
+        if (isOver) break;
+        throwIfAborted(signal);
+        tokens += block.ids.length;
+        if (ticket === undefined) {
+          const call = this.#native.run(block, onStart, report);
+          ticket = call.ticket;
+          call.rows.then(resolve, reject);
+        } else openAddon().append(ticket, block);
+        this.#drain();
+      }
+    };
+    this.#pending.add(reject);
+    signal?.addEventListener('abort', cancel, { once: true });
+    const submitted = submit().catch(reject);
     try {
-      const { ticket, rows } = this.#native.run(work, onStart, report);
-      cancel = () => openAddon().cancel(ticket);
-      signal?.addEventListener('abort', cancel, { once: true });
-      this.#drain();
-      return await Promise.race([rows, failure]);
+      return await outcome;
     } catch (error) {
       throwIfAborted(signal);
       const failure = fromNative(error);
       if (!(failure instanceof ZrankError && failure.code === 'QUEUE_FULL')) throw failure;
-      throw this.#queueFull(failure.message, work.ids.length, failure);
+      throw this.#queueFull(failure.message, tokens, failure);
     } finally {
+      isOver = true;
       signal?.removeEventListener('abort', cancel);
       this.#pending.delete(reject);
       // For a call that failed on this side; one that has ended is not there any more.
       cancel();
+      await submitted;
     }
   }
 

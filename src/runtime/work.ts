@@ -15,6 +15,8 @@ export interface WorkLimits {
   maxQueueTokens: number;
   /** @default 'normal' */
   priority?: Priority | undefined;
+  /** As NativeBlock has it. @default 0 */
+  toCome?: number | undefined;
 }
 
 /** A call's share of the tokens beside calls of other priorities: 1 to 4 to 16. */
@@ -24,17 +26,30 @@ const weights: Readonly<Record<Priority, number>> = { low: 1, normal: 4, high: 1
 /** How far padding to the longest sequence may exceed a batch's tokens before attention's share of the work grows. */
 export const paddedTokensPerToken = 4;
 
-/** Sequences for the packed decoder; those with equal `prefixes` [sequences] begin alike and share that computation. */
+/** Numbers what the sequences of a call begin with, in the order in which it comes; kept for all blocks of the call. */
+export class Prefixes {
+  readonly #numbers = new Map<string, number>();
+  #count = 0;
+
+  /** Of a prefix; without one, a number of its own. */
+  number(prefix: string | undefined): number {
+    const known = prefix === undefined ? undefined : this.#numbers.get(prefix);
+    if (known !== undefined) return known;
+    if (prefix !== undefined) this.#numbers.set(prefix, this.#count);
+    return this.#count++;
+  }
+}
+
+/** Sequences for the packed decoder; those of equal `groups` [sequences] begin alike and share that computation. */
 export function packedWork(
   sequences: readonly TokenSequence[],
-  prefixes: readonly string[],
-  { maxBatchTokens, prefixStretch = 1, maxQueueTokens, priority = 'normal' }: WorkLimits,
+  groups: readonly number[],
+  { maxBatchTokens, prefixStretch = 1, maxQueueTokens, priority = 'normal', toCome = 0 }: WorkLimits,
 ): NativeWork {
-  const groups = new Map<string, number>();
-  for (const prefix of prefixes) if (!groups.has(prefix)) groups.set(prefix, groups.size);
   return {
     ...layOut(sequences),
-    groups: Uint32Array.from(prefixes, (prefix) => groups.get(prefix)!),
+    groups: Uint32Array.from(groups),
+    toCome,
     maxBatchTokens,
     maxPaddedTokens: paddedTokensPerToken * maxBatchTokens,
     prefixStretch,
@@ -46,11 +61,12 @@ export function packedWork(
 /** Sequences for the padded encoder, which computes the padding too: one group, so that all are sorted by length. */
 export function paddedWork(
   sequences: readonly TokenSequence[],
-  { maxBatchTokens, maxQueueTokens, priority = 'normal' }: WorkLimits,
+  { maxBatchTokens, maxQueueTokens, priority = 'normal', toCome = 0 }: WorkLimits,
 ): NativeWork {
   return {
     ...layOut(sequences),
     groups: new Uint32Array(sequences.length),
+    toCome,
     maxBatchTokens,
     maxPaddedTokens: maxBatchTokens,
     prefixStretch: 1,

@@ -41,11 +41,11 @@ export async function readDecoder(folder: string): Promise<CrossEncoder> {
       },
     },
     encoder,
-    work(pairs, prompts, limits) {
+    work(pairs, prompts, limits, prefixes) {
       checkVocabulary(prompts, config.vocabularySize, tokenizer);
-      const queries = pairs.map((pair, i) => (typeof pair === 'string' ? `prompt ${i}` : `query ${pair[0]}`));
+      const groups = pairs.map((pair) => prefixes.number(typeof pair === 'string' ? undefined : pair[0]));
       const sequences = prompts.map(({ ids }) => ({ ids: withoutPadding(ids, padTokenId) }));
-      return packedWork(sequences, queries, limits);
+      return packedWork(sequences, groups, limits);
     },
     maxLength,
     maxPositions: config.maxPositions,
