@@ -11,7 +11,7 @@ import type { Call } from './workload.js';
 interface Peer {
   /** A file of bench/peers. */
   script: string;
-  precision: 'fp32' | 'bf16' | 'fp16';
+  precision: 'fp32' | 'bf16' | 'fp16' | 'int8';
 }
 
 const peers: Readonly<Record<string, Peer>> = {
@@ -21,6 +21,8 @@ const peers: Readonly<Record<string, Peer>> = {
   'onnxruntime-node': { script: 'onnxruntime-node.mjs', precision: 'fp32' },
   'transformers.js': { script: 'transformers-js.mjs', precision: 'fp32' },
   'node-llama-cpp': { script: 'node-llama-cpp.mjs', precision: 'bf16' },
+  'node-llama-cpp-fp16': { script: 'node-llama-cpp.mjs', precision: 'fp16' },
+  'node-llama-cpp-int8': { script: 'node-llama-cpp.mjs', precision: 'int8' },
 };
 
 export const peerNames = Object.keys(peers);
@@ -53,7 +55,7 @@ export class PeerProcess implements Contender {
     const path = join(packageFolder, 'bench/peers', script);
     const connection = connect(script.endsWith('.py') ? python : process.execPath, [
       path,
-      JSON.stringify({ model, device, threads, precision }),
+      JSON.stringify({ model, device, threads, precision, python }),
     ]);
     const first = await nextLine(connection.lines);
     if (isObject(first?.['ready'])) return new PeerProcess(name, first['ready'] as Record<string, string>, connection);

@@ -193,6 +193,6 @@ describe('peers', () => {
     ]);
     expect(stderr).toMatch(/sentence-transformers cannot run here: .*no-such-python/);
     expect(stderr).toMatch(/transformers\.js cannot run here: .*onnx/);
-    expect(stderr).toMatch(/node-llama-cpp cannot run here: .*GGUF/);
+    expect(stderr).toMatch(/node-llama-cpp cannot run here: .*npm install --no-save node-llama-cpp/);
   });
 });
