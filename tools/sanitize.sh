@@ -12,7 +12,9 @@ case ${1:-} in
   *) sed -n 's/^# //; 2p' "$0" >&2; exit 2 ;;
 esac
 folder=build/sanitize-$1
-cmake -S . -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DZRANK_SANITIZE="$sanitizers" >/dev/null
+# -O1, as the sanitizers' manuals say: the kernels compile in a fifth of the time.
+cmake -S . -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g" \
+  -DZRANK_SANITIZE="$sanitizers" >/dev/null
 cmake --build "$folder" --target zrank_core_test --parallel "$(nproc)"
 
 suppressions=$PWD/tools/sanitizers
