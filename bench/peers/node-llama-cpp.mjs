@@ -9,10 +9,10 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, realpath, rename } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { defaultCacheFolder } from '../../dist/checkpoint/cache-folder.js';
 import { need, serve, settings, unavailable } from './serve.mjs';
 
 const { getLlama } = await need('node-llama-cpp');
@@ -31,7 +31,7 @@ async function ggufFile() {
   const folder = await realpath(settings.model);
   const own = (await readdir(folder)).find((name) => name.endsWith('.gguf'));
   if (own !== undefined) return join(folder, own);
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'zrank', 'gguf');
+  const cache = join(defaultCacheFolder(), 'gguf');
   const hash = createHash('sha256').update(folder).digest('hex').slice(0, 16);
   const path = join(cache, `${hash}-${settings.precision}.gguf`);
   if (existsSync(path)) return path;

@@ -32,26 +32,23 @@ void CudaDriver::Call(const char* name, int (*function)(Parameters...), Argument
 
 CudaDriver::CudaDriver(const std::string& library_path) {
   const SharedLibrary library(library_path, SharedLibrary::Symbols::kLocal, ErrorCode::kDeviceUnavailable);
-  const auto find = [&]<typename Function>(const char* symbol, Function*& function) {
-    function = library.Find<Function>(symbol, ErrorCode::kDeviceUnavailable);
-  };
-  find("cuInit", init_);
-  find("cuGetErrorName", get_error_name_);
-  find("cuGetErrorString", get_error_string_);
-  find("cuDriverGetVersion", driver_get_version_);
-  find("cuDeviceGetCount", device_get_count_);
-  find("cuDeviceGet", device_get_);
-  find("cuDeviceGetName", device_get_name_);
-  find("cuDeviceGetAttribute", device_get_attribute_);
-  find("cuDeviceTotalMem_v2", device_total_mem_);
-  find("cuDevicePrimaryCtxGetState", primary_ctx_get_state_);
-  find("cuDevicePrimaryCtxSetFlags_v2", primary_ctx_set_flags_);
-  find("cuDevicePrimaryCtxRetain", primary_ctx_retain_);
-  find("cuDevicePrimaryCtxRelease_v2", primary_ctx_release_);
-  find("cuCtxSetCurrent", ctx_set_current_);
-  find("cuCtxPushCurrent_v2", ctx_push_current_);
-  find("cuCtxPopCurrent_v2", ctx_pop_current_);
-  find("cuMemGetInfo_v2", mem_get_info_);
+  library.Find("cuInit", init_);
+  library.Find("cuGetErrorName", get_error_name_);
+  library.Find("cuGetErrorString", get_error_string_);
+  library.Find("cuDriverGetVersion", driver_get_version_);
+  library.Find("cuDeviceGetCount", device_get_count_);
+  library.Find("cuDeviceGet", device_get_);
+  library.Find("cuDeviceGetName", device_get_name_);
+  library.Find("cuDeviceGetAttribute", device_get_attribute_);
+  library.Find("cuDeviceTotalMem_v2", device_total_mem_);
+  library.Find("cuDevicePrimaryCtxGetState", primary_ctx_get_state_);
+  library.Find("cuDevicePrimaryCtxSetFlags_v2", primary_ctx_set_flags_);
+  library.Find("cuDevicePrimaryCtxRetain", primary_ctx_retain_);
+  library.Find("cuDevicePrimaryCtxRelease_v2", primary_ctx_release_);
+  library.Find("cuCtxSetCurrent", ctx_set_current_);
+  library.Find("cuCtxPushCurrent_v2", ctx_push_current_);
+  library.Find("cuCtxPopCurrent_v2", ctx_pop_current_);
+  library.Find("cuMemGetInfo_v2", mem_get_info_);
   Call("cuInit", init_, 0u);
 }
 

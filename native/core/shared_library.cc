@@ -21,7 +21,9 @@ std::string PathOf(void* library, const std::string& name) {
 }  // namespace
 
 SharedLibrary::SharedLibrary(const std::string& name, Symbols symbols, ErrorCode code)
-    : name_(name), handle_(dlopen(name.c_str(), RTLD_NOW | (symbols == Symbols::kGlobal ? RTLD_GLOBAL : RTLD_LOCAL))) {
+    : name_(name),
+      code_(code),
+      handle_(dlopen(name.c_str(), RTLD_NOW | (symbols == Symbols::kGlobal ? RTLD_GLOBAL : RTLD_LOCAL))) {
   if (handle_ == nullptr) throw Error(code, dlerror());
 }
 

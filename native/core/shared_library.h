@@ -29,11 +29,17 @@ class SharedLibrary {
   Function* Find(const char* symbol, ErrorCode code) const {
     return reinterpret_cast<Function*>(Address(symbol, code));
   }
+  // The same into a variable of its type; throws the constructor's code.
+  template <typename Function>
+  void Find(const char* symbol, Function*& function) const {
+    function = Find<Function>(symbol, code_);
+  }
 
  private:
   void* Address(const char* symbol, ErrorCode code) const;
 
   const std::string name_;
+  const ErrorCode code_;
   void* handle_;
 };
 

@@ -39,6 +39,7 @@ std::string PathOf(void* library) {
 // Symbols have no scope there: what is opened is found by its name.
 SharedLibrary::SharedLibrary(const std::string& name, Symbols, ErrorCode code)
     : name_(name),
+      code_(code),
       handle_(LoadLibraryExW(Wide(name).c_str(), nullptr,
                              std::filesystem::path(Wide(name)).is_absolute() ? LOAD_WITH_ALTERED_SEARCH_PATH : 0)) {
   if (handle_ == nullptr) throw Error(code, LastError(name));

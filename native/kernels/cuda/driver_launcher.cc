@@ -28,18 +28,15 @@ void DriverLauncher::Call(const char* name, int (*function)(Parameters...), Argu
 void DriverLauncher::Open() {
   if (is_open_) return;
   const SharedLibrary library(library_, SharedLibrary::Symbols::kLocal, ErrorCode::kDeviceUnavailable);
-  const auto find = [&]<typename Function>(const char* symbol, Function*& function) {
-    function = library.Find<Function>(symbol, ErrorCode::kDeviceUnavailable);
-  };
-  find("cuGetErrorString", get_error_string_);
-  find("cuStreamGetCtx", stream_get_ctx_);
-  find("cuCtxGetCurrent", ctx_get_current_);
-  find("cuCtxPushCurrent_v2", ctx_push_current_);
-  find("cuCtxPopCurrent_v2", ctx_pop_current_);
-  find("cuModuleLoadData", module_load_data_);
-  find("cuModuleGetFunction", module_get_function_);
-  find("cuFuncSetAttribute", func_set_attribute_);
-  find("cuLaunchKernel", launch_kernel_);
+  library.Find("cuGetErrorString", get_error_string_);
+  library.Find("cuStreamGetCtx", stream_get_ctx_);
+  library.Find("cuCtxGetCurrent", ctx_get_current_);
+  library.Find("cuCtxPushCurrent_v2", ctx_push_current_);
+  library.Find("cuCtxPopCurrent_v2", ctx_pop_current_);
+  library.Find("cuModuleLoadData", module_load_data_);
+  library.Find("cuModuleGetFunction", module_get_function_);
+  library.Find("cuFuncSetAttribute", func_set_attribute_);
+  library.Find("cuLaunchKernel", launch_kernel_);
   is_open_ = true;
 }
 

@@ -16,20 +16,17 @@ void Require(const char* name, int result) {
 
 GpuMachine::GpuMachine(const std::string& path) : launcher_(path) {
   const SharedLibrary library(path, SharedLibrary::Symbols::kLocal, ErrorCode::kDeviceUnavailable);
-  const auto find = [&]<typename Function>(const char* symbol, Function*& function) {
-    function = library.Find<Function>(symbol, ErrorCode::kDeviceUnavailable);
-  };
-  find("cuMemAlloc_v2", mem_alloc_);
-  find("cuMemFree_v2", mem_free_);
-  find("cuMemcpyHtoD_v2", memcpy_to_device_);
-  find("cuMemcpyDtoH_v2", memcpy_to_host_);
-  find("cuCtxSynchronize", ctx_synchronize_);
+  library.Find("cuMemAlloc_v2", mem_alloc_);
+  library.Find("cuMemFree_v2", mem_free_);
+  library.Find("cuMemcpyHtoD_v2", memcpy_to_device_);
+  library.Find("cuMemcpyDtoH_v2", memcpy_to_host_);
+  library.Find("cuCtxSynchronize", ctx_synchronize_);
   int (*init)(unsigned);
   int (*primary_ctx_retain)(void**, int);
   int (*ctx_set_current)(void*);
-  find("cuInit", init);
-  find("cuDevicePrimaryCtxRetain", primary_ctx_retain);
-  find("cuCtxSetCurrent", ctx_set_current);
+  library.Find("cuInit", init);
+  library.Find("cuDevicePrimaryCtxRetain", primary_ctx_retain);
+  library.Find("cuCtxSetCurrent", ctx_set_current);
   Require("cuInit", init(0));
   // Device 0 is numbered 0.
   void* context = nullptr;
