@@ -17,7 +17,7 @@ export const libraryContents = [
   /^dist\/.*\.c?js$/,
   /^dist\/.*\.d\.c?ts$/,
   /^dist\/vendor\/LICENSES\.txt$/,
-  /^models\/zrank-tiny(-retriever)?\/[\w./-]+$/,
+  /^models\/zrank-(small|tiny|tiny-retriever)\/[\w./-]+$/,
   /^docs\/\w+\.md$/,
   /^examples\/(\w[\w-]*\.(ts|jsonl|mjs)|\w+\/.+)$/,
   /^data\/.+$/,

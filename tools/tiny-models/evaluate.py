@@ -31,9 +31,10 @@ def main() -> None:
     arguments.add_argument(
         "--near-misses", type=Path, help="a folder of folders in BEIR layout; grade 0 marks near misses"
     )
+    arguments.add_argument("--rerankers", nargs="+", default=["zrank-tiny", "zrank-small"], help="folders in --models")
     options = arguments.parse_args()
     torch.set_num_threads(2)
-    models = Models(options.models)
+    models = Models(options.models, options.rerankers)
 
     print(
         "| set and ranker | measure | development | test (95% interval) | all (95% interval) |\n|---|---|---|---|---|"
@@ -45,7 +46,8 @@ def main() -> None:
             models,
         )
     candidate_lists(load_packages(options.cache), models)
-    models.reranker.close()
+    for reranker in models.rerankers.values():
+        reranker.close()
 
 
 class Reranker:
@@ -69,11 +71,11 @@ class Reranker:
 
 
 class Models:
-    """The retriever as sentence-transformers loads it, in fp32, the reranker, and the teacher."""
+    """The retriever as sentence-transformers loads it, in fp32, the rerankers, and the teacher."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rerankers: list[str]) -> None:
         self.retriever = SentenceTransformer(str(folder / "zrank-tiny-retriever"), device="cpu").float()
-        self.reranker = Reranker(folder / "zrank-tiny")
+        self.rerankers = {name: Reranker(folder / name) for name in rerankers}
         self.teacher = Teacher()
 
     def retrieve(self, benchmark: Benchmark) -> Scores:
@@ -83,14 +85,19 @@ class Models:
         queries = self.teacher.encode(benchmark.queries, 256).astype(np.float32)
         return queries @ self.teacher.encode(benchmark.documents, 256).astype(np.float32).T
 
-    def rerank(self, benchmark: Benchmark) -> Pairs:
-        """Logits of candidates, each pair scored once."""
+    def rerank(self, benchmark: Benchmark) -> dict[str, Pairs]:
+        """For each reranker, what gives the logits of candidates."""
+        return {name: self._logits(benchmark, reranker) for name, reranker in self.rerankers.items()}
+
+    @staticmethod
+    def _logits(benchmark: Benchmark, reranker: Reranker) -> Pairs:
+        """Each pair is scored once."""
         known: dict[tuple[int, int], float] = {}
 
         def score(query: int, candidates: list[int]) -> np.ndarray:
             new = [d for d in candidates if (query, d) not in known]
             if new:
-                logits = self.reranker.score(benchmark.queries[query], [benchmark.documents[d] for d in new])
+                logits = reranker.score(benchmark.queries[query], [benchmark.documents[d] for d in new])
                 known.update(zip([(query, d) for d in new], logits))
             return np.array([known[query, d] for d in candidates])
 
@@ -111,15 +118,17 @@ def full_ranking(benchmark: Benchmark, models: Models) -> None:
             values.setdefault(first, []).append(ndcg_at_10(best, grades))
             if first.startswith("MiniLM"):
                 continue
-            for second, logits in (("zrank-tiny", rerank(query, best)), ("MiniLM", taught[query, best])):
+            logits_of = {name: logits(query, best) for name, logits in rerank.items()} | {"MiniLM": taught[query, best]}
+            for second, logits in logits_of.items():
                 values.setdefault(f"{first} top {TOP}, reranked by {second}", []).append(
                     ndcg_at_10([best[i] for i in order(logits)], grades)
                 )
     for ranker, per_query in values.items():
         report(benchmark, ranker, "NDCG@10", per_query)
     for first in ("BM25", "zrank-tiny-retriever"):
-        gain = np.subtract(values[f"{first} top {TOP}, reranked by zrank-tiny"], values[first])
-        report(benchmark, f"gain of reranking {first}", "NDCG@10", gain)
+        for second in rerank:
+            gain = np.subtract(values[f"{first} top {TOP}, reranked by {second}"], values[first])
+            report(benchmark, f"gain of reranking {first} by {second}", "NDCG@10", gain)
 
 
 def candidate_lists(benchmark: Benchmark, models: Models) -> None:
@@ -128,7 +137,7 @@ def candidate_lists(benchmark: Benchmark, models: Models) -> None:
     rankers: dict[str, Pairs] = {
         "BM25": lambda q, c: benchmark.bm25[q, c],
         "zrank-tiny-retriever": lambda q, c: retrieved[q, c],
-        "zrank-tiny": rerank,
+        **rerank,
         "MiniLM (the teacher)": lambda q, c: taught[q, c],
     }
     values: dict[str, list[float]] = {}
@@ -138,14 +147,15 @@ def candidate_lists(benchmark: Benchmark, models: Models) -> None:
             better = int((scores[1:] >= scores[0]).sum())
             values.setdefault(ranker, []).append(1 / np.log2(better + 2) if better < 10 else 0.0)
         report(benchmark, ranker, "NDCG@10", values[ranker])
-    report(benchmark, "zrank-tiny minus BM25", "NDCG@10", np.subtract(values["zrank-tiny"], values["BM25"]))
+    for name in rerank:
+        report(benchmark, f"{name} minus BM25", "NDCG@10", np.subtract(values[name], values["BM25"]))
     for ranker in rankers:
         print(f"| packages, first 100: {ranker} | NDCG@10 | | | {_interval(values[ranker][:100])} |")
 
 
 def near_misses(benchmarks: list[Benchmark], models: Models) -> None:
     """How often the best grade comes first among a query's judged documents; ties count against it."""
-    rankers = ("length alone", "BM25", "zrank-tiny-retriever", "zrank-tiny", "MiniLM (the teacher)")
+    rankers = ("length alone", "BM25", "zrank-tiny-retriever", *models.rerankers, "MiniLM (the teacher)")
     development: dict[str, list[float]] = {ranker: [] for ranker in rankers}
     test: dict[str, list[float]] = {ranker: [] for ranker in rankers}
     for benchmark in benchmarks:
@@ -156,7 +166,7 @@ def near_misses(benchmarks: list[Benchmark], models: Models) -> None:
                 lengths,
                 benchmark.bm25[query, candidates],
                 retrieved[query, candidates],
-                rerank(query, candidates),
+                *(logits(query, candidates) for logits in rerank.values()),
                 taught[query, candidates],
             )
             right = max(range(len(candidates)), key=lambda i: benchmark.grades[query][candidates[i]])

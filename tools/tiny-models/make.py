@@ -1,4 +1,4 @@
-"""Makes both models: python make.py --out ../../models (see README.md)."""
+"""Makes the models: python make.py --out ../../models (see README.md)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 import formula
 import reranker
+import small
 from corpus import load_corpus
 from encoder import Encoder
 from groups import load_groups
@@ -128,26 +129,39 @@ def make_reranker(table: Table, encoder: Encoder, passages: int, folder: Path) -
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--out", type=Path, default=Path("models"), help="folder for the two model folders")
+    arguments.add_argument("--out", type=Path, default=Path("models"), help="folder for the model folders")
     arguments.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for packages and teacher vectors")
+    arguments.add_argument("--models", nargs="+", choices=["tiny", "small"], default=["tiny", "small"])
     options = arguments.parse_args()
+    made = []
+    if "tiny" in options.models:
+        made += make_tiny(options.out, options.cache)
+    if "small" in options.models:
+        made.append(options.out / "zrank-small")
+        small.make(load_corpus(options.cache, SEED), Teacher(), made[-1], options.cache, SEED)
+    for folder in made:
+        shutil.copy(Path(__file__).with_name("NOTICE.txt"), folder)
+        for file in sorted(folder.rglob("*")):
+            if file.suffix in (".safetensors", ".json", ".jinja", ".onnx"):
+                print(hashlib.sha256(file.read_bytes()).hexdigest(), file.relative_to(options.out))
+
+
+def make_tiny(out: Path, cache: Path) -> list[Path]:
+    """The retriever and the Qwen3-shaped reranker; returns their folders."""
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)  # one order of summation, whatever the machine
 
-    lessons = Lessons(options.cache)
-    retriever, matcher = options.out / "zrank-tiny-retriever", options.out / "zrank-tiny"
+    lessons = Lessons(cache)
+    retriever, matcher = out / "zrank-tiny-retriever", out / "zrank-tiny"
     print("fitting the retriever's table", flush=True)
     table = make_table(lessons, RETRIEVER)
     write_retriever(retriever, table.tokenizer, table.vectors)
     print("fitting the reranker's table", flush=True)
     table = make_table(lessons, RERANKER)
     print("training the reranker's encoder", flush=True)
-    make_reranker(table, make_encoder(lessons, table, options.cache), len(lessons.texts), matcher)
-    for folder in (retriever, matcher):
-        shutil.copy(Path(__file__).with_name("NOTICE.txt"), folder)
-        for file in sorted(folder.rglob("*")):
-            if file.suffix in (".safetensors", ".json", ".jinja"):
-                print(hashlib.sha256(file.read_bytes()).hexdigest(), file.relative_to(options.out))
+    make_reranker(table, make_encoder(lessons, table, cache), len(lessons.texts), matcher)
+    torch.use_deterministic_algorithms(False)
+    return [retriever, matcher]
 
 
 if __name__ == "__main__":
