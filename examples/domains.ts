@@ -1,7 +1,7 @@
 // One question each from finance, law and programming, with near misses that share its words.
 import { Reranker } from 'zrank';
 
-const model = process.argv[2] ?? 'models/zrank-tiny';
+const model = process.argv[2] ?? 'models/zrank-small';
 const questions = [
   {
     domain: 'finance',

@@ -3,7 +3,7 @@
 import { BiEncoder, DenseRetriever, evaluateReranking, findDatasets, openBeir, Reranker } from 'zrank';
 
 await using encoder = await BiEncoder.load(process.argv[3] ?? 'models/zrank-tiny-retriever');
-await using reranker = await Reranker.load(process.argv[2] ?? 'models/zrank-tiny');
+await using reranker = await Reranker.load(process.argv[2] ?? 'models/zrank-small');
 
 for (const { name, folder } of await findDatasets('data/domains')) {
   const pipeline = { retriever: new DenseRetriever({ encoder }), reranker, candidates: 10 };

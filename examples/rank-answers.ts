@@ -1,7 +1,7 @@
 // Ranks several answers to one question, best first.
 import { Reranker } from 'zrank';
 
-const model = process.argv[2] ?? 'models/zrank-tiny';
+const model = process.argv[2] ?? 'models/zrank-small';
 const query = 'list index out of range';
 const answers = [
   'A list is an ordered collection of items; write it in square brackets, with commas between the items.',

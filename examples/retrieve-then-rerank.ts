@@ -1,7 +1,7 @@
 // Finds candidates with a fast bi-encoder, then puts them in the reranker's order.
 import { BiEncoder, DenseRetriever, openBeir, Reranker, RetrieveAndRerank } from 'zrank';
 
-const model = process.argv[2] ?? 'models/zrank-tiny';
+const model = process.argv[2] ?? 'models/zrank-small';
 const retrieverModel = process.argv[3] ?? 'models/zrank-tiny-retriever';
 const query = 'IndexError: list index out of range';
 

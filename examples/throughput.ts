@@ -2,7 +2,7 @@
 // care.
 import { openBeir, Reranker, type Pair } from 'zrank';
 
-const model = process.argv[2] ?? 'models/zrank-tiny';
+const model = process.argv[2] ?? 'models/zrank-small';
 const dataset = await openBeir('data/domains/finance');
 const documents: string[] = [];
 for await (const { text } of dataset.documents()) documents.push(text);

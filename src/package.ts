@@ -24,9 +24,11 @@ export const { version } = manifest;
 /** Packages that hold the addon for a platform; none in a clone, which builds its own. */
 export const platformPackages: readonly string[] = Object.keys(manifest.optionalDependencies ?? {});
 
-/** The demonstration models that come with the package. */
+/** The small models that come with the package. */
 export const embeddedModels = {
-  reranker: join(packageFolder, 'models/zrank-tiny'),
+  reranker: join(packageFolder, 'models/zrank-small'),
+  /** A reranker in the layout of zerank-2: for tests, benchmarks and trials of devices. */
+  decoder: join(packageFolder, 'models/zrank-tiny'),
   retriever: join(packageFolder, 'models/zrank-tiny-retriever'),
 };
 

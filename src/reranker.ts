@@ -86,7 +86,7 @@ export class Reranker implements AsyncDisposable {
 
   /**
    * Loads a model: a folder in the Hugging Face / sentence-transformers layout, one of the hub in Hugging Face's cache
-   * (`owner/name`, perhaps `@revision`), or one by a short name (`zerank-2`, `zrank-tiny`). Weights are mapped, not
+   * (`owner/name`, perhaps `@revision`), or one by a short name (`zerank-2`, `zrank-small`). Weights are mapped, not
    * read, so this takes well under a second. Throws a ZrankError that says what is wrong with the folder, or
    * MODEL_NOT_DOWNLOADED.
    */

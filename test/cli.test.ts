@@ -39,7 +39,7 @@ describe('zrank rank', () => {
     expect(rows).toHaveLength(4);
     expect(rows[0]).toMatch(/^rank +score +logit +id +document$/);
     expect(rows[1]).toMatch(/^ +1 +0\.\d{4} +-?\d+\.\d{3} +1 +Keep bread fresh/);
-    expect(result.stderr).toMatch(/embedded demonstration model/);
+    expect(result.stderr).toMatch(/embedded small model zrank-small/);
   });
 
   test('--json prints one array of hits with their documents', async () => {

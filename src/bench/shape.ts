@@ -162,7 +162,7 @@ async function findTokenizer(log: Log): Promise<TokenizerFiles> {
     );
     const [tokenizer, config, head] = await Promise.all(
       ['tokenizer.json', 'tokenizer_config.json', '1_LogitScore/config.json'].map((name) =>
-        readFile(join(embeddedModels.reranker, name), 'utf8'),
+        readFile(join(embeddedModels.decoder, name), 'utf8'),
       ),
     );
     const logitScore: unknown = JSON.parse(head!);

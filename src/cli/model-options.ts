@@ -13,7 +13,7 @@ export const modelOption = {
   value: 'model',
   description:
     "the reranker: a folder, a model of the hub (owner/name, perhaps @revision) or one of zrank's names " +
-    '(default: ZRANK_MODEL, else the embedded zrank-tiny)',
+    '(default: ZRANK_MODEL, else the embedded zrank-small)',
   group,
 } as const;
 

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { ZrankError } from '../error.js';
 import { embeddedModels } from '../package.js';
@@ -14,15 +15,21 @@ import { log } from './output.js';
  * says. One of the hub that is not here is fetched where `pull` says so or someone at the terminal does.
  *
  * @param flag as the option is called
+ * @param embedded the folder of the embedded one
  */
 export async function locateReranker(
   option: string | undefined,
-  { flag = '--model', pull }: { flag?: string; pull: boolean | undefined },
+  {
+    flag = '--model',
+    pull,
+    embedded = embeddedModels.reranker,
+  }: { flag?: string; pull: boolean | undefined; embedded?: string },
 ): Promise<Location> {
   const given = option || process.env['ZRANK_MODEL'];
   if (given) return locateModel(given, pull);
-  log(`using the embedded demonstration model zrank-tiny; ${flag} <model> or ZRANK_MODEL names a real one`);
-  return { kind: 'embedded', folder: embeddedModels.reranker, name: 'zrank-tiny' };
+  const name = basename(embedded);
+  log(`using the embedded small model ${name}; ${flag} <model> or ZRANK_MODEL names a larger one`);
+  return { kind: 'embedded', folder: embedded, name };
 }
 
 /** Where a model is, fetched where that is wanted. A line on stderr says where a folder stands before a model's name. */

@@ -9,7 +9,7 @@ import type { Trial } from './trial.js';
 
 async function run({ device, cacheFolder }: Pick<LoadOptions, 'device' | 'cacheFolder'>): Promise<Trial> {
   try {
-    await using reranker = await Reranker.load(embeddedModels.reranker, { device, cacheFolder });
+    await using reranker = await Reranker.load(embeddedModels.decoder, { device, cacheFolder });
     await reranker.predict([['how do I keep bread fresh', 'Keep bread fresh in a paper bag.']]);
     const { precision, attention } = reranker.placement;
     return { runs: true, precision, attention, failure: null };

@@ -29,7 +29,7 @@ export interface Location {
 }
 
 /**
- * The one door to models: a folder, a model that comes with zrank (`zrank-tiny`), one of the hub (`owner/name`, perhaps
+ * The one door to models: a folder, a model that comes with zrank (`zrank-small`), one of the hub (`owner/name`, perhaps
  * `@revision`: a branch, a tag or a commit) or a short name of one (`zerank-2`, at the commit that the table pins). A
  * folder that exists wins. A model of the hub is looked for in Hugging Face's cache, and fetched where `download` says so.
  *

@@ -17,7 +17,7 @@ import type { LogEntry } from './record.js';
 export interface ServerOptions {
   /**
    * The model: one that is loaded, which stays the caller's to close, or what Reranker.load() takes, which the server
-   * closes once its last answer is out. @default the embedded zrank-tiny
+   * closes once its last answer is out. @default the embedded zrank-small
    */
   reranker?: Reranker | string;
   /** Several, by the name that a body's `model` gives; the first is for bodies without one. */

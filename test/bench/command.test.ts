@@ -129,7 +129,7 @@ test('prints a summary, and says that the embedded model is measured', async () 
     'versions',
   ])
     expect(stdout).toContain(`\n  ${row} `);
-  expect(stderr).toContain('embedded demonstration model zrank-tiny');
+  expect(stderr).toContain('embedded small model zrank-tiny');
 });
 
 test('--precision is passed on, and a result says what was chosen', async () => {

@@ -45,7 +45,7 @@ test('a table on stdout, and on stderr what was done', async () => {
   const [value, change] = [String.raw`[01]\.\d{4}`, String.raw`[+-]\d\.\d{4}`];
   expect(row).toMatch(new RegExp(`^tiny +2  ${value}  ${value}  ${change}  ${change} to ${change}  ${value}$`));
   expect([blank, next]).toEqual(['', expect.stringMatching(/^map /)]);
-  expect(stderr).toMatch(/before: BM25, the best 50; after: the same documents by zrank-tiny; convention trec/);
+  expect(stderr).toMatch(/before: BM25, the best 50; after: the same documents by zrank-small; convention trec/);
   expect(stderr).toMatch(/pairs scored in/);
 });
 
@@ -69,7 +69,7 @@ test('JSON, runs and report hold the same figures', async () => {
   };
   expect(summary).toMatchObject({
     retriever: 'zrank-tiny-retriever',
-    reranker: 'zrank-tiny',
+    reranker: 'zrank-small',
     candidates: 3,
     convention: 'trec',
     split: 'test',

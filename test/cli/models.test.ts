@@ -61,7 +61,8 @@ test('pull, models, verify, rank by name, rm', async () => {
   expect(model).toMatchObject({ id: 'acme/tiny', commit, refs: ['main'], licence, complete: true, folder });
   expect(model!['runs']).toMatch(/^Reranker: Qwen3ForCausalLM/);
 
-  const embedded = await run('rank', '--query', 'bread', '--documents', 'examples/documents.jsonl', '--json');
+  const documents = ['--documents', 'examples/documents.jsonl'];
+  const embedded = await run('rank', '--query', 'bread', ...documents, '--json', '--model', 'zrank-tiny');
   expect((await rank()).stdout).toBe(embedded.stdout);
   expect((await run('inspect', `acme/tiny@${commit}`)).stdout).toContain('Qwen3ForCausalLM');
 

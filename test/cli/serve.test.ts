@@ -42,7 +42,7 @@ test('says where it listens once it can score, logs a line a request, and stops 
     .split('\n')
     .map((line) => JSON.parse(line));
   const [entry] = lines.filter(({ requestId }) => requestId === 'mine');
-  expect(entry).toMatchObject({ msg: 'request', status: 200, dialect: 'cohere', documents: 5, model: 'zrank-tiny' });
+  expect(entry).toMatchObject({ msg: 'request', status: 200, dialect: 'cohere', documents: 5, model: 'zrank-small' });
   expect(server.stdout()).not.toContain('bread');
 });
 

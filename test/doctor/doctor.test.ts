@@ -73,6 +73,7 @@ test('diagnose() tells the same to programs, by stable keys', options, async () 
   });
   expect(diagnosis.onnxRuntime.providers).toContain('CPU');
   expect(diagnosis.models.embedded.map(({ name, found }) => [name, found])).toEqual([
+    ['zrank-small', true],
     ['zrank-tiny', true],
     ['zrank-tiny-retriever', true],
   ]);

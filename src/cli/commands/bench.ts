@@ -10,6 +10,7 @@ import { isUrl } from '../../bench/settings.js';
 import { shapeFolder, shapeNames } from '../../bench/shape.js';
 import { describeRun, summarize } from '../../bench/summary.js';
 import { defaultCacheFolder } from '../../checkpoint/cache-folder.js';
+import { embeddedModels } from '../../package.js';
 import { dialectNames } from '../../server/dialects.js';
 import { defineCommand, positiveInteger, wholeNumber } from '../command.js';
 import { modelOption, placementOptions, pullOption } from '../model-options.js';
@@ -27,7 +28,11 @@ export const command = defineCommand({
   options: {
     json: { description: 'print one JSON object a run, a line each' },
     report: { value: 'file', description: 'write a page of plots (HTML, complete in itself)' },
-    model: { ...modelOption, conflictsWith: 'shape' },
+    model: {
+      ...modelOption,
+      description: modelOption.description.replace('zrank-small', 'zrank-tiny'),
+      conflictsWith: 'shape',
+    },
     shape: {
       value: 'name',
       description: 'instead of a model, random weights of this shape, kept in a cache folder',
@@ -120,7 +125,7 @@ export const command = defineCommand({
   async run({ scenario, model, shape, seed, against, json, report, pull, ...values }) {
     const folder =
       shape === undefined
-        ? (await locateReranker(model, { pull })).folder
+        ? (await locateReranker(model, { pull, embedded: embeddedModels.decoder })).folder
         : await shapeFolder(shape, seed, defaultCacheFolder(), log);
     const runs = await planRuns(scenario.length > 0 ? scenario : ['rerank'], values, values, {
       model: folder,
