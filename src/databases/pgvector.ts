@@ -59,7 +59,10 @@ export interface PgVectorIndexOptions {
 
 const aPool: Rule = {
   expected: 'a pool of pg',
-  test: (value) => ['query', 'connect'].every((name) => typeof (value as any)?.[name] === 'function'),
+  test: (value) => {
+    const { query, connect } = (value ?? {}) as Partial<PostgresPool>;
+    return typeof query === 'function' && typeof connect === 'function';
+  },
 };
 const rules = {
   pool: aPool,
@@ -129,8 +132,8 @@ export class PgVectorRetriever implements Retriever {
     const retriever = new PgVectorRetriever(options, distances[similarity]);
     await retriever.#makeTable();
     await retriever.#checkTable();
-    const [{ count }] = await run(options.pool, `SELECT count(*)::float8 AS count FROM ${retriever.#table}`);
-    retriever.#size = count;
+    const count = `SELECT count(*)::float8 AS count FROM ${retriever.#table}`;
+    retriever.#size = (await run<{ count: number }>(options.pool, count))[0]!.count;
     return retriever;
   }
 
@@ -170,7 +173,7 @@ export class PgVectorRetriever implements Retriever {
     const removed = await run(this.#options.pool, statement, [ids]);
     this.#size -= removed.length;
     if (removed.length === ids.length) return;
-    const [first] = await run(this.#options.pool, `${unknown} LIMIT 1`, [ids]);
+    const [first] = await run<{ id: string }>(this.#options.pool, `${unknown} LIMIT 1`, [ids]);
     throw new ZrankError('UNKNOWN_ID', `there is no document ${first?.id ?? ids[0]}; nothing of this call was removed`);
   }
 
@@ -186,7 +189,7 @@ export class PgVectorRetriever implements Retriever {
     const values: unknown[] = [vector, k];
     if (filter !== undefined) values.push(JSON.stringify(filter));
     if (isHybrid) values.push(withoutNul(query), Math.max(k, depth), constant);
-    return untilAborted(signal, runWith(pool, this.#settings, statement, values));
+    return untilAborted(signal, runWith<Retrieved>(pool, this.#settings, statement, values));
   }
 
   /** Documents by their ids, in their order; undefined for those that are not there. */
@@ -195,7 +198,8 @@ export class PgVectorRetriever implements Retriever {
     { signal }: RetrieverCallOptions = {},
   ): Promise<(StoredDocument | undefined)[]> {
     const statement = `SELECT id, title, text, metadata FROM ${this.#table} WHERE id = ANY($1)`;
-    const rows = await untilAborted(signal, run(this.#options.pool, statement, [ids]));
+    type Row = Required<Omit<StoredDocument, 'title'>> & { title: string | null };
+    const rows = await untilAborted(signal, run<Row>(this.#options.pool, statement, [ids]));
     const known = new Map(
       rows.map(({ id, title, ...rest }) => [id, { id, ...(title !== null && { title }), ...rest }]),
     );
@@ -240,8 +244,8 @@ export class PgVectorRetriever implements Retriever {
     const words = `to_tsvector(${literal(language)}::regconfig, coalesce(title || ' ', '') || text)`;
     const columns = `id text PRIMARY KEY, title text, text text NOT NULL, metadata jsonb NOT NULL,
       embedding vector(${encoder.dimensions}) NOT NULL, words tsvector NOT NULL GENERATED ALWAYS AS (${words}) STORED`;
-    const [{ exists }] = await run(pool, 'SELECT to_regclass($1) IS NOT NULL AS exists', [this.#table]);
-    if (exists) return;
+    const [found] = await run<{ exists: boolean }>(pool, 'SELECT to_regclass($1) IS NOT NULL AS exists', [this.#table]);
+    if (found!.exists) return;
     await run(pool, `CREATE TABLE IF NOT EXISTS ${this.#table} (${columns})`);
     const { fingerprint } = encoder;
     if (fingerprint !== undefined)
@@ -250,7 +254,7 @@ export class PgVectorRetriever implements Retriever {
 
   async #checkTable(): Promise<void> {
     const { pool, encoder } = this.#options;
-    const rows = await run(
+    const rows = await run<{ name: string; type: string; comment: string | null }>(
       pool,
       `SELECT attname AS name, format_type(atttypid, atttypmod) AS type, obj_description(attrelid, 'pg_class') AS comment
       FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`,
@@ -273,7 +277,7 @@ export class PgVectorRetriever implements Retriever {
         { expected: type, received: types.get(name) ?? 'none' },
       );
     }
-    const comment: string | null = rows[0].comment;
+    const { comment } = rows[0]!;
     const { fingerprint } = encoder;
     if (fingerprint === undefined || comment === null || comment.includes(fingerprint.hash)) return;
     throw new ZrankError(
@@ -299,14 +303,14 @@ export class PgVectorRetriever implements Retriever {
       SELECT id, title, text, metadata::jsonb, embedding::vector
       FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS given(id, title, text, metadata, embedding)
       ${onConflict} RETURNING xmax = 0 AS is_new`;
-    const rows = await run(this.#options.pool, statement, [
+    const rows = await run<{ is_new: boolean }>(this.#options.pool, statement, [
       documents.map(({ id }) => id),
       documents.map(({ title }) => title ?? null),
       documents.map(({ text }) => text),
       documents.map(({ metadata = {} }) => JSON.stringify(metadata)),
       vectors,
     ]);
-    return rows.filter(({ is_new }) => is_new).length;
+    return rows.filter((row) => row.is_new).length;
   }
 
   /** Embeddings in pgvector's notation. */

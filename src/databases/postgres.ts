@@ -2,12 +2,12 @@ import { ZrankError } from '../error.js';
 
 /** What zrank uses of a pool of pg (node-postgres), or of what speaks as it does. */
 export interface PostgresPool {
-  query(text: string, values?: unknown[]): Promise<{ rows: any[] }>;
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
   connect(): Promise<PostgresClient>;
 }
 
 export interface PostgresClient {
-  query(text: string, values?: unknown[]): Promise<{ rows: any[] }>;
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
   release(error?: Error | boolean): void;
 }
 
@@ -15,21 +15,25 @@ export interface PostgresClient {
 export const uniqueViolation = '23505';
 
 /** Runs one statement. Throws DATABASE_FAILED with the server's words, and its error as the cause. */
-export async function run(db: Pick<PostgresClient, 'query'>, text: string, values: unknown[] = []): Promise<any[]> {
+export async function run<Row = unknown>(
+  db: Pick<PostgresClient, 'query'>,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
   try {
-    return (await db.query(text, values)).rows;
+    return (await db.query(text, values)).rows as Row[];
   } catch (cause) {
     throw new ZrankError('DATABASE_FAILED', `Postgres: ${(cause as Error).message}`, { cause });
   }
 }
 
 /** Runs one statement with settings that hold for it alone. */
-export async function runWith(
+export async function runWith<Row>(
   db: PostgresPool,
   settings: Readonly<Record<string, number | undefined>>,
   text: string,
   values: unknown[],
-): Promise<any[]> {
+): Promise<Row[]> {
   const given = Object.entries(settings).filter(([, value]) => value !== undefined);
   if (given.length === 0) return run(db, text, values);
   const client = await db.connect().catch((cause: unknown) => {
@@ -39,7 +43,7 @@ export async function runWith(
   try {
     await run(client, 'BEGIN READ ONLY');
     for (const [name, value] of given) await run(client, 'SELECT set_config($1, $2, true)', [name, String(value)]);
-    const rows = await run(client, text, values);
+    const rows = await run<Row>(client, text, values);
     await run(client, 'COMMIT');
     return rows;
   } catch (error) {

@@ -12,7 +12,7 @@ import type { PostgresPool } from '../../dist/databases/postgres.js';
 export interface TestPostgres {
   /** What it is. */
   name: string;
-  pool: PostgresPool;
+  pool: Omit<PostgresPool, 'query'> & { query(text: string, values?: unknown[]): Promise<{ rows: any[] }> };
   stop(): Promise<void>;
 }
 
@@ -87,7 +87,9 @@ async function startPglite(): Promise<TestPostgres> {
     let release!: () => void;
     last = new Promise<void>((resolve) => (release = resolve));
     await before;
-    return { query, release: (error?: unknown) => void (error ? db.query('ROLLBACK') : undefined, release()) };
+    // A connection that is thrown away takes its transaction along.
+    const free = (error?: unknown) => void (error ? db.query('ROLLBACK') : Promise.resolve()).then(release, release);
+    return { query, release: free };
   };
   return { name: 'PGlite', pool: { query, connect }, stop: () => db.close() };
 }
