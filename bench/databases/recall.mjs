@@ -2,7 +2,8 @@
 // words. Prints a line a setting: milliseconds of a search one after the other, and recall@100 against the exact one.
 // node bench/databases/recall.mjs pgvector|lancedb [--vectors 50000] [--dimensions 128] [--queries 100]
 //   pgvector: PGHOST, PGUSER and so on name the server; the table zrank_bench is made and dropped.
-//   lancedb: the package is taken from where it is installed, --packages FOLDER
+//   lancedb: the package is taken from where it is installed, --packages .cache/lancedb
+//   --kinds: indexes to measure, of all, separated by commas
 
 import { createRequire } from 'node:module';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,7 +18,8 @@ const { values, positionals } = parseArgs({
     vectors: { type: 'string', default: '50000' },
     dimensions: { type: 'string', default: '128' },
     queries: { type: 'string', default: '100' },
-    packages: { type: 'string', default: '.' },
+    packages: { type: 'string', default: '.cache/lancedb' },
+    kinds: { type: 'string' },
   },
 });
 const [count, dimensions, queryCount] = ['vectors', 'dimensions', 'queries'].map((name) => Number(values[name]));
@@ -56,13 +58,15 @@ const queries = Array.from({ length: queryCount }, () => ({
   text: text().split(' ').slice(0, 4).join(' '),
 }));
 const exact = await measure('exact', database.retriever);
-for (const { name, build, open } of database.settings) {
-  if (build) {
-    const begun = performance.now();
-    await build();
-    console.log(`${name}: built in ${seconds(begun)} s`);
+for (const { name, build, searches } of database.indexes) {
+  if (values.kinds && !values.kinds.split(',').includes(name)) continue;
+  const begun = performance.now();
+  await build();
+  console.log(`${name}: built in ${seconds(begun)} s`);
+  for (const options of searches) {
+    const setting = Object.entries(options).map((entry) => entry.join(' '));
+    await measure([name, ...setting].join(', '), await database.open(options), exact);
   }
-  for (const [setting, retriever] of await open()) await measure(`${name}, ${setting}`, retriever, exact);
 }
 await database.close();
 
@@ -99,14 +103,15 @@ async function openPostgres() {
   await pool.query(`DROP TABLE IF EXISTS ${table}`);
   const open = (options) => PgVectorRetriever.open({ pool, encoder, table, mode: 'dense', ...options });
   const retriever = await open({});
-  const each = (name, numbers) => async () =>
-    Promise.all(numbers.map(async (number) => [`${name} ${number}`, await open({ [name]: number })]));
+  const build = (kind) => () => retriever.buildIndex({ kind });
+  const flat = [1, 5, 20, 50].map((probes) => ({ probes }));
+  const hnsw = [100, 200, 400].map((efSearch) => ({ efSearch }));
   return {
     retriever,
-    settings: [
-      { name: 'IVFFlat', build: () => retriever.buildIndex({ kind: 'ivfflat' }), open: each('probes', [1, 5, 20]) },
-      { name: 'HNSW', build: () => retriever.buildIndex(), open: each('efSearch', [100, 200, 400]) },
-      { name: 'HNSW', open: async () => [['hybrid, efSearch 200', await open({ mode: 'hybrid', efSearch: 200 })]] },
+    open,
+    indexes: [
+      { name: 'ivfflat', build: build('ivfflat'), searches: flat },
+      { name: 'hnsw', build: build('hnsw'), searches: [...hnsw, { mode: 'hybrid', efSearch: 200 }] },
     ],
     async close() {
       await pool.query(`DROP TABLE ${table}`);
@@ -121,18 +126,14 @@ async function openLance() {
   const uri = mkdtempSync(join(tmpdir(), 'zrank-lance-'));
   const open = (options) => LanceRetriever.open({ lancedb, uri, encoder, ...options });
   const retriever = await open({});
-  const each = (name, numbers) => async () =>
-    Promise.all(numbers.map(async (number) => [`${name} ${number}`, await open({ [name]: number })]));
+  const build = (kind) => () => retriever.buildIndex({ kind });
   return {
     retriever,
-    settings: [
-      { name: 'IVF_FLAT', build: () => retriever.buildIndex({ kind: 'ivf-flat' }), open: each('probes', [5, 20, 50]) },
-      { name: 'IVF_PQ', build: () => retriever.buildIndex({ kind: 'ivf-pq' }), open: each('probes', [20, 50]) },
-      {
-        name: 'IVF_HNSW_SQ',
-        build: () => retriever.buildIndex({ kind: 'hnsw-sq' }),
-        open: each('efSearch', [200, 400]),
-      },
+    open,
+    indexes: [
+      { name: 'ivf-flat', build: build('ivf-flat'), searches: [5, 20, 50].map((probes) => ({ probes })) },
+      { name: 'ivf-pq', build: build('ivf-pq'), searches: [1, 10, 30].map((refine) => ({ probes: 50, refine })) },
+      { name: 'hnsw-sq', build: build('hnsw-sq'), searches: [200, 400].map((efSearch) => ({ efSearch })) },
     ],
     close: async () => rmSync(uri, { recursive: true }),
   };

@@ -1,23 +1,14 @@
 import { throwIfAborted, ZrankError } from '../error.js';
-import { anObject, aPositiveInteger, aString, checkOptions, listOf, oneOf, type Rule } from '../options.js';
+import { aPositiveInteger, aString, checkOptions, listOf, oneOf, type Rule } from '../options.js';
 import { checkId, checkNewIds, checkSearch } from '../retrieval/check.js';
 import type { Encoder } from '../retrieval/dense.js';
-import {
-  type CorpusDocument,
-  type Retrieved,
-  type Retriever,
-  type RetrieverCallOptions,
-  searchableText,
-} from '../retrieval/retriever.js';
+import { type Retrieved, type Retriever, type RetrieverCallOptions, searchableText } from '../retrieval/retriever.js';
 import { untilAborted } from './abort.js';
 import type { LanceConnection, LanceModule, LanceTable } from './lance.js';
+import { checkDocument, type StoredDocument } from './stored-document.js';
 
 export type { LanceModule } from './lance.js';
-
-/** A document with what its filters are about. */
-export interface StoredDocument extends CorpusDocument {
-  readonly metadata?: Readonly<Record<string, unknown>>;
-}
+export type { StoredDocument } from './stored-document.js';
 
 export interface LanceOptions {
   /** The module: `import * as lancedb from '@lancedb/lancedb'`. */
@@ -294,7 +285,7 @@ export class LanceRetriever implements Retriever {
     signal: AbortSignal | undefined,
   ): Promise<Record<string, unknown>[]> {
     const { columns = [] } = this.#options;
-    documents.forEach((document) => checkDocument(document, columns));
+    documents.forEach((document) => checkColumns(document, columns));
     const vectors = await this.#encode(documents.map(searchableText), 'document', signal);
     return documents.map(({ id, title = '', text, metadata = {} }, i) => ({
       id,
@@ -330,12 +321,12 @@ export class LanceRetriever implements Retriever {
   }
 }
 
-function checkDocument({ id, text, metadata = {} }: StoredDocument, columns: readonly string[]): void {
-  if (typeof text !== 'string') throw ZrankError.argument(`the text of document ${id}`, 'a string', text);
-  if (!anObject.test(metadata)) throw ZrankError.argument(`the metadata of document ${id}`, 'an object', metadata);
-  for (const name of columns)
-    if (!['string', 'number', 'boolean'].includes(typeof metadata[name]))
-      throw ZrankError.argument(`${name} of document ${id}`, 'a string, a number or a boolean', metadata[name]);
+function checkColumns(document: StoredDocument, columns: readonly string[]): void {
+  checkDocument(document);
+  const { id, metadata = {} } = document;
+  const wrong = columns.find((name) => !['string', 'number', 'boolean'].includes(typeof metadata[name]));
+  if (wrong === undefined) return;
+  throw ZrankError.argument(`${wrong} of document ${id}`, 'a string, a number or a boolean', metadata[wrong]);
 }
 
 /** What LanceDB gives. Throws DATABASE_FAILED with its words. */

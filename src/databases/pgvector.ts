@@ -2,22 +2,13 @@ import { throwIfAborted, ZrankError } from '../error.js';
 import { anObject, aPositiveInteger, aPositiveNumber, aString, checkOptions, oneOf, type Rule } from '../options.js';
 import { checkId, checkNewIds, checkSearch } from '../retrieval/check.js';
 import type { Encoder } from '../retrieval/dense.js';
-import {
-  type CorpusDocument,
-  type Retrieved,
-  type Retriever,
-  type RetrieverCallOptions,
-  searchableText,
-} from '../retrieval/retriever.js';
+import { type Retrieved, type Retriever, type RetrieverCallOptions, searchableText } from '../retrieval/retriever.js';
 import { untilAborted } from './abort.js';
 import { identifier, literal, type PostgresPool, run, runWith, sqlState, uniqueViolation } from './postgres.js';
+import { checkDocument, type StoredDocument } from './stored-document.js';
 
 export type { PostgresClient, PostgresPool } from './postgres.js';
-
-/** A document with what its filters are about. */
-export interface StoredDocument extends CorpusDocument {
-  readonly metadata?: Readonly<Record<string, unknown>>;
-}
+export type { StoredDocument } from './stored-document.js';
 
 export interface PgVectorOptions {
   /** A pool of pg, which stays the caller's. */
@@ -296,7 +287,7 @@ export class PgVectorRetriever implements Retriever {
       documents.map(({ id }) => id),
       () => false,
     );
-    documents.forEach(checkDocument);
+    documents.forEach(checkStorable);
     const vectors = await this.#encode(documents.map(searchableText), 'document', signal);
     // xmax is 0 of a row that is new.
     const statement = `INSERT INTO ${this.#table} (id, title, text, metadata, embedding)
@@ -356,14 +347,14 @@ export class PgVectorRetriever implements Retriever {
   }
 }
 
-function checkDocument({ id, title = '', text, metadata = {} }: StoredDocument): void {
-  if (typeof text !== 'string') throw ZrankError.argument(`the text of document ${id}`, 'a string', text);
-  if (!anObject.test(metadata)) throw ZrankError.argument(`the metadata of document ${id}`, 'an object', metadata);
-  if ([id, title, text].some((part) => part.includes('\0')))
-    throw new ZrankError(
-      'DATA_INVALID',
-      `document ${JSON.stringify(id)} has the character U+0000, which Postgres does not store`,
-    );
+function checkStorable(document: StoredDocument): void {
+  checkDocument(document);
+  const { id, title = '', text } = document;
+  if ([id, title, text].every((part) => !part.includes('\0'))) return;
+  throw new ZrankError(
+    'DATA_INVALID',
+    `document ${JSON.stringify(id)} has the character U+0000, which Postgres does not store`,
+  );
 }
 
 function withoutNul(text: string): string {
