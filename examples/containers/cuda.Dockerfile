@@ -9,7 +9,7 @@ FROM python:${PYTHON} AS cuda
 RUN python3 -m venv /opt/cuda \
     && /opt/cuda/bin/pip install --no-cache-dir --no-deps onnxruntime-gpu==1.30.0 \
         'nvidia-cublas==13.*' 'nvidia-cuda-runtime==13.*' 'nvidia-curand==10.*' \
-    && find /opt/cuda -type f ! -name '*.so*' -delete
+    && find /opt/cuda -type f ! -name '*.so*' ! -name build_and_package_info.py -delete
 
 FROM node:${NODE}
 COPY --from=cuda /opt/cuda/lib /opt/cuda/lib

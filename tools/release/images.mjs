@@ -49,10 +49,7 @@ try {
   if (values.image === 'cpu') {
     await rank(container);
     await serve(container);
-  } else {
-    // It ends with 1, for want of a GPU.
-    console.log((await run(container, 'zrank', 'doctor').catch((error) => error)).stdout);
-  }
+  } else await diagnose(container);
 } finally {
   registry.close();
   await buildah('rm', '--all').catch(() => {});
@@ -124,6 +121,15 @@ async function rank(container) {
   const best = JSON.parse(hits.join('\n'))[0].document.text;
   if (user !== 'node' || best !== documents[1]) throw new Error(`expected node and the bread, found ${stdout}`);
   console.log(`rank, as ${user}: ${best}`);
+}
+
+async function diagnose(container) {
+  // It ends with 1, for want of a GPU.
+  const { stdout } = await run(container, 'zrank', 'doctor').catch((error) => error);
+  const said = stdout.match(/^CUDA[\s\S]*?(?=^WebGPU)/m)?.[0];
+  if (said === undefined || said.includes('no CUDA provider') || said.includes('missing'))
+    throw new Error(`expected the CUDA provider and all that it needs, found ${stdout}`);
+  console.log(said);
 }
 
 async function serve(container) {
