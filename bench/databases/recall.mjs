@@ -1,6 +1,7 @@
 // How fast a database's index is, and how much of what exact search finds: vectors in clusters, texts of common and rare
 // words. Prints a line a setting: milliseconds of a search one after the other, and recall@100 against the exact one.
 // node bench/databases/recall.mjs pgvector|lancedb [--vectors 50000] [--dimensions 128] [--queries 100]
+//   [--at-once 1000]   (documents of an add())
 //   pgvector: PGHOST, PGUSER and so on name the server; the table zrank_bench is made and dropped.
 //   lancedb: the package is taken from where it is installed, --packages .cache/lancedb
 //   --kinds: indexes to measure, of all, separated by commas
@@ -20,11 +21,12 @@ const { values, positionals } = parseArgs({
     queries: { type: 'string', default: '100' },
     packages: { type: 'string', default: '.cache/lancedb' },
     kinds: { type: 'string' },
+    'at-once': { type: 'string', default: '1000' },
   },
 });
 const [count, dimensions, queryCount] = ['vectors', 'dimensions', 'queries'].map((name) => Number(values[name]));
 const found = 100;
-const documentsAtOnce = 1000;
+const documentsAtOnce = Number(values['at-once']);
 
 const random = seededRandom(1);
 const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
