@@ -122,11 +122,12 @@ export class Reranker implements AsyncDisposable {
     });
     const threads = { ...splitThreads(options), profilePrefix: options.profilePrefix };
     const engine = await Engine.open(placed.model, threads);
+    let cache: ScoreCache | undefined;
     try {
-      const cache = options.cache && (await ScoreCache.open(options.cache, placed, options.cacheFolder));
+      cache = options.cache && (await ScoreCache.open(options.cache, placed, options.cacheFolder));
       return new Reranker(crossEncoder, placed, engine, cache, options);
     } catch (error) {
-      await engine.close();
+      await Promise.all([engine.close(), cache?.close()]);
       throw error;
     }
   }
