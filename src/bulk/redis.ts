@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { Queue, type QueueOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { ZrankError } from '../error.js';
@@ -30,26 +31,26 @@ export class BulkQueue implements AsyncDisposable {
    */
   static async open(url: string, name: string): Promise<BulkQueue> {
     const connection = new Redis(url, {
-      lazyConnect: true,
       connectTimeout: connectMs,
       maxRetriesPerRequest: null,
       retryStrategy: (times) => Math.min(2000, 100 * times),
     });
     let failure: unknown;
     connection.on('error', (error: unknown) => (failure = error));
-    const timer = setTimeout(() => connection.disconnect(), connectMs);
+    const tooLate = new AbortController();
     try {
-      // Not its promise, which is rejected at the first attempt: a server may be starting.
-      await connection.connect().catch(() => {});
-      await connection.ping();
-    } catch (error) {
+      await Promise.race([
+        connection.ping(),
+        wait(connectMs, undefined, { signal: tooLate.signal }).then(() => {
+          throw failure ?? new Error(`nothing for ${connectMs / 1000} seconds`);
+        }),
+      ]);
+    } catch (cause) {
       connection.disconnect();
-      const reason = (failure ?? error) as Error & { code?: string };
-      throw new ZrankError('REDIS_UNREACHABLE', `no Redis answers at ${hide(url)}: ${reason.message || reason.code}`, {
-        cause: reason,
-      });
+      const { message, code } = cause as Error & { code?: string };
+      throw new ZrankError('REDIS_UNREACHABLE', `no Redis answers at ${hide(url)}: ${message || code}`, { cause });
     } finally {
-      clearTimeout(timer);
+      tooLate.abort();
     }
     return new BulkQueue(name, connection, await openTelemetry());
   }

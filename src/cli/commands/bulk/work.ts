@@ -45,6 +45,7 @@ export const command = defineCommand({
     const located = await locateReranker(model, { pull });
     const scorer = await Scorer.open(located.folder, { device, threads }, located.name);
     const end = ending();
+    const connection = bulk.connection.duplicate({ lazyConnect: false });
     const worker: Worker<ShardJob, ShardReport> = new Worker(
       bulk.queue.name,
       createProcessor({
@@ -54,7 +55,7 @@ export const command = defineCommand({
         onStoreFailure: (reason) => log(`waiting for the store: ${(reason as Error).message}`),
       }),
       {
-        connection: bulk.connection.duplicate(),
+        connection,
         telemetry: bulk.telemetry,
         lockDuration: 1000 * stalledAfter,
         stalledInterval: 1000 * stalledAfter,
@@ -68,6 +69,8 @@ export const command = defineCommand({
     const reason = await end.promise;
     isOver.abort();
     await worker.close();
+    // BullMQ leaves open what it was given.
+    connection.disconnect();
     await scorer.close();
     if (reason !== undefined) throw reason;
     log('stopped');
