@@ -82,7 +82,9 @@ describe('planShards', () => {
 
   test('a query above the size is a shard by itself, a small job is one', () => {
     const [small, large] = [queries(3, 1), queries(1, 300)];
-    expect([...planShards([small[0]!, ...large, small[1]!], 100)].map((shard) => shard.queries.length)).toEqual([1, 1, 1]);
+    expect([...planShards([small[0]!, ...large, small[1]!], 100)].map((shard) => shard.queries.length)).toEqual([
+      1, 1, 1,
+    ]);
     expect([...planShards(small, 1e6)]).toHaveLength(1);
   });
 });
@@ -149,7 +151,11 @@ test('a shard that is delivered again is not computed again, one whose result is
   await work(jobs, store);
   const id = manifest.shards[0]!.id;
   const whole = (await store.get(`job/results/${id}.jsonl`))!;
-  for (const damaged of [whole.subarray(0, -9), Buffer.alloc(0), Buffer.from(whole.toString().replace('"q0"', '"q9"'))]) {
+  for (const damaged of [
+    whole.subarray(0, -9),
+    Buffer.alloc(0),
+    Buffer.from(whole.toString().replace('"q0"', '"q9"')),
+  ]) {
     await store.put(`job/results/${id}.jsonl`, damaged);
     const out = join(await temporaryFolder(), 'run.trec');
     await expectCode(collect(store, manifest, out), 'JOB_INCOMPLETE', new RegExp(`1 of the .*: ${id}`));
@@ -200,7 +206,11 @@ test('a worker refuses what it cannot compute and another may; what nobody can i
   const foreign = new FolderStore(await temporaryFolder());
   await submitted(foreign, queries(1, 2), other);
   const refusal = await work(others, foreign);
-  expect(refusal).toMatchObject({ outcomes: [{ name: 'DelayedError' }], refused: [{ code: 'MODEL_MISMATCH' }], putBack: 1 });
+  expect(refusal).toMatchObject({
+    outcomes: [{ name: 'DelayedError' }],
+    refused: [{ code: 'MODEL_MISMATCH' }],
+    putBack: 1,
+  });
   expect(refusal.refused[0]!.message).toMatch(/^the job is for the model zerank-2 \(ab\), this worker has zrank-tiny/);
   // Of settings that the shard is not named after.
   expect((await work([withSettings({ instruction: 'x' })], store)).outcomes[0].message).toContain('CHECKSUM_MISMATCH');
