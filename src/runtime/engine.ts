@@ -6,6 +6,7 @@ import { throwIfAborted, ZrankError } from '../error.js';
 import { fromNative, type EngineCounters, type NativeEngine, type NativeModel, type NativeWork } from '../addon.js';
 import { addonPath } from '../libraries/load-addon.js';
 import { openAddon } from '../libraries/open-addon.js';
+import { warnOfCluster } from './cluster.js';
 import type drain from './cpu-worker.cjs';
 
 /** A model to run, and the files that it is read from. */
@@ -81,6 +82,7 @@ export class Engine {
     const { workers, threads, profilePrefix } = options;
     try {
       const onGpus = model.replicas.some((replica) => replica.kind === 'packed-decoder' && replica.device !== 'cpu');
+      if (!onGpus && threads >= defaultThreads()) warnOfCluster(threads);
       const native = await openAddon().openEngine({
         key: identity(model, options),
         replicas: model.replicas,
