@@ -1,33 +1,24 @@
 // `zrank bulk` through a queue. Real: redis-server, started here, the commands in processes of
 // their own, SIGKILL. Without redis-server on the path (Debian: redis-server) all is skipped.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { root, runNode, temporaryFolder, zrank } from '../support.js';
+import { hasRedis, startRedis } from './redis-server.js';
 
-const isInstalled = spawnSync('redis-server', ['--version']).error === undefined;
-if (!isInstalled) console.warn('skipped: redis-server is not installed (Debian: apt-get install redis-server)');
-
-describe.skipIf(!isInstalled)('with a Redis', () => {
+describe.skipIf(!hasRedis)('with a Redis', () => {
   let url: string;
   let stop: () => void;
   beforeAll(async () => {
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port } = probe.address() as { port: number };
-    probe.close();
-    const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '']);
-    for await (const line of createInterface({ input: server.stdout })) if (line.includes('Ready to accept')) break;
-    server.stdout.resume();
-    url = `redis://127.0.0.1:${port}`;
-    stop = () => server.kill('SIGKILL');
+    const started = await startRedis();
+    url = started.url;
+    stop = () => started.server.kill('SIGKILL');
   });
   afterAll(() => stop());
 
