@@ -11,7 +11,7 @@ import type { ShardJob, ShardReport } from './submit.js';
 export interface ProcessorOptions {
   scorer: Scorer;
   /** The store that a job names. */
-  openStore: (location: string) => ObjectStore;
+  openStore: (location: string) => ObjectStore | Promise<ObjectStore>;
   /**
    * Told why this worker cannot compute a shard which another may: it has another model, or does not reach the store.
    * The shard goes back into the queue without having been tried. The worker should be closed.
@@ -75,7 +75,7 @@ async function process(data: ShardJob, options: ProcessorOptions, signal?: Abort
   const { scorer, openStore } = options;
   const { job, settings, shard } = data;
   const { pairs, tokens } = shard;
-  const store = openStore(data.store);
+  const store = await openStore(data.store);
   const key = keys.result(job, shard.id);
   if (isResultOf(shard, await store.get(key))) return { pairs, tokens, reused: true };
   const bytes = await store.get(keys.shard(job, shard.id));

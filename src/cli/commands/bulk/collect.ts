@@ -3,6 +3,7 @@ import { ZrankError } from '../../../error.js';
 import { defineCommand } from '../../command.js';
 import { log, print } from '../../output.js';
 import { nameOption, openQueue, queueOptions, storeOption } from './queue.js';
+import { openStore } from './stores.js';
 
 const formats: Readonly<Record<string, 'trec' | 'jsonl'>> = { '.trec': 'trec', '.run': 'trec', '.jsonl': 'jsonl' };
 
@@ -22,8 +23,7 @@ export const command = defineCommand({
     if (format === undefined) throw ZrankError.argument('--out', 'a file that ends in .trec, .run or .jsonl', out);
     const { readManifest } = await import('../../../bulk/manifest.js');
     const { collect } = await import('../../../bulk/collect.js');
-    const { FolderStore } = await import('../../../bulk/store.js');
-    const folder = new FolderStore(store ?? (await storeOf(name, values)));
+    const folder = await openStore(store ?? (await storeOf(name, values)));
     const { pairs, missing } = await collect(folder, await readManifest(folder, name), out, { format, tag, partial });
     if (json) print({ name, out, pairs, missing });
     else log(`${out}: ${pairs} pairs${missing.length > 0 ? `; without the shards ${missing.join(', ')}` : ''}`);

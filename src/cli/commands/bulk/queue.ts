@@ -22,7 +22,7 @@ export const queueOptions = {
 export const nameOption = { value: 'name', description: 'the name of the job', required: true } as const;
 
 export const storeOption = {
-  value: 'folder',
+  value: 'place',
   description: 'where the texts and results lie, if not where the job was submitted with',
 } as const;
 

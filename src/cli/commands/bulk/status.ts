@@ -2,6 +2,7 @@ import type { BulkStatus } from '../../../bulk/status.js';
 import { defineCommand } from '../../command.js';
 import { print } from '../../output.js';
 import { openQueue, queueOptions, storeOption } from './queue.js';
+import { openStore } from './stores.js';
 
 export const command = defineCommand({
   options: {
@@ -14,10 +15,9 @@ export const command = defineCommand({
     await using bulk = await openQueue(values);
     const { readManifest } = await import('../../../bulk/manifest.js');
     const { bulkStatus } = await import('../../../bulk/status.js');
-    const { FolderStore } = await import('../../../bulk/store.js');
     const found: BulkStatus[] = [];
     for (const job of name === undefined ? await bulk.jobs() : [name]) {
-      const folder = new FolderStore(store ?? (await bulk.storeOf(job)));
+      const folder = await openStore(store ?? (await bulk.storeOf(job)));
       found.push(await bulkStatus(bulk.queue, folder, await readManifest(folder, job)));
     }
     print(json ? found : found.map(describe).join(''));

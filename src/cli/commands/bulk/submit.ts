@@ -11,6 +11,7 @@ import { instructionOption, loadReranker, modelOption, pullOption, rerankerOptio
 import { locateReranker } from '../../models.js';
 import { log, print } from '../../output.js';
 import { nameOption, openQueue, queueOptions } from './queue.js';
+import { openStore } from './stores.js';
 
 const group = modelOption.group;
 
@@ -26,8 +27,8 @@ export const command = defineCommand({
     candidates: { value: 'run', description: 'the documents of each query, a TREC run', required: true },
     name: nameOption,
     store: {
-      value: 'folder',
-      description: 'where texts and results lie, which all workers reach',
+      value: 'place',
+      description: 'where texts and results lie, which all workers reach: a folder or s3://bucket/prefix',
       default: 'zrank-bulk',
     },
     shardTokens: { value: 'n', description: 'tokens of a shard, about', parse: positiveInteger, default: 65_536 },
@@ -63,7 +64,6 @@ export const command = defineCommand({
     await using bulk = await openQueue(values);
     const { checkJobName } = await import('../../../bulk/manifest.js');
     const { modelHash } = await import('../../../bulk/model-hash.js');
-    const { FolderStore } = await import('../../../bulk/store.js');
     const { submit } = await import('../../../bulk/submit.js');
     checkJobName(name);
     const located = await locateReranker(model, { pull });
@@ -75,7 +75,7 @@ export const command = defineCommand({
       ...(maxLength !== undefined && { maxLength }),
       ...(specialTokens !== undefined && { specialTokens: specialTokens as 'parse' | 'text' }),
     };
-    const store = new FolderStore(folder);
+    const store = await openStore(folder);
     const { manifest, queued } = await submit(bulk.queue, store, pairs, {
       name,
       settings,

@@ -8,6 +8,7 @@ import { modelOption, placementOptions, pullOption } from '../../model-options.j
 import { locateReranker } from '../../models.js';
 import { log } from '../../output.js';
 import { openQueue, queueOptions, storeOption } from './queue.js';
+import { openStore } from './stores.js';
 
 const emptyCheckMs = 500;
 
@@ -41,7 +42,6 @@ export const command = defineCommand({
     const { Worker } = await import('bullmq');
     const { createProcessor } = await import('../../../bulk/processor.js');
     const { Scorer } = await import('../../../bulk/scorer.js');
-    const { FolderStore } = await import('../../../bulk/store.js');
     const located = await locateReranker(model, { pull });
     const scorer = await Scorer.open(located.folder, { device, threads }, located.name);
     const end = ending();
@@ -50,7 +50,7 @@ export const command = defineCommand({
       bulk.queue.name,
       createProcessor({
         scorer,
-        openStore: (location) => new FolderStore(store ?? location),
+        openStore: (location) => openStore(store ?? location),
         onRefusal: end.refused,
         onStoreFailure: (reason) => log(`waiting for the store: ${(reason as Error).message}`),
       }),
