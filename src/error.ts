@@ -34,6 +34,11 @@ export const errorCodes = [
   'CHECKSUM_MISMATCH',
   'DISK_FULL',
   'SELF_TEST_FAILED',
+  // Bulk jobs
+  'JOB_NOT_FOUND',
+  'JOB_INCOMPLETE',
+  'MODEL_MISMATCH',
+  'REDIS_UNREACHABLE',
   // Checkpoints
   'CONFIG_INVALID',
   'ARCHITECTURE_UNSUPPORTED',
