@@ -21,6 +21,7 @@ export const errorCodes = [
   'DUPLICATE_ID',
   'UNKNOWN_ID',
   'INDEX_INVALID',
+  'DATABASE_FAILED',
   // Models of the hub
   'MODEL_NOT_DOWNLOADED',
   'MODEL_NOT_FOUND',

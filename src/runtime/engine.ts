@@ -141,8 +141,8 @@ export class Engine {
   }
 
   /**
-   * Runs the sequences of the blocks, of which there is one at least; resolves to a row of numbers a sequence, in their
-   * order. The first block runs while the next is made; where the call ends before all are made, no more are asked for.
+   * Runs the sequences of the blocks; resolves to a row of numbers a sequence, in their order, at once where there is no
+   * block. The first block runs while the next is made; where the call ends before all are made, no more are asked for.
    */
   async run(
     blocks: Iterable<NativeWork> | AsyncIterable<NativeWork>,
@@ -170,6 +170,7 @@ export class Engine {
         } else openAddon().append(ticket, block);
         this.#drain();
       }
+      if (ticket === undefined) resolve(new Float32Array(0));
     };
     this.#pending.add(reject);
     signal?.addEventListener('abort', cancel, { once: true });
