@@ -2,7 +2,7 @@
 // Real: the model zrank-tiny, folders. Doubles: BullMQ's job, which only notes that it was put back; a store that is
 // full for a while.
 
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readRun, Reranker, ZrankError } from 'zrank';
@@ -20,7 +20,7 @@ import {
   Scorer,
   submit,
 } from 'zrank/bullmq';
-import { copyOfGolden, expectCode, temporaryFolder, tinyModel } from '../support.js';
+import { copyOfGolden, expectCode, root, runNode, temporaryFolder, tinyModel } from '../support.js';
 
 let scorer: Scorer;
 beforeAll(async () => {
@@ -230,4 +230,18 @@ test('what is no job, or another of the same name, is said', async () => {
   const manifest = await readManifest(store, 'job');
   await store.put('job/manifest.json', Buffer.from(JSON.stringify({ ...manifest, format: 2 } as unknown as Manifest)));
   await expectCode(readManifest(store, 'job'), 'DATA_INVALID', /another version/);
+});
+
+test.each(['bullmq', 'ioredis'])('without %s the commands say what to install', async (missing) => {
+  const folder = await temporaryFolder();
+  await cp(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
+  await cp(join(root, 'package.json'), join(folder, 'package.json'));
+  await mkdir(join(folder, 'node_modules'));
+  for (const name of await readdir(join(root, 'node_modules')))
+    if (name !== missing) await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name));
+  const { code, stderr } = await runNode([join(folder, 'dist/cli/zrank.js'), 'bulk', 'status']);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: `zrank: zrank bulk needs the package ${missing}: npm install bullmq ioredis [PACKAGE_NOT_FOUND]\n`,
+  });
 });
