@@ -3,6 +3,7 @@ export { findManifest, type Manifest, readManifest, type ShardEntry } from './ma
 export { modelHash } from './model-hash.js';
 export { estimateTokens, planShards } from './plan.js';
 export { createProcessor, type ProcessorOptions } from './processor.js';
+export type { ResultRow } from './result.js';
 export { Scorer, type ScorerOptions } from './scorer.js';
 export type { Candidate, QueryCandidates, ScoringSettings } from './shard.js';
 export { bulkStatus, type BulkStatus } from './status.js';

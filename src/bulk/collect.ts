@@ -4,11 +4,11 @@ import { rankDocuments } from '../evaluation/rank.js';
 import { checkTrecWord } from '../evaluation/score-table.js';
 import { replaceFile } from '../files/replace-file.js';
 import { keys, type Manifest } from './manifest.js';
-import { isResultOf, type QueryScores, readResult } from './result.js';
+import { isResultOf, type QueryScores, readResult, type ResultRow } from './result.js';
 import type { ObjectStore } from './store.js';
 
-/** TREC run lines by the model's raw score, or a JSON object a pair with both. */
-export type CollectFormat = 'trec' | 'jsonl';
+/** TREC run lines by the model's raw score, or a JSON object or a row of Parquet a pair, which takes hyparquet-writer. */
+export type CollectFormat = 'trec' | 'jsonl' | 'parquet';
 
 export interface CollectOptions {
   format?: CollectFormat;
@@ -41,7 +41,7 @@ export async function collect(
   checkTrecWord('tag', tag);
   const missing: string[] = [];
   let pairs = 0;
-  const lines = async function* () {
+  const queries = async function* () {
     for (const shard of manifest.shards) {
       const bytes = await store.get(keys.result(manifest.name, shard.id));
       if (!isResultOf(shard, bytes)) {
@@ -49,12 +49,23 @@ export async function collect(
         continue;
       }
       pairs += shard.pairs;
-      for (const query of readResult(shard.id, bytes!))
-        yield format === 'trec' ? trecLines(query, tag) : jsonLines(query);
+      for (const query of readResult(shard.id, bytes!)) yield rowsOf(query);
     }
     if (missing.length > 0 && !partial) throw incomplete(manifest, missing);
   };
-  await replaceFile(path, (unfinished) => writeFile(unfinished, lines()));
+  const lines = async function* (line: (row: ResultRow) => string) {
+    for await (const rows of queries()) yield rows.map(line).join('');
+  };
+  await replaceFile(path, async (unfinished) => {
+    if (format === 'trec') return writeFile(unfinished, lines(trecLine(tag)));
+    if (format === 'jsonl')
+      return writeFile(
+        unfinished,
+        lines((row) => `${JSON.stringify(row)}\n`),
+      );
+    const { writeParquet } = await import('./parquet.js');
+    return writeParquet(unfinished, queries());
+  });
   return { pairs, missing };
 }
 
@@ -66,26 +77,24 @@ function incomplete({ name, shards }: Manifest, missing: readonly string[]): Zra
   );
 }
 
-function trecLines(query: QueryScores, tag: string): string {
-  checkTrecWord('query id', query.id);
-  return ranked(query)
-    .map(({ document, score }, i) => {
-      checkTrecWord('document id', document);
-      return `${query.id} Q0 ${document} ${i + 1} ${score} ${tag}\n`;
-    })
-    .join('');
+/** A query's documents, best first. */
+function rowsOf({ id, documents, logits, scores }: QueryScores): ResultRow[] {
+  const found = new Map(documents.map((document, i) => [document, i]));
+  return rankDocuments(id, new Map(documents.map((document, i) => [document, logits[i]!])), 'trec').map(
+    ({ document, score: logit }, i) => ({
+      query: id,
+      document,
+      rank: i + 1,
+      score: scores[found.get(document)!]!,
+      logit,
+    }),
+  );
 }
 
-function jsonLines(query: QueryScores): string {
-  const scores = new Map(query.documents.map((document, i) => [document, query.scores[i]!]));
-  return ranked(query)
-    .map(({ document, score: logit }, i) => {
-      const line = { query: query.id, document, rank: i + 1, score: scores.get(document), logit };
-      return `${JSON.stringify(line)}\n`;
-    })
-    .join('');
-}
-
-function ranked({ id, documents, logits }: QueryScores) {
-  return rankDocuments(id, new Map(documents.map((document, i) => [document, logits[i]!])), 'trec');
+function trecLine(tag: string): (row: ResultRow) => string {
+  return ({ query, document, rank, logit }) => {
+    checkTrecWord('query id', query);
+    checkTrecWord('document id', document);
+    return `${query} Q0 ${document} ${rank} ${logit} ${tag}\n`;
+  };
 }

@@ -12,6 +12,18 @@ export interface QueryScores {
   scores: readonly number[];
 }
 
+/** A pair as it is collected. */
+export interface ResultRow {
+  query: string;
+  document: string;
+  /** From 1, by query. */
+  rank: number;
+  /** Between 0 and 1. */
+  score: number;
+  /** The model's raw score. */
+  logit: number;
+}
+
 /** A shard's results as they are stored: a line that names the shard and the hash of the others, then one a query. */
 export function writeResult(shard: string, queries: readonly QueryScores[]): Buffer {
   const body = queries.map((query) => `${JSON.stringify(query)}\n`).join('');

@@ -4,6 +4,7 @@
 
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readRun, Reranker, ZrankError } from 'zrank';
 import {
@@ -133,11 +134,15 @@ test('results are the scores of the reranker, and the same bytes in any order, c
   ] as const) {
     await collect(store, manifest, join(folder, `${name}.trec`));
     await collect(store, manifest, join(folder, `${name}.jsonl`), { format: 'jsonl' });
+    await collect(store, manifest, join(folder, `${name}.parquet`), { format: 'parquet' });
   }
-  for (const extension of ['trec', 'jsonl'])
+  for (const extension of ['trec', 'jsonl', 'parquet'])
     expect(await readFile(join(folder, `first.${extension}`))).toEqual(
       await readFile(join(folder, `second.${extension}`)),
     );
+  const lines = (await readFile(join(folder, 'first.jsonl'), 'utf8')).trimEnd().split('\n');
+  const file = await asyncBufferFromFile(join(folder, 'first.parquet'));
+  expect(await parquetReadObjects({ file })).toEqual(lines.map((line) => JSON.parse(line)));
   const run = await readRun(join(folder, 'first.trec'));
   await using reranker = await Reranker.load(tinyModel, { precision: 'fp32' });
   for (const { id, text, documents } of given)

@@ -1,17 +1,27 @@
 import { extname } from 'node:path';
+import type { CollectFormat } from '../../../bulk/collect.js';
 import { ZrankError } from '../../../error.js';
 import { defineCommand } from '../../command.js';
 import { log, print } from '../../output.js';
 import { nameOption, openQueue, queueOptions, storeOption } from './queue.js';
 import { openStore } from './stores.js';
 
-const formats: Readonly<Record<string, 'trec' | 'jsonl'>> = { '.trec': 'trec', '.run': 'trec', '.jsonl': 'jsonl' };
+const formats: Readonly<Record<string, CollectFormat>> = {
+  '.trec': 'trec',
+  '.run': 'trec',
+  '.jsonl': 'jsonl',
+  '.parquet': 'parquet',
+};
 
 export const command = defineCommand({
   description: 'With --store no server is asked. A job that has shards without a result is an error, which names them.',
   options: {
     name: nameOption,
-    out: { value: 'file', description: 'a TREC run (.trec, .run) or JSON lines (.jsonl)', required: true },
+    out: {
+      value: 'file',
+      description: 'a TREC run (.trec, .run), JSON lines (.jsonl) or Parquet (.parquet)',
+      required: true,
+    },
     partial: { description: 'write what there is, and exit with 1 where shards are missing' },
     tag: { value: 'text', description: "the run's name in a TREC run", default: 'zrank' },
     store: storeOption,
@@ -20,7 +30,13 @@ export const command = defineCommand({
   },
   async run({ name, out, partial, tag, store, json, ...values }) {
     const format = formats[extname(out)];
-    if (format === undefined) throw ZrankError.argument('--out', 'a file that ends in .trec, .run or .jsonl', out);
+    if (format === undefined)
+      throw ZrankError.argument('--out', 'a file that ends in .trec, .run, .jsonl or .parquet', out);
+    if (format === 'parquet')
+      await import('hyparquet-writer').catch((cause: unknown) => {
+        const message = 'a file of Parquet needs the package hyparquet-writer: npm install hyparquet-writer';
+        throw new ZrankError('PACKAGE_NOT_FOUND', message, { cause });
+      });
     const { readManifest } = await import('../../../bulk/manifest.js');
     const { collect } = await import('../../../bulk/collect.js');
     const folder = await openStore(store ?? (await storeOf(name, values)));
