@@ -21,6 +21,7 @@ export const errorCodes = [
   'DUPLICATE_ID',
   'UNKNOWN_ID',
   'INDEX_INVALID',
+  'DATABASE_FAILED',
   // Models of the hub
   'MODEL_NOT_DOWNLOADED',
   'MODEL_NOT_FOUND',
@@ -33,6 +34,11 @@ export const errorCodes = [
   'CHECKSUM_MISMATCH',
   'DISK_FULL',
   'SELF_TEST_FAILED',
+  // Bulk jobs
+  'JOB_NOT_FOUND',
+  'JOB_INCOMPLETE',
+  'MODEL_MISMATCH',
+  'REDIS_UNREACHABLE',
   // Checkpoints
   'CONFIG_INVALID',
   'ARCHITECTURE_UNSUPPORTED',

@@ -1,6 +1,7 @@
 export { ZrankError, errorCodes, type ErrorCode, type ZrankErrorOptions } from './error.js';
 export { Reranker } from './reranker.js';
 export type { CallOptions, Document, Hit, LoadOptions, LoadProgress, RankOptions } from './reranker-options.js';
+export type { ScoreCacheOptions } from './cache/options.js';
 export type { Device, Placement, Precision } from './devices/device.js';
 export { BiEncoder, type BiEncoderOptions, type EncodeTextsOptions } from './retrieval/bi-encoder.js';
 export { diagnose } from './doctor/diagnose.js';

@@ -1,3 +1,4 @@
+import { aScoreCache, type ScoreCacheSetting } from './cache/options.js';
 import type { Device, GatedUnits, GpuAttention, Precision } from './devices/device.js';
 import { deviceNames, isDevice } from './devices/placement.js';
 import {
@@ -40,6 +41,8 @@ export interface CallOptions {
    * @default 'normal'
    */
   priority?: Priority;
+  /** Whether scores are taken from the reranker's cache and kept there, where it was loaded with one. @default true */
+  cache?: boolean;
   /** Ends the call with ABORTED. A batch that runs already is finished, its scores are dropped. */
   signal?: AbortSignal;
   /** Ends the call with TIMEOUT after so many milliseconds, wherever it is; as with `signal`. @default none */
@@ -84,10 +87,16 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
    */
   gatedUnits?: 'auto' | GatedUnits;
   /**
-   * Where weights that are converted, for int8 or for a GPU, are kept. @default zrank in XDG_CACHE_HOME, else in
+   * Where weights that are converted, for int8 or for a GPU, are kept, and scores. @default zrank in XDG_CACHE_HOME, else in
    * ~/.cache
    */
   cacheFolder?: string;
+  /**
+   * Keeps scores, so that a prompt that comes again is not computed again: in `memory` (64 MiB of this object), or on
+   * `disk` too, in a file in `cacheFolder` of up to 1 GiB that processes share; or of the sizes given. The file needs
+   * Node.js 22.13, or the package @photostructure/sqlite. @default none
+   */
+  cache?: ScoreCacheSetting;
   /** Whether a model of the hub that is not in Hugging Face's cache is fetched; else it is an error. @default false */
   download?: boolean;
   /**
@@ -151,6 +160,7 @@ export const callRules = {
   truncation: oneOf('document', 'error'),
   specialTokens: oneOf('parse', 'text'),
   priority: oneOf('low', 'normal', 'high'),
+  cache: aBoolean,
   signal: anAbortSignal,
   timeoutMs: aTimeout,
   onProgress: aFunction,
@@ -170,6 +180,7 @@ export const loadRules = {
   precision: oneOf('auto', 'fp32', 'bf16', 'fp16', 'int8'),
   attention: oneOf('auto', 'fused', 'paged', 'tiled', 'plain'),
   gatedUnits: oneOf('auto', 'fused', 'plain'),
+  cache: aScoreCache,
   cacheFolder: aString,
   download: aBoolean,
   onLoadProgress: aFunction,

@@ -4,6 +4,8 @@ import { locate } from './models/locate.js';
 import { rankOrder } from './ranking/rank-order.js';
 import type { EngineCounters, NativeWork } from './addon.js';
 import type { CrossEncoder } from './networks/cross-encoder.js';
+import { CallScores } from './cache/call-scores.js';
+import { ScoreCache } from './cache/score-cache.js';
 import { readCrossEncoder } from './networks/network.js';
 import {
   defaultBatchTokens,
@@ -47,6 +49,7 @@ export class Reranker implements AsyncDisposable {
   readonly #crossEncoder: CrossEncoder;
   readonly #placement: Placement;
   readonly #engine: Engine;
+  readonly #cache: ScoreCache | undefined;
   readonly #defaults: Required<
     Pick<
       LoadOptions,
@@ -63,12 +66,21 @@ export class Reranker implements AsyncDisposable {
   readonly #calls = new CallStatistics();
   readonly #lifetime: Lifetime;
 
-  private constructor(crossEncoder: CrossEncoder, placed: Placed, engine: Engine, options: LoadOptions) {
+  private constructor(
+    crossEncoder: CrossEncoder,
+    placed: Placed,
+    engine: Engine,
+    cache: ScoreCache | undefined,
+    options: LoadOptions,
+  ) {
     this.#crossEncoder = crossEncoder;
+    this.#cache = cache;
     this.#placement = placed.placement;
     this.#engine = engine;
     const memory = placed.shareMemory?.(options.maxBatchTokens);
-    this.#lifetime = new Lifetime('reranker', () => engine.close().finally(() => memory?.release()));
+    this.#lifetime = new Lifetime('reranker', async () => {
+      await Promise.all([engine.close(), cache?.close()]).finally(() => memory?.release());
+    });
     const maxQueueTokens = options.maxQueueTokens ?? 2 ** 22;
     this.#defaults = {
       maxLength: options.maxLength ?? crossEncoder.maxLength,
@@ -110,10 +122,12 @@ export class Reranker implements AsyncDisposable {
     });
     const threads = { ...splitThreads(options), profilePrefix: options.profilePrefix };
     const engine = await Engine.open(placed.model, threads);
+    let cache: ScoreCache | undefined;
     try {
-      return new Reranker(crossEncoder, placed, engine, options);
+      cache = options.cache && (await ScoreCache.open(options.cache, placed, options.cacheFolder));
+      return new Reranker(crossEncoder, placed, engine, cache, options);
     } catch (error) {
-      await engine.close();
+      await Promise.all([engine.close(), cache?.close()]);
       throw error;
     }
   }
@@ -216,21 +230,24 @@ export class Reranker implements AsyncDisposable {
   ): Promise<Scored> {
     const { signal, onProgress } = options;
     checkMaxLength(options.maxLength, this.#crossEncoder);
-    const prompts: EncodedPrompt[] = [];
+    const scores = new CallScores(options.cache === false ? undefined : this.#cache);
+    const { prompts, due } = scores;
     const total = pairs.length;
     if (total === 0) return { prompts, logits: new Float32Array(0) };
     const timeline = new CallTimeline();
-    const logits = await this.#engine.run(this.#blocks(pairs, prompts, timeline, options), {
+    const computed = await this.#engine.run(this.#blocks(pairs, scores, timeline, options), {
       signal,
       onStart: (waitedSeconds) => timeline.started(waitedSeconds),
-      onProgress: onProgress && ((completed) => onProgress({ completed, total })),
+      onProgress: onProgress && ((done) => onProgress({ completed: scores.found + done, total })),
     });
-    if (logits.length !== total) {
+    if (computed.length !== due.length) {
       throw new ZrankError(
         'ARCHITECTURE_UNSUPPORTED',
-        `a reranker gives one logit a pair, this model gives ${logits.length / total}`,
+        `a reranker gives one logit a pair, this model gives ${computed.length / due.length}`,
       );
     }
+    const logits = scores.complete(computed);
+    if (scores.mayFind) this.#calls.lookedUp(scores.found, due.length);
     const timing = timeline.ended();
     this.#calls.ran(timing);
     onProgress?.({ completed: total, total });
@@ -239,14 +256,15 @@ export class Reranker implements AsyncDisposable {
   }
 
   /**
-   * Makes the pairs' prompts, which it adds to `prompts`, and blocks of them: the first is one chunk, each other about as
-   * large as all before it. So the first runs at once, cuts are few, at each of which a shared query is computed again,
-   * and a device that is slower than the tokenizer never waits. Room in the queue is held by the length of the texts
-   * until the first block is there, which announces the others.
+   * Makes the pairs' prompts, which it adds to `scores`, and blocks of those that are due: the first is of one chunk,
+   * each other about as large as all before it. So the first runs at once, cuts are few, at each of which a shared query
+   * is computed again, and a device that is slower than the tokenizer never waits. Room in the queue is held by the
+   * length of the texts until the first block is there, which announces the others. A block that announces others is
+   * followed by one: where the cache may have all that is left, a prompt is held back for it.
    */
   async *#blocks(
     pairs: readonly Pair[],
-    prompts: EncodedPrompt[],
+    scores: CallScores,
     timeline: CallTimeline,
     options: RankOptions & { signal: AbortSignal | undefined },
   ): AsyncGenerator<NativeWork> {
@@ -263,32 +281,42 @@ export class Reranker implements AsyncDisposable {
         settings.maxLength = Math.min(settings.maxLength, frame!.ids.length + maxDocumentTokens);
       }
       const prefixes = new Prefixes();
+      const { prompts, due } = scores;
       let tokens = 0;
       let submitted = 0;
       for (const chunk of chunksOf(pairs, chunkCharacters)) {
         throwIfAborted(options.signal);
-        for (const prompt of await this.#crossEncoder.encoder.encode(chunk, settings)) {
+        const encoded = await this.#crossEncoder.encoder.encode(chunk, settings);
+        for (const prompt of encoded) {
           if (prompt.ids.length === 0)
             throw new ZrankError(
               'INVALID_ARGUMENT',
               'expected a prompt of at least one token but received an empty one',
             );
-          prompts.push(prompt);
           tokens += prompt.ids.length;
         }
         if (tokens > maxRequestTokens) throw tooLarge('tokens or more', tokens, 'maxRequestTokens', maxRequestTokens);
-        if (prompts.length < Math.min(2 * submitted, pairs.length)) continue;
+        scores.add(encoded);
+        const isLast = prompts.length === pairs.length;
+        if (due.length < 2 * submitted && !isLast) continue;
+        const ready = due.slice(submitted, scores.mayFind && !isLast ? -1 : undefined);
+        if (ready.length === 0) continue;
         const [made, rest] = [pairs.slice(0, prompts.length), pairs.slice(prompts.length)].map((some) =>
           fewestTokens(some, settings.maxLength),
         );
         const limits = { ...this.#defaults, priority, toCome: rest! / made! };
-        const block = pairs.slice(submitted, prompts.length);
-        const work = this.#crossEncoder.work(block, prompts.slice(submitted), limits, prefixes);
-        submitted = prompts.length;
+        const work = this.#crossEncoder.work(
+          ready.map((index) => pairs[index]!),
+          ready.map((index) => prompts[index]!),
+          limits,
+          prefixes,
+        );
+        submitted += ready.length;
         timeline.tokenized();
         yield work;
         release();
       }
+      timeline.tokenized();
     } finally {
       release();
     }

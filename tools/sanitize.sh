@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs the C++ tests under sanitizers: tools/sanitize.sh address|thread
+# Runs the C++ tests under sanitizers: tools/sanitize.sh address|thread [build]
 # address is AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; thread is ThreadSanitizer. Fails on a
 # finding in zrank. tools/sanitizers has what is suppressed: libonnxruntime alone, which is not built with sanitizers.
-# Takes the node_modules of `npm ci`.
+# Takes the node_modules of `npm ci`. With `build` it only builds them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ folder=build/sanitize-$1
 cmake -S . -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g" \
   -DZRANK_SANITIZE="$sanitizers" >/dev/null
 cmake --build "$folder" --target zrank_core_test --parallel "$(nproc)"
+if [ "${2:-}" = build ]; then exit; fi
 
 suppressions=$PWD/tools/sanitizers
 export LSAN_OPTIONS="suppressions=$suppressions/leak.txt:print_suppressions=0"

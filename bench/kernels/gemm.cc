@@ -9,6 +9,7 @@
 #include <ctime>
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "kernels/amx/tiles.h"
@@ -114,7 +115,10 @@ Rates Measure(const GemmKernel& kernel, const Limit& limit, Stored stored, int64
 
 }  // namespace
 
-int main() {
+// Arguments, if any: the depth and columns of one matrix instead of those of Qwen3-0.6B.
+int main(int count, char** arguments) {
+  std::vector<std::pair<int, int>> shapes{{1024, 3072}, {3072, 1024}, {1024, 2048}, {2048, 1024}};
+  if (count == 3) shapes = {{std::atoi(arguments[1]), std::atoi(arguments[2])}};
   struct Way {
     Arithmetic arithmetic;
     Stored stored;
@@ -130,8 +134,7 @@ int main() {
     }
     const Limit limit = LimitOf(target, arithmetic);
     std::printf("%s %s, GFLOP/s of the instruction's limit at that time\n", target.name, name);
-    for (const auto& [depth, columns] :
-         {std::pair{1024, 3072}, std::pair{3072, 1024}, std::pair{1024, 2048}, std::pair{2048, 1024}}) {
+    for (const auto& [depth, columns] : shapes) {
       std::printf("  %4d x %4d", depth, columns);
       for (int rows : {16, 128, 512, 2048}) {
         const Rates rates = Measure(*kernel, limit, stored, rows, depth, columns);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/denormals.h"
+
 namespace zrank {
 
 namespace {
@@ -48,6 +50,7 @@ bool Team::Help() {
 }
 
 void Team::Work(Job& job) {
+  const FlushDenormals scope;
   try {
     for (size_t index; (index = job.next++) < job.count;) job.task(job.data, index);
   } catch (...) {

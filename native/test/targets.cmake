@@ -17,6 +17,7 @@ add_executable(zrank_core_test EXCLUDE_FROM_ALL
   native/test/batch_plan_test.cc
   native/test/check.cc
   native/test/cuda_context_test.cc
+  native/test/denormals_test.cc
   native/test/dispatch_test.cc
   native/test/engine_team_test.cc
   native/test/engine_test.cc

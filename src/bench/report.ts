@@ -1,6 +1,6 @@
-import { escapeXml } from '../svg.js';
-import { barPlot, linePlot, type Bar, type Series } from './plot.js';
-import { reportStyle } from './report-style.js';
+import { definitions, renderPage, row, section, table } from '../report/page.js';
+import { barPlot, linePlot, type Bar, type Plot, type Series } from '../report/plots.js';
+import { escapeXml } from '../report/svg.js';
 import type { RunReport } from './result.js';
 import { describeLengths, number, percent } from './summary.js';
 
@@ -13,28 +13,25 @@ export function renderReport(reports: readonly RunReport[]): string {
   const plots = [
     throughputByLength(reports),
     throughputByConcurrency(reports),
-    comparison(reports),
+    ...comparison(reports),
     ...latencyDistributions(reports),
   ];
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>zrank bench</title>
-<style>${reportStyle}</style>
-<main>
-<h1>zrank bench</h1>
-<p class="lead">${escapeXml(`${modelName(reports[0]!)} on ${machine.gpu ?? machine.cpu}, ${machine.cores} cores`)}</p>
-${tiles(reports)}
-<h2>Plots</h2>
-<div class="plots">${plots.join('')}</div>
-<h2>Runs</h2>
-${table(reports)}
-<h2>Machine and versions</h2>
-${details(reports)}
-</main>
-</html>
-`;
+  return renderPage({
+    title: 'zrank bench',
+    heading: 'zrank bench',
+    lead: escapeXml(`${modelName(reports[0]!)} on ${machine.gpu ?? machine.cpu}, ${machine.cores} cores`),
+    tiles: tiles(reports),
+    sections: [
+      ...plots,
+      section('Runs', '', runs(reports)),
+      section('Machine and versions', '', definitions(details(reports))),
+    ],
+  });
+}
+
+/** A section with a line plot. */
+function plotted(plot: Plot): string {
+  return section(plot.title, '', linePlot(plot));
 }
 
 function modelName({ result: { settings } }: RunReport): string {
@@ -42,11 +39,11 @@ function modelName({ result: { settings } }: RunReport): string {
 }
 
 /** Of the run of highest throughput. */
-function tiles(reports: readonly RunReport[]): string {
+function tiles(reports: readonly RunReport[]): [value: string, name: string][] {
   const { result } = reports.reduce((best, report) =>
     report.result.tokensPerSecond > best.result.tokensPerSecond ? report : best,
   );
-  const entries: [string, string][] = [
+  return [
     [number(result.pairsPerSecond), 'pairs/s'],
     [number(result.tokensPerSecond), 'tokens/s'],
     [`${number(result.latencyMs.p50)} ms`, 'a call, p50'],
@@ -54,8 +51,6 @@ function tiles(reports: readonly RunReport[]): string {
     [percent(result.mfu), 'of the GEMM peak'],
     [`${number(result.peakRssBytes / 2 ** 20)} MiB`, 'peak RSS'],
   ];
-  const shown = entries.map(([value, name]) => `<div class="tile"><b>${value}</b><span>${name}</span></div>`);
-  return `<div class="tiles">${shown.join('')}</div>`;
 }
 
 /** The workload apart from its concurrency, in a few words. */
@@ -79,7 +74,7 @@ function throughputByLength(reports: readonly RunReport[]): string {
         `${number(report.result.pairsPerSecond)} pairs/s`,
     }),
   );
-  return linePlot({
+  return plotted({
     title: 'Throughput by length',
     xLabel: 'tokens of a prompt, mean',
     yLabel: 'tokens/s',
@@ -95,7 +90,7 @@ function throughputByConcurrency(reports: readonly RunReport[]): string {
     y: report.result.pairsPerSecond,
     label: `${runName(report)}: ${number(report.result.pairsPerSecond)} pairs/s`,
   }));
-  return linePlot({
+  return plotted({
     title: 'Throughput by concurrency',
     xLabel: 'calls in flight',
     yLabel: 'pairs/s',
@@ -132,7 +127,7 @@ function latencyDistribution(
     );
     return { name: name(report), points: steps };
   });
-  return linePlot({
+  return plotted({
     title,
     xLabel: 'milliseconds of a call',
     yLabel: '% of calls',
@@ -143,7 +138,7 @@ function latencyDistribution(
   });
 }
 
-function comparison(reports: readonly RunReport[]): string {
+function comparison(reports: readonly RunReport[]): string[] {
   const bars = reports.flatMap((report): Bar[] => {
     const { against, pairsPerSecond } = report.result;
     const present = against.filter((other) => other.pairsPerSecond !== null);
@@ -159,10 +154,10 @@ function comparison(reports: readonly RunReport[]): string {
       ...present.map((other) => row(other.name, other.pairsPerSecond!, other.ratio)),
     ];
   });
-  return bars.length === 0 ? '' : barPlot('Against others', bars);
+  return bars.length === 0 ? [] : [section('Against others', '', barPlot('Against others', bars))];
 }
 
-function table(reports: readonly RunReport[]): string {
+function runs(reports: readonly RunReport[]): string {
   const columns: [string, (report: RunReport) => string][] = [
     ['run', (report) => escapeXml(runName(report))],
     ['pairs/s', ({ result }) => number(result.pairsPerSecond)],
@@ -178,15 +173,16 @@ function table(reports: readonly RunReport[]): string {
     ['load s', ({ result }) => number(result.loadSeconds)],
     ['loop ms', ({ result }) => number(result.eventLoopDelayMs)],
   ];
-  const head = columns.map(([name]) => `<th>${name}</th>`).join('');
-  const rows = reports.map((report) => `<tr>${columns.map(([, cell]) => `<td>${cell(report)}</td>`).join('')}</tr>`);
-  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+  return table(
+    columns.map(([name]) => name),
+    reports.map((report) => row(columns.map(([, cell]) => cell(report)))),
+  );
 }
 
-function details(reports: readonly RunReport[]): string {
+function details(reports: readonly RunReport[]): [name: string, value: string][] {
   const { machine, settings } = reports[0]!.result;
   const versions: Record<string, string> = Object.assign({}, ...reports.map(({ result }) => result.versions));
-  const entries: [string, string][] = [
+  return [
     [
       'processor',
       `${machine.cpu}, ${machine.cores} cores, ${number(machine.memoryBytes / 2 ** 30)} GiB, ${machine.platform}`,
@@ -216,8 +212,6 @@ function details(reports: readonly RunReport[]): string {
     ],
     ...unavailable(reports),
   ];
-  const items = entries.map(([name, value]) => `<dt>${escapeXml(name)}</dt><dd>${escapeXml(value)}</dd>`);
-  return `<dl>${items.join('')}</dl>`;
 }
 
 function unavailable(reports: readonly RunReport[]): [string, string][] {

@@ -80,9 +80,7 @@ export function defineCommand<
 /** Gives a parser what a command says; `done` is told the exit code once the command has run. */
 export function configure(parser: Parser, summary: string, command: Command, done: (code: number) => void): void {
   const { description, notes, positionals = {}, options } = command;
-  parser.description(
-    [`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`, description].filter(Boolean).join('\n\n'),
-  );
+  parser.description([sentence(summary), description].filter(Boolean).join('\n\n'));
   for (const [name, positional] of Object.entries(positionals)) parser.addArgument(toArgument(name, positional));
   for (const [name, option] of Object.entries(options))
     for (const flag of toFlags(name, option)) parser.addOption(flag);
@@ -95,6 +93,11 @@ export function configure(parser: Parser, summary: string, command: Command, don
     const given = Object.keys(positionals).map((name, i) => [name, parser.processedArgs[i]]);
     done((await command.run({ ...values, ...Object.fromEntries(given) })) ?? 0);
   });
+}
+
+/** A summary as it begins a description. */
+export function sentence(summary: string): string {
+  return `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`;
 }
 
 function toArgument(name: string, { description, optional, variadic, choices }: Positional): Argument {

@@ -1,10 +1,10 @@
 import type { Command } from './command.js';
 
-/** A command is a file in commands/ and a row here, which is all of it that the others load. */
-export interface CommandRow {
-  summary: string;
-  load: () => Promise<{ command: Command }>;
-}
+/** A command is a file in commands/ and a row here, which is all of it that the others load; or it has commands itself. */
+export type CommandRow = { summary: string } & (
+  | { load: () => Promise<{ command: Command }> }
+  | { commands: Readonly<Record<string, CommandRow>> }
+);
 
 /** In the order of the help. */
 export const commands: Readonly<Record<string, CommandRow>> = {
@@ -23,6 +23,35 @@ export const commands: Readonly<Record<string, CommandRow>> = {
   eval: {
     summary: 'compare labelled datasets before and after reranking',
     load: () => import('./commands/eval.js'),
+  },
+  bulk: {
+    summary: 'rank many queries on many machines, through a queue in Redis',
+    commands: {
+      submit: {
+        summary: 'cut queries and their candidates into shards and queue them',
+        load: () => import('./commands/bulk/submit.js'),
+      },
+      work: {
+        summary: 'compute shards, on any number of machines',
+        load: () => import('./commands/bulk/work.js'),
+      },
+      status: {
+        summary: 'say how far a job is, how fast, and what was set aside',
+        load: () => import('./commands/bulk/status.js'),
+      },
+      collect: {
+        summary: 'check the results of a job and write them as one file',
+        load: () => import('./commands/bulk/collect.js'),
+      },
+      pause: {
+        summary: 'give the workers of a queue no more shards',
+        load: () => import('./commands/bulk/pause.js'),
+      },
+      resume: {
+        summary: 'go on after a pause',
+        load: () => import('./commands/bulk/resume.js'),
+      },
+    },
   },
   measure: {
     summary: 'measure a run against relevance judgements, as trec_eval does',

@@ -1,8 +1,8 @@
 import { Command as Parser, CommanderError } from 'commander';
 import { ZrankError } from '../error.js';
 import { version } from '../package.js';
-import { configure } from './command.js';
-import { commands } from './commands.js';
+import { configure, sentence } from './command.js';
+import { commands, type CommandRow } from './commands.js';
 import { log, watchOutput } from './output.js';
 
 /** Runs a command line and resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
@@ -17,17 +17,34 @@ export async function main(args: readonly string[]): Promise<number> {
     // The errors come as exceptions, and are told below.
     .configureOutput({ outputError: () => {} })
     .exitOverride();
-  const named = args.find((arg) => Object.hasOwn(commands, arg));
-  for (const [name, { summary, load }] of Object.entries(commands)) {
-    const parser = program.command(name).summary(summary);
-    if (name === named) configure(parser, summary, (await load()).command, (exitCode) => (code = exitCode));
-  }
+  const path = await addCommands(program, commands, args, (exitCode) => (code = exitCode));
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {
-    return fail(error, ['zrank', named].filter(Boolean).join(' '));
+    return fail(error, ['zrank', ...path].join(' '));
   }
+}
+
+/** Adds those of a table; only the one that is named is loaded. Returns its name, and that of the command inside of it. */
+async function addCommands(
+  program: Parser,
+  table: Readonly<Record<string, CommandRow>>,
+  args: readonly string[],
+  done: (code: number) => void,
+): Promise<string[]> {
+  const named = args.find((arg) => Object.hasOwn(table, arg));
+  const path = named === undefined ? [] : [named];
+  for (const [name, row] of Object.entries(table)) {
+    const parser = program.command(name).summary(row.summary);
+    if (name !== named) continue;
+    if ('load' in row) configure(parser, row.summary, (await row.load()).command, done);
+    else {
+      parser.description(sentence(row.summary)).usage('<command> [options]');
+      path.push(...(await addCommands(parser, row.commands, args.slice(args.indexOf(name) + 1), done)));
+    }
+  }
+  return path;
 }
 
 function fail(error: unknown, command: string): number {

@@ -1,3 +1,4 @@
+import { cachePlaces } from '../cache/options.js';
 import { deviceNames, isDevice } from '../devices/placement.js';
 import type { Device } from '../devices/device.js';
 import { ZrankError } from '../error.js';
@@ -48,6 +49,12 @@ export const rerankerOptions = {
     choices: ['parse', 'text'],
     group,
   },
+  cache: {
+    value: 'where',
+    description: 'keep scores, in memory or, for later processes too, on disk (default: none)',
+    choices: cachePlaces,
+    group,
+  },
   ...placementOptions,
   pull: pullOption,
 } as const;
@@ -55,14 +62,16 @@ export const rerankerOptions = {
 /** Loads a reranker that is here (models.ts) with these options; a bar shows how far a conversion of its weights is. */
 export function loadReranker(
   folder: string,
-  { maxLength, specialTokens, device, precision, workers, threads }: Omit<OptionValues<typeof rerankerOptions>, 'pull'>,
+  options: Partial<OptionValues<typeof rerankerOptions>>,
 ): Promise<Reranker> {
   const bar = new ProgressBar('converting weights');
   const onLoadProgress: LoadOptions['onLoadProgress'] = (progress) => {
     bar.update(progress);
     if (progress.completed === progress.total) bar.done();
   };
-  return Reranker.load(folder, { maxLength, specialTokens, device, precision, workers, threads, onLoadProgress });
+  const { maxLength, specialTokens, cache, device, precision, workers, threads } = options;
+  const settings = { maxLength, specialTokens, cache, device, precision, workers, threads };
+  return Reranker.load(folder, { ...settings, onLoadProgress });
 }
 
 function parseDevice(text: string): Device {

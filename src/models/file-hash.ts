@@ -67,7 +67,9 @@ export function startHash(algorithm: HashTask['algorithm'], size: number): Hash 
 }
 
 function startWorker(task: HashTask): { thread: Worker; digest: Promise<string> } {
-  const thread = new Worker(new URL('hash-worker.js', import.meta.url), { workerData: task });
+  // Of its own: `node --input-type=module --eval` would hand on what no file can be run with.
+  const execArgv: string[] = [];
+  const thread = new Worker(new URL('hash-worker.js', import.meta.url), { workerData: task, execArgv });
   const digest = new Promise<string>((resolve, reject) => {
     thread.once('message', resolve).once('error', reject);
     thread.once('exit', () => reject(new Error('the thread that hashes has ended')));

@@ -42,7 +42,7 @@ export class Transfer {
 
   constructor(settings: TransferSettings, signal: AbortSignal | undefined) {
     this.#signal = signal;
-    this.#thread = new Worker(new URL('transfer-worker.js', import.meta.url), { workerData: settings });
+    this.#thread = new Worker(new URL('transfer-worker.js', import.meta.url), { workerData: settings, execArgv: [] });
     this.#thread.on('message', (message: FromTransfer) => this.#take(message));
     this.#thread.on('error', (error) => this.#failAll(error));
     this.#thread.on('exit', () => this.#failAll(new Error('the thread that fetches files has ended')));

@@ -19,7 +19,7 @@ export interface IndexOptions {
 
 export interface RetrievedDocument<D extends CorpusDocument = CorpusDocument> {
   id: string;
-  /** As it was given to index(). */
+  /** As it was given to index(), or as the retriever keeps it. */
   document: D;
   /** Counted from 1. */
   retrievalRank: number;
@@ -34,7 +34,7 @@ const indexRules = {
   known: oneOf('error', 'keep'),
 };
 
-/** A retriever with the documents behind its ids. */
+/** A retriever with the documents behind its ids, where it does not keep them itself. */
 export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
   readonly #retriever: Retriever;
   readonly #documents = new Map<string, D>();
@@ -46,7 +46,7 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
 
   /** How many documents it holds. */
   get size(): number {
-    return this.#documents.size;
+    return this.#retriever.documents === undefined ? this.#documents.size : this.#retriever.size;
   }
 
   /**
@@ -95,9 +95,15 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
    */
   async search(query: string, k: number, options: RetrieverCallOptions = {}): Promise<RetrievedDocument<D>[]> {
     if (this.size === 0) throw new ZrankError('DATA_INVALID', 'there is nothing to search: no document is indexed');
+    if (options.filter !== undefined && !this.#retriever.takesFilters)
+      throw ZrankError.argument('the filter', 'none, since this retriever takes none,', options.filter);
     const retrieved = await this.#retriever.search(query, k, options);
+    const ids = retrieved.map(({ id }) => id);
+    const documents =
+      ((await this.#retriever.documents?.(ids, options)) as (D | undefined)[] | undefined) ??
+      ids.map((id) => this.#documents.get(id));
     return retrieved.map(({ id, score }, index) => {
-      const document = this.#documents.get(id);
+      const document = documents[index];
       if (document === undefined)
         throw new ZrankError('UNKNOWN_ID', `the retriever found document ${id}, which was not indexed here`);
       return { id, document, retrievalRank: index + 1, retrievalScore: score };
@@ -109,14 +115,23 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
       batch.map(({ id }) => id),
       (id) => this.#documents.has(id),
     );
+    const addToRetriever = async () => {
+      const unknown = known === 'keep' ? await this.#unknownOf(batch) : batch;
+      if (unknown.length > 0) await this.#retriever.add(unknown, signal && { signal });
+    };
+    if (this.#retriever.documents !== undefined) return addToRetriever();
     // The documents stand first, so that a search never finds an id without one.
     for (const document of batch) this.#documents.set(document.id, document);
     try {
-      const unknown = known === 'keep' ? batch.filter(({ id }) => !this.#retriever.has(id)) : batch;
-      if (unknown.length > 0) await this.#retriever.add(unknown, signal && { signal });
+      await addToRetriever();
     } catch (error) {
       for (const { id } of batch) this.#documents.delete(id);
       throw error;
     }
+  }
+
+  async #unknownOf(batch: readonly D[]): Promise<D[]> {
+    const known = await Promise.all(batch.map(({ id }) => this.#retriever.has(id)));
+    return batch.filter((_, i) => !known[i]);
   }
 }

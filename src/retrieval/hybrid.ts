@@ -37,18 +37,23 @@ export class HybridRetriever implements Retriever {
     return this.#retrievers[0]!.size;
   }
 
-  has(id: string): boolean {
-    return this.#retrievers.every((retriever) => retriever.has(id));
+  /** A promise where one of its retrievers gives one. */
+  has(id: string): boolean | Promise<boolean> {
+    const known = this.#retrievers.map((retriever) => retriever.has(id));
+    if (known.every((answer) => typeof answer === 'boolean')) return known.every(Boolean);
+    return Promise.all(known).then((answers) => answers.every(Boolean));
   }
 
   /** Adds documents to each retriever that lacks them; one whose index was loaded from a file may hold them already. */
   async add(documents: readonly CorpusDocument[], options: RetrieverCallOptions = {}): Promise<void> {
     const ids = documents.map(({ id }) => id);
-    checkNewIds(ids, (id) => this.has(id));
+    const known = new Set(await knownIds(ids, this));
+    checkNewIds(ids, (id) => known.has(id));
     const done: { retriever: Retriever; ids: string[] }[] = [];
     try {
       for (const retriever of this.#retrievers) {
-        const missing = documents.filter(({ id }) => !retriever.has(id));
+        const held = new Set(await knownIds(ids, retriever));
+        const missing = documents.filter(({ id }) => !held.has(id));
         await retriever.add(missing, options);
         done.push({ retriever, ids: missing.map(({ id }) => id) });
       }
@@ -68,6 +73,11 @@ export class HybridRetriever implements Retriever {
     const rankings = await Promise.all(this.#retrievers.map((retriever) => retriever.search(query, depth, options)));
     return reciprocalRankFusion(rankings, this.#k).slice(0, k);
   }
+}
+
+async function knownIds(ids: readonly string[], retriever: Retriever): Promise<string[]> {
+  const known = await Promise.all(ids.map((id) => retriever.has(id)));
+  return ids.filter((_, i) => known[i]);
 }
 
 /**

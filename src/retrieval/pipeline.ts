@@ -25,6 +25,8 @@ export interface SearchOptions {
   topN?: number;
   /** What makes a document relevant, in words, as Reranker.rank() takes it. */
   instruction?: string;
+  /** Which documents are searched, as the retriever takes it; INVALID_ARGUMENT where it takes none. */
+  filter?: unknown;
   /** Ends the call with ABORTED. */
   signal?: AbortSignal;
 }
@@ -45,7 +47,9 @@ const constructorRules: Record<string, Rule> = {
   reranker: { expected: 'a reranker', test: (value) => typeof (value as CandidateRanker | null)?.rank === 'function' },
   candidates: aPositiveInteger,
 };
+const anyValue: Rule = { expected: 'anything', test: () => true };
 const searchRules = {
+  filter: anyValue,
   candidates: aPositiveInteger,
   topN: aPositiveInteger,
   instruction: aString,
@@ -95,8 +99,8 @@ export class RetrieveAndRerank<D extends CorpusDocument = CorpusDocument> {
   /** The first half of search(): the candidates, in the retriever's order. */
   async retrieve(query: string, options: SearchOptions = {}): Promise<RetrievedDocument<D>[]> {
     checkOptions('retrieve()', options, searchRules);
-    const { candidates = this.#candidates, signal } = options;
-    return this.#documents.search(query, candidates, signal && { signal });
+    const { candidates = this.#candidates, filter, signal } = options;
+    return this.#documents.search(query, candidates, { filter, ...(signal && { signal }) });
   }
 
   /** The second half of search(): scores candidates and orders them by it. */

@@ -14,14 +14,23 @@ export interface Retrieved {
 export interface RetrieverCallOptions {
   /** Ends the call with ABORTED. */
   signal?: AbortSignal;
+  /** Which documents are searched, in the retriever's own form; of search() alone, and of retrievers that take filters. */
+  filter?: unknown;
 }
 
 /** What finds candidates for the reranker. */
 export interface Retriever {
   /** How many documents it holds. */
   readonly size: number;
+  /** Whether search() takes a filter. @default false */
+  readonly takesFilters?: boolean;
   /** Whether it holds a document. */
-  has(id: string): boolean;
+  has(id: string): boolean | Promise<boolean>;
+  /**
+   * Documents by their ids, in their order; undefined for those that are not there. Of retrievers that keep the documents
+   * themselves, as databases do.
+   */
+  documents?(ids: readonly string[], options?: RetrieverCallOptions): Promise<(CorpusDocument | undefined)[]>;
   /**
    * Adds documents: all of them, or, where it fails, none.
    *

@@ -25,6 +25,10 @@ export interface RerankerStats {
   callsTimedOut: number;
   /** With any other error. */
   callsFailed: number;
+  /** Pairs whose score the cache had. */
+  cacheHits: number;
+  /** Pairs that it had none of; 0 where there is no cache. */
+  cacheMisses: number;
   /** Seconds that calls waited for their first batch, from when they were tokenized: queueMs. */
   waiting: HistogramCounts;
   /** Seconds from there to the last score. */
@@ -63,6 +67,8 @@ export class CallTimeline {
 export class CallStatistics {
   #inFlight = 0;
   readonly #ends = { done: 0, refused: 0, aborted: 0, timedOut: 0, failed: 0 };
+  #cacheHits = 0;
+  #cacheMisses = 0;
   readonly #waiting = new Histogram();
   readonly #computing = new Histogram();
 
@@ -80,6 +86,11 @@ export class CallStatistics {
     }
   }
 
+  lookedUp(hits: number, misses: number): void {
+    this.#cacheHits += hits;
+    this.#cacheMisses += misses;
+  }
+
   ran({ queueMs, computeMs }: CallTiming): void {
     this.#waiting.add(queueMs / 1000);
     this.#computing.add(computeMs / 1000);
@@ -95,6 +106,8 @@ export class CallStatistics {
       callsAborted: aborted,
       callsTimedOut: timedOut,
       callsFailed: failed,
+      cacheHits: this.#cacheHits,
+      cacheMisses: this.#cacheMisses,
       waiting: this.#waiting.counts(),
       computing: this.#computing.counts(),
     };

@@ -6,6 +6,7 @@ import { throwIfAborted, ZrankError } from '../error.js';
 import { fromNative, type EngineCounters, type NativeEngine, type NativeModel, type NativeWork } from '../addon.js';
 import { addonPath } from '../libraries/load-addon.js';
 import { openAddon } from '../libraries/open-addon.js';
+import { warnOfCluster } from './cluster.js';
 import type drain from './cpu-worker.cjs';
 
 /** A model to run, and the files that it is read from. */
@@ -81,6 +82,7 @@ export class Engine {
     const { workers, threads, profilePrefix } = options;
     try {
       const onGpus = model.replicas.some((replica) => replica.kind === 'packed-decoder' && replica.device !== 'cpu');
+      if (!onGpus && threads >= defaultThreads()) warnOfCluster(threads);
       const native = await openAddon().openEngine({
         key: identity(model, options),
         replicas: model.replicas,
@@ -139,8 +141,8 @@ export class Engine {
   }
 
   /**
-   * Runs the sequences of the blocks, of which there is one at least; resolves to a row of numbers a sequence, in their
-   * order. The first block runs while the next is made; where the call ends before all are made, no more are asked for.
+   * Runs the sequences of the blocks; resolves to a row of numbers a sequence, in their order, at once where there is no
+   * block. The first block runs while the next is made; where the call ends before all are made, no more are asked for.
    */
   async run(
     blocks: Iterable<NativeWork> | AsyncIterable<NativeWork>,
@@ -168,6 +170,7 @@ export class Engine {
         } else openAddon().append(ticket, block);
         this.#drain();
       }
+      if (ticket === undefined) resolve(new Float32Array(0));
     };
     this.#pending.add(reject);
     signal?.addEventListener('abort', cancel, { once: true });

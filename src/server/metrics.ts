@@ -107,6 +107,8 @@ export class Metrics {
       const { tokens, computedTokens } = counters(model);
       return tokens - computedTokens;
     });
+    gauge('zrank_cache_hits_total', 'Pairs whose score the cache had', (model) => stats(model).cacheHits);
+    gauge('zrank_cache_misses_total', 'Pairs that the cache had no score of', (model) => stats(model).cacheMisses);
     gauge('zrank_batches_total', 'Batches that were run', (model) => counters(model).batches);
     gauge('zrank_batch_tokens', 'Computed tokens of a batch, on average', (model) => {
       const { batches, computedTokens } = counters(model);

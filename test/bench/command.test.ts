@@ -158,7 +158,7 @@ test('--report writes one page that needs nothing else', async () => {
   const { code } = await zrankBench([...small, '--concurrency', '1,2', '--report', path]);
   expect(code).toBe(0);
   const page = await readFile(path, 'utf8');
-  expect(page.match(/<figure>/g)).toHaveLength(3);
+  expect(page.match(/<svg/g)).toHaveLength(3);
   for (const title of ['Throughput by length', 'Throughput by concurrency', 'Latency distribution'])
     expect(page).toContain(title);
   expect(page).toContain('prefers-color-scheme: dark');

@@ -14,6 +14,7 @@ const commands = [
   'search',
   'serve',
   'eval',
+  'bulk',
   'measure',
   'inspect',
   'doctor',
@@ -37,8 +38,10 @@ describe('help', () => {
   test.each(commands)('of %s stands on stdout, by --help and by help', async (name) => {
     const help = await zrank([name, '--help']);
     expect(help).toMatchObject({ code: 0, stderr: '' });
-    expect(help.stdout).toMatch(new RegExp(`^Usage: zrank ${name} \\[options\\]`));
-    if (name !== 'serve' && name !== 'build') expect(help.stdout).toContain('--json');
+    expect(help.stdout).toMatch(
+      new RegExp(`^Usage: zrank ${name} ${name === 'bulk' ? '<command> ' : ''}\\[options\\]`),
+    );
+    if (name !== 'serve' && name !== 'build' && name !== 'bulk') expect(help.stdout).toContain('--json');
     expect(await zrank(['help', name])).toMatchObject({ code: 0, stdout: help.stdout });
   });
 
@@ -70,6 +73,9 @@ test.each([
   [['search', '.', '--top', '0'], 'Expected a positive integer', 'zrank search'],
   [['search', '.', '--special-tokens', 'x'], 'Allowed choices are parse, text', 'zrank search'],
   [['measure', 'qrels'], "missing required argument 'run'", 'zrank measure'],
+  [['bulk', 'submitt'], "unknown command 'submitt' (Did you mean submit?)", 'zrank bulk'],
+  [['bulk', 'work', '--quue', 'x'], "unknown option '--quue' (Did you mean --queue?)", 'zrank bulk work'],
+  [['bulk', 'collect', '--name', 'x', '--out', 'x.csv'], 'a file that ends in .trec', 'zrank bulk collect'],
   [['inspect', 'a', 'b'], 'Expected 1 argument but got 2', 'zrank inspect'],
 ])('wrong usage: zrank %j', async (args, message, command) => {
   const { code, stdout, stderr } = await zrank(args);

@@ -383,8 +383,18 @@ describe('what the server tells', () => {
     expect(text).toContain('te_request_inference_duration_count 1');
     expect(text).toContain('zrank_truncated_documents_total 1');
     expect(text).toMatch(/^zrank_queue_tokens\{model="default"\} 0$/m);
+    expect(text).toMatch(/^zrank_cache_hits_total\{model="default"\} 0$/m);
     expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds /m);
     expect(text).not.toContain('secret-path');
+  });
+
+  test('metrics count the pairs that the cache has scores of, and those of the self-test are computed', async () => {
+    const on = createHandler({ models: { tiny: tinyModel }, load: { cache: 'memory' } });
+    for (let i = 0; i < 2; i++) await ask('/v2/rerank', { query, documents }, { on });
+    const { text } = await get('/metrics', on);
+    expect(text).toContain(`zrank_cache_hits_total{model="tiny"} ${documents.length}`);
+    expect(text).toContain(`zrank_cache_misses_total{model="tiny"} ${documents.length}`);
+    await on.close();
   });
 
   test('a log entry has what became of a request, and nothing of its texts and keys', async () => {

@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { root } from './build.mjs';
 
 /** Packages whose few functions are taken. */
-const bundled = ['@bufbuild/protobuf', '@huggingface/hub', 'ajv', 'simple-statistics'];
+const bundled = ['@bufbuild/protobuf', '@huggingface/hub', 'ajv', 'lru-cache', 'simple-statistics'];
 
 /**
  * Bundles them into dist/vendor, a file for each module that is imported, with their licences beside it.

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { root } from './build.mjs';
-import { packLibrary, packTarget } from './pack.mjs';
+import { packClone } from './pack.mjs';
 import { serveRegistry } from './registry.mjs';
 
 const execute = promisify(execFile);
@@ -79,7 +79,7 @@ const commonJs = `const { Reranker } = require('zrank'); (async () => { ${progra
 
 const scratch = mkdtempSync(join(tmpdir(), 'zrank é 日本 '));
 chmodSync(scratch, 0o755);
-const packed = values.packed ?? (await packHere());
+const packed = values.packed ?? (await packClone(join(scratch, 'packed')));
 const registry = await serveRegistry(packed);
 let failures = 0;
 try {
@@ -100,15 +100,6 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 process.exitCode = failures ? 1 : 0;
-
-/** Tarballs of zrank and of this platform's package around the addon that the clone has. */
-async function packHere() {
-  const target = `${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}`;
-  const folder = join(scratch, 'packed');
-  packTarget(target, join(root, 'build/Release/zrank.node'), folder, { isPublished: false });
-  await packLibrary([target], folder);
-  return folder;
-}
 
 async function scoresOfClone() {
   const url = pathToFileURL(join(root, 'dist/index.js')).href;

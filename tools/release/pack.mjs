@@ -84,6 +84,19 @@ export async function packLibrary(names, folder) {
   return pack(stage, folder, libraryContents);
 }
 
+/**
+ * Tarballs of zrank and of this platform's package around the addon that the clone has.
+ *
+ * @param {string} folder for the tarballs
+ * @returns {Promise<string>} the folder
+ */
+export async function packClone(folder) {
+  const target = `${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}`;
+  packTarget(target, join(root, 'build/Release/zrank.node'), folder, { isPublished: false });
+  await packLibrary([target], folder);
+  return folder;
+}
+
 function emptyFolder(name) {
   const folder = join(staging, name);
   rmSync(folder, { recursive: true, force: true });

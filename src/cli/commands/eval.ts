@@ -17,7 +17,7 @@ import { instructionOption, loadReranker, modelOption, rerankerOptions } from '.
 import { locateReranker } from '../models.js';
 import { log, print, remark, writeReport } from '../output.js';
 import { ProgressBar } from '../progress.js';
-import { reportPage } from '../report/page.js';
+import { reportPage } from '../eval-report.js';
 import { openRetriever, retrieverOption } from '../retriever.js';
 
 /** Where stderr is no terminal, how far the reranking is is said this often. */

@@ -29,8 +29,7 @@ export const command = defineCommand({
     const files = hashes ? await checkHashes(location, model) : 'not hashed';
     const { network } = await inspectFolder(location.folder);
     const testScores = async () => {
-      const settings = { ...options, maxLength: undefined, specialTokens: undefined };
-      await using reranker = await loadReranker(location.folder, settings);
+      await using reranker = await loadReranker(location.folder, options);
       return await testReranker(reranker, location);
     };
     const { found, failures } = network === undefined ? await testBiEncoder(location.folder) : await testScores();

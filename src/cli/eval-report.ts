@@ -1,8 +1,9 @@
-import type { Comparison } from '../../evaluation/compare.js';
-import { escapeXml } from '../../svg.js';
-import type { DatasetResult, Summary } from '../eval-summary.js';
-import { beforeAfterChart, queryChangeChart, rankMovementChart, scoreChart, signed } from './charts.js';
-import { style } from './style.js';
+import type { Comparison } from '../evaluation/compare.js';
+import { renderPage, row, section, table } from '../report/page.js';
+import { legend } from '../report/plots.js';
+import { escapeXml } from '../report/svg.js';
+import { beforeAfterChart, queryChangeChart, rankMovementChart, scoreChart, signed } from './eval-charts.js';
+import type { DatasetResult, Summary } from './eval-summary.js';
 
 /** Queries in each of the tables of gains and losses. */
 const examples = 5;
@@ -19,8 +20,11 @@ export function reportPage(summary: Summary): string {
     section(
       `${main.measure}, before and after`,
       'The bar is the 95 % interval of the change, drawn from the value before.',
-      legend(['before', 'before'], ['after', 'after'], ['interval', '95 % interval of the change']) +
-        beforeAfterChart(rows),
+      legend([
+        ['before', 'before'],
+        ['after', 'after'],
+        ['interval', '95 % interval of the change'],
+      ]) + beforeAfterChart(rows),
     ),
     section(
       'Figures',
@@ -36,7 +40,10 @@ export function reportPage(summary: Summary): string {
       'Scores',
       'Shares of the relevant candidates and of the others. ' +
         'The less they overlap, the better the reranker tells them apart.',
-      legend(['relevant', 'relevant'], ['other', 'not relevant, or not judged']) + scoreChart(datasets),
+      legend([
+        ['relevant', 'relevant'],
+        ['other', 'not relevant, or not judged'],
+      ]) + scoreChart(datasets),
     ),
     section(
       `Change of ${main.measure}, query by query`,
@@ -44,53 +51,40 @@ export function reportPage(summary: Summary): string {
       queryChangeChart(main, textOf) + extremes(main, textOf),
     ),
   ];
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>${escapeXml(`${names}: before and after reranking`)}</title>
-<style>${style}</style>
-<main>
-<h1>Before and after reranking</h1>
-<p>${escapeXml(names)}: the best ${setting.candidates} documents of <b>${escapeXml(setting.retriever)}</b>,
-put in a new order by <b>${escapeXml(setting.reranker)}</b>.</p>
-<div class="cards">${cards(main, datasets)
-    .map(([value, text]) => `<div class="card"><strong>${value}</strong><span>${text}</span></div>`)
-    .join('')}</div>
-${sections.join('\n')}
-<footer>Convention ${setting.convention}, split ${escapeXml(setting.split)}. Both orders hold the same retrieved
-documents, so reranking cannot find what retrieval missed. Documents without a judgement count as irrelevant. Nothing
-here corrects for looking at several measures.</footer>
-</main>
-</html>
-`;
+  return renderPage({
+    title: `${names}: before and after reranking`,
+    heading: 'Before and after reranking',
+    lead:
+      `${escapeXml(names)}: the best ${setting.candidates} documents of <b>${escapeXml(setting.retriever)}</b>, ` +
+      `put in a new order by <b>${escapeXml(setting.reranker)}</b>.`,
+    tiles: tiles(main, datasets),
+    sections,
+    footer:
+      `Convention ${setting.convention}, split ${setting.split}. Both orders hold the same retrieved documents, so ` +
+      'reranking cannot find what retrieval missed. Documents without a judgement count as irrelevant. Nothing here ' +
+      'corrects for looking at several measures.',
+  });
 }
 
-function cards(main: Comparison, datasets: readonly DatasetResult[]): [value: string, text: string][] {
+function tiles(main: Comparison, datasets: readonly DatasetResult[]): [value: string, name: string][] {
   const pairs = datasets.reduce((sum, { pairs }) => sum + pairs, 0);
   const seconds = datasets.reduce((sum, { seconds }) => sum + seconds.rerank, 0);
   const queries = main.differences.size;
   return [
     [
       `${main.before.toFixed(3)} → ${main.after.toFixed(3)}`,
-      `${escapeXml(main.measure)}, ${queries} ${queries === 1 ? 'query' : 'queries'}`,
+      `${main.measure}, ${queries} ${queries === 1 ? 'query' : 'queries'}`,
     ],
-    [
-      coloured(main.change, 3),
-      `95&nbsp;% interval ${signed(main.interval.low, 3)} to ${signed(main.interval.high, 3)}`,
-    ],
+    [coloured(main.change, 3), `95 % interval ${signed(main.interval.low, 3)} to ${signed(main.interval.high, 3)}`],
     [`${main.improved} / ${main.worsened}`, 'queries gained / lost'],
     [Math.round(pairs / seconds).toLocaleString('en'), `pairs a second, ${pairs.toLocaleString('en')} scored`],
   ];
 }
 
 function figures({ setting, datasets, overall }: Summary): string {
-  const row = (
-    name: string,
-    { before, after, change, interval, pValue, differences }: Comparison,
-    className = '',
-  ): string => {
-    const cells = [
+  const compared = (name: string, comparison: Comparison): (string | number)[] => {
+    const { before, after, change, interval, pValue, differences } = comparison;
+    return [
       escapeXml(name),
       differences.size,
       before.toFixed(4),
@@ -99,13 +93,12 @@ function figures({ setting, datasets, overall }: Summary): string {
       `${signed(interval.low, 4)} to ${signed(interval.high, 4)}`,
       pValue.toFixed(4),
     ];
-    return `<tr class="${className}">${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
   };
   const body = setting.measures.map((measure, i) =>
     [
-      `<tr><td class="measure" colspan="7">${escapeXml(measure)}</td></tr>`,
-      ...datasets.map(({ name, comparisons }) => row(name, comparisons[i]!)),
-      ...(datasets.length > 1 ? [row('all', overall[i]!, 'all')] : []),
+      `<tr><td colspan="7">${escapeXml(measure)}</td></tr>`,
+      ...datasets.map(({ name, comparisons }) => row(compared(name, comparisons[i]!))),
+      ...(datasets.length > 1 ? [row(compared('all', overall[i]!), 'all')] : []),
     ].join(''),
   );
   return table(['', 'queries', 'before', 'after', 'change', '95 % interval', 'p'], body);
@@ -118,10 +111,8 @@ function extremes({ differences, measure }: Comparison, textOf: (query: string) 
     .filter(([, value]) => value < 0)
     .slice(-examples)
     .reverse();
-  const rows = [...gains, ...losses].map(
-    ([query, value]) => `<tr><td>${escapeXml(textOf(query))}</td><td>${coloured(value, 3)}</td></tr>`,
-  );
-  return rows.length > 0 ? table(['greatest gains and losses', escapeXml(measure)], rows) : '';
+  const rows = [...gains, ...losses].map(([query, value]) => row([escapeXml(textOf(query)), coloured(value, 3)]));
+  return rows.length > 0 ? table(['greatest gains and losses', measure], rows) : '';
 }
 
 /** A query's text by its id among all datasets. */
@@ -132,20 +123,6 @@ function queryTexts(datasets: readonly DatasetResult[]): (query: string) => stri
     ),
   );
   return (query) => texts.get(query) ?? query;
-}
-
-function section(title: string, text: string, content: string): string {
-  return `<section><h2>${escapeXml(title)}</h2><p>${escapeXml(text)}</p>${content}</section>`;
-}
-
-function legend(...entries: readonly [className: string, text: string][]): string {
-  const items = entries.map(([className, text]) => `<span><i class="${className}"></i>${text}</span>`);
-  return `<div class="legend">${items.join('')}</div>`;
-}
-
-function table(head: readonly string[], rows: readonly string[]): string {
-  const cells = head.map((text) => `<th>${text}</th>`);
-  return `<div class="scroll"><table><tr>${cells.join('')}</tr>${rows.join('')}</table></div>`;
 }
 
 function coloured(value: number, digits: number): string {

@@ -31,11 +31,3 @@ export function line(x1: number, y1: number, x2: number, y2: number, className: 
 export function drawing(width: number, height: number, description: string, ...children: string[]): string {
   return element('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': description }, ...children);
 }
-
-/** Maps the domain onto the range, linearly. */
-export function linear(
-  [from, to]: readonly [number, number],
-  [start, end]: readonly [number, number],
-): (value: number) => number {
-  return (value) => start + ((value - from) / (to - from)) * (end - start);
-}

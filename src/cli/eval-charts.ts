@@ -1,15 +1,15 @@
-import type { Comparison } from '../../evaluation/compare.js';
-import { isRelevant } from '../../evaluation/judged-ranking.js';
-import type { DatasetResult } from '../eval-summary.js';
-import { drawing, element, label, line, linear, tooltip } from '../../svg.js';
-
-const width = 720;
+import type { Comparison } from '../evaluation/compare.js';
+import { isRelevant } from '../evaluation/judged-ranking.js';
+import type { DatasetResult } from './eval-summary.js';
+import { columns, linear, quarters, rows, valuesBelow, xName, yName } from '../report/axes.js';
+import { width } from '../report/plots.js';
+import { drawing, element, label, line, tooltip } from '../report/svg.js';
 
 /** One measure before and after, a row a dataset; the bar around "after" is the interval of the change. */
-export function beforeAfterChart(rows: readonly { name: string; comparison: Comparison }[]): string {
+export function beforeAfterChart(compared: readonly { name: string; comparison: Comparison }[]): string {
   const [left, right, top, rowHeight] = [130, 70, 14, 42];
-  const bottom = top + rows.length * rowHeight;
-  const values = rows.flatMap(({ comparison: { before, after, interval } }) => [
+  const bottom = top + compared.length * rowHeight;
+  const values = compared.flatMap(({ comparison: { before, after, interval } }) => [
     before,
     after,
     before + interval.low,
@@ -19,12 +19,8 @@ export function beforeAfterChart(rows: readonly { name: string; comparison: Comp
   const to = Math.min(1, Math.ceil(10 * Math.max(...values) + 0.2) / 10);
   const x = linear([from, to], [left, width - right]);
   const tenths = Array.from({ length: Math.round(10 * (to - from)) + 1 }, (_, i) => from + i / 10);
-  const grid = tenths.map(
-    (value) =>
-      line(x(value), top, x(value), bottom, 'grid') +
-      label(x(value), bottom + 20, value.toFixed(1), { class: 'tick', 'text-anchor': 'middle' }),
-  );
-  const marks = rows.map(({ name, comparison: { before, after, change, interval } }, i) => {
+  const grid = columns(tenths, x, [top, bottom]) + valuesBelow(tenths, x, bottom, (value) => value.toFixed(1));
+  const marks = compared.map(({ name, comparison: { before, after, change, interval } }, i) => {
     const y = top + (i + 0.5) * rowHeight;
     const [low, high] = [interval.low, interval.high].map((value) =>
       x(Math.min(to, Math.max(from, before + value))),
@@ -44,7 +40,7 @@ export function beforeAfterChart(rows: readonly { name: string; comparison: Comp
       label(width - right + 14, y + 5, signed(change, 3), { class: 'value' }),
     );
   });
-  return drawing(width, bottom + 30, 'The measure before and after reranking', ...grid, ...marks);
+  return drawing(width, bottom + 30, 'The measure before and after reranking', grid, ...marks);
 }
 
 /** Where relevant documents stood and where they stand; a bubble's area is their number. */
@@ -70,12 +66,9 @@ export function rankMovementChart(results: readonly DatasetResult[]): string {
   const total = (moved: (bubble: { from: number; to: number }) => boolean): number =>
     all.filter(moved).reduce((sum, { count }) => sum + count, 0);
   const ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].filter((rank) => rank <= last);
-  const grid = ticks.flatMap((rank) => [
-    line(x(rank), top, x(rank), top + side, 'grid'),
-    line(left, y(rank), left + side, y(rank), 'grid'),
-    label(x(rank), top + side + 20, String(rank), { class: 'tick', 'text-anchor': 'middle' }),
-    label(left - 12, y(rank) + 4, String(rank), { class: 'tick', 'text-anchor': 'end' }),
-  ]);
+  const [bottom, end] = [top + side, left + side];
+  const grid =
+    columns(ticks, x, [top, bottom]) + rows(ticks, y, [left, end], String) + valuesBelow(ticks, x, bottom, String);
   const marks = all.map(({ from, to, count }) =>
     element(
       'circle',
@@ -91,25 +84,21 @@ export function rankMovementChart(results: readonly DatasetResult[]): string {
   const key = legend.map(([className, text, number], i) => {
     const height = top + 24 + i * 54;
     return (
-      element('circle', { cx: left + side + 50, cy: height - 6, r: 8, class: className }) +
-      label(left + side + 70, height + 2, String(number), { class: 'big' }) +
-      label(left + side + 70, height + 20, text, { class: 'tick' })
+      element('circle', { cx: end + 50, cy: height - 6, r: 8, class: className }) +
+      label(end + 70, height + 2, String(number), { class: 'big' }) +
+      label(end + 70, height + 20, text, { class: 'tick' })
     );
   });
   return drawing(
     width,
-    top + side + 50,
+    bottom + 50,
     'Rank of each relevant document before and after reranking',
-    ...grid,
-    line(left, top, left + side, top + side, 'diagonal'),
+    grid,
+    line(left, top, end, bottom, 'diagonal'),
     ...marks,
     ...key,
-    label(left + side / 2, top + side + 44, 'rank before', { class: 'axis', 'text-anchor': 'middle' }),
-    label(0, 0, 'rank after', {
-      class: 'axis',
-      'text-anchor': 'middle',
-      transform: `translate(14 ${top + side / 2}) rotate(-90)`,
-    }),
+    xName('rank before', [left, end], bottom),
+    yName('rank after', [top, bottom]),
   );
 }
 
@@ -137,17 +126,8 @@ export function scoreChart(results: readonly DatasetResult[]): string {
   const highest = Math.ceil(25 * Math.max(0.04, ...kinds.flatMap((kind) => kind.shares))) / 25;
   const x = linear([0, 1], [left, width - right]);
   const y = linear([0, highest], [top + height, top]);
-  const grid = [0, 0.25, 0.5, 0.75, 1].map(
-    (part) =>
-      line(left, y(part * highest), width - right, y(part * highest), 'grid') +
-      label(left - 10, y(part * highest) + 4, `${(100 * part * highest).toFixed(0)} %`, {
-        class: 'tick',
-        'text-anchor': 'end',
-      }),
-  );
-  const ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].map((value) =>
-    label(x(value), top + height + 20, value.toFixed(1), { class: 'tick', 'text-anchor': 'middle' }),
-  );
+  const bottom = top + height;
+  const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
   const areas = kinds.map(({ className, name, values, shares }) => {
     const steps = shares
       .map((share, i) => `H${x(i / bins).toFixed(2)}V${y(share).toFixed(2)}H${x((i + 1) / bins).toFixed(2)}`)
@@ -160,12 +140,12 @@ export function scoreChart(results: readonly DatasetResult[]): string {
   });
   return drawing(
     width,
-    top + height + 50,
+    bottom + 50,
     'Scores of relevant and of other candidates',
-    ...grid,
+    rows(quarters(0, highest), y, [left, width - right], percent),
     ...areas,
-    ...ticks,
-    label((left + width - right) / 2, top + height + 44, 'score', { class: 'axis', 'text-anchor': 'middle' }),
+    valuesBelow([0, 0.2, 0.4, 0.6, 0.8, 1], x, bottom, (score) => score.toFixed(1)),
+    xName('score', [left, width - right], bottom),
   );
 }
 
@@ -177,10 +157,12 @@ export function queryChangeChart({ differences }: Comparison, textOf: (query: st
   const x = linear([0, sorted.length], [left, width - right]);
   const y = linear([-limit, limit], [top + height, top]);
   const gap = Math.min(2, (x(1) - x(0)) * 0.2);
-  const grid = [-limit, -limit / 2, 0, limit / 2, limit].map(
-    (value) =>
-      line(left, y(value), width - right, y(value), value === 0 ? 'zero' : 'grid') +
-      label(left - 10, y(value) + 4, signed(value, 2), { class: 'tick', 'text-anchor': 'end' }),
+  const grid = rows(
+    quarters(-limit, limit),
+    y,
+    [left, width - right],
+    (change) => signed(change, 2),
+    (change) => (change === 0 ? 'zero' : 'grid'),
   );
   const bars = sorted.map(([query, value], i) =>
     element(
@@ -195,7 +177,7 @@ export function queryChangeChart({ differences }: Comparison, textOf: (query: st
       tooltip(`${signed(value, 4)}  ${textOf(query)}`),
     ),
   );
-  return drawing(width, top + height + 14, 'Change of each query', ...grid, ...bars);
+  return drawing(width, top + height + 14, 'Change of each query', grid, ...bars);
 }
 
 /** With a sign, but for 0. */

@@ -1,0 +1,11 @@
+export { collect, type Collected, type CollectFormat, type CollectOptions } from './collect.js';
+export { findManifest, type Manifest, readManifest, type ShardEntry } from './manifest.js';
+export { modelHash } from './model-hash.js';
+export { estimateTokens, planShards } from './plan.js';
+export { createProcessor, type ProcessorOptions } from './processor.js';
+export type { ResultRow } from './result.js';
+export { Scorer, type ScorerOptions } from './scorer.js';
+export type { Candidate, QueryCandidates, ScoringSettings } from './shard.js';
+export { bulkStatus, type BulkStatus } from './status.js';
+export { FolderStore, type ObjectStore } from './store.js';
+export { submit, type ShardJob, type ShardReport, type Submitted, type SubmitOptions } from './submit.js';
