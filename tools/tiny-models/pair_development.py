@@ -82,7 +82,9 @@ def listed(scorer: Scorer, benchmark: Benchmark, queries: int, depth: int) -> fl
     """NDCG@10 over the first `depth` given candidates, the first of which is right, of development queries."""
     values = []
     for query in [q for q in range(len(benchmark.queries)) if benchmark.is_development(q)][:queries]:
-        scores = scorer.score(benchmark.queries[query], [benchmark.documents[d] for d in benchmark.candidates[query][:depth]])
+        scores = scorer.score(
+            benchmark.queries[query], [benchmark.documents[d] for d in benchmark.candidates[query][:depth]]
+        )
         better = int((scores[1:] >= scores[0]).sum())
         values.append(1 / np.log2(better + 2) if better < 10 else 0.0)
     return float(np.mean(values))

@@ -161,7 +161,9 @@ def build(network: PairNetwork) -> onnx.ModelProto:
     features = add("Concat", scaled, apartness, cosine, matching, axis=1)
     extra = head("head_out", add("Gelu", head("head_in", features), approximate="none"))
     a, b, c = weights["scales"].tolist()
-    score = add("Add", add("Mul", cosine, constant(a * shape.cosine)), add("Mul", matching, constant(b * shape.matching)))
+    score = add(
+        "Add", add("Mul", cosine, constant(a * shape.cosine)), add("Mul", matching, constant(b * shape.matching))
+    )
     score = add("Add", add("Add", score, constant(c)), extra)
     graph.nodes.append(helper.make_node("Identity", [score], ["logits"], "logits"))
 

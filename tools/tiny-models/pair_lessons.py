@@ -28,7 +28,9 @@ def vocabulary_of(teacher: Teacher, corpus: list[Passage], groups: list[Group], 
     """The teacher's entries that the corpus and the groups use most, in the order of their ids."""
     words: Counter[str] = count_words(corpus, teacher.tokenizer)
     taught = [g for g in groups if not g.held_out]
-    words.update(count_words([Passage("", q, p) for g in taught for q, p in zip(g.questions, g.passages)], teacher.tokenizer))
+    words.update(
+        count_words([Passage("", q, p) for g in taught for q, p in zip(g.questions, g.passages)], teacher.tokenizer)
+    )
     return build_vocabulary(teacher, words, size, None, 0)
 
 
@@ -81,7 +83,9 @@ class Titles:
     scores: np.ndarray
 
 
-def titles_of(corpus: list[Passage], tokenizer: Tokenizer, teacher: Teacher, size: int, cache: Path, seed: int) -> Titles:
+def titles_of(
+    corpus: list[Passage], tokenizer: Tokenizer, teacher: Teacher, size: int, cache: Path, seed: int
+) -> Titles:
     """Candidates for the titles of the first `size` passages that have one of at least two words."""
     chosen = [p for p in corpus if len(p.title.split()) > 1][:size]
     vectors = [

@@ -51,7 +51,9 @@ class PairGroups:
     symmetric: list[bool]
 
 
-def train(network: PairNetwork, groups: PairGroups, titles: Titles, settings: Training, checkpoint: Path | None) -> None:
+def train(
+    network: PairNetwork, groups: PairGroups, titles: Titles, settings: Training, checkpoint: Path | None
+) -> None:
     """Changes the network's weights in place."""
     torch.manual_seed(settings.seed)
     optimizer = torch.optim.AdamW(_rates(network, settings), betas=(0.9, 0.98), weight_decay=settings.decay)
@@ -135,7 +137,10 @@ def _choice(network: PairNetwork, groups: PairGroups, members: np.ndarray, setti
     starts = np.cumsum([0, *sizes])
     rows = np.array([(s + i, s + j) for s, n in zip(starts, sizes) for i in range(n) for j in range(n)])
     logits = pairs(
-        network, [q for g in members for q in groups.questions[g]], [p for g in members for p in groups.passages[g]], rows
+        network,
+        [q for g in members for q in groups.questions[g]],
+        [p for g in members for p in groups.passages[g]],
+        rows,
     )
     loss, right = torch.zeros(()), 0
     for member, n, part in zip(members, sizes, logits.split([n * n for n in sizes])):

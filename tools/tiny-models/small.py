@@ -42,7 +42,9 @@ def make(corpus: list[Passage], teacher: Teacher, folder: Path, cache: Path, see
     titles = titles_of(corpus, tokenizer, teacher, TITLES, cache, seed)
     train(network, tokens_of(lessons, tokenizer), titles, Training(), cache / "small.pt")
     finish(network, spec, folder)
-    (cache / "zrank-small.json").write_text(json.dumps(expected(network, spec), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    (cache / "zrank-small.json").write_text(
+        json.dumps(expected(network, spec), indent=2, ensure_ascii=False) + "\n", "utf-8"
+    )
 
 
 def start(teacher: Teacher, entries: list[str], tokenizer: Tokenizer, corpus: list[Passage]) -> PairNetwork:
