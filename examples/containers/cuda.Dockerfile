@@ -1,6 +1,6 @@
 # zrank serve on NVIDIA GPUs (driver 580 or later, NVIDIA's container toolkit), without root:
 #   docker build --file cuda.Dockerfile --tag zrank-cuda .
-#   docker run --gpus all --publish 8080:8080 --volume models:/models zrank-cuda serve --host 0.0.0.0 --model zerank-2 --pull
+#   docker run --gpus all --publish 8080:8080 --volume models:/models zrank-cuda serve --host 0.0.0.0 --device cuda --model zerank-2 --pull
 ARG NODE=22-bookworm-slim
 ARG PYTHON=3.13-slim-bookworm
 
@@ -27,4 +27,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --start-period=5m \
     CMD ["node", "--eval", "fetch('http://127.0.0.1:8080/ready').then(({ ok }) => process.exit(ok ? 0 : 1))"]
 ENTRYPOINT ["zrank"]
-CMD ["serve", "--host", "0.0.0.0", "--device", "cuda"]
+# The embedded zrank-small runs on processors alone.
+CMD ["serve", "--host", "0.0.0.0", "--device", "cuda", "--model", "zrank-tiny"]

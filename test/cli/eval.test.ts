@@ -112,7 +112,15 @@ test('a query that is too long is named and counts in neither order', async () =
   const folder = await dataset();
   const long = { _id: 'q2', text: 'bread '.repeat(9000) };
   await writeFile(join(folder, 'queries.jsonl'), [queries[0]!, long].map((query) => JSON.stringify(query)).join('\n'));
-  const { code, stdout, stderr } = await zrank(['eval', folder, '--retriever', 'bm25', '--json']);
+  const { code, stdout, stderr } = await zrank([
+    'eval',
+    folder,
+    '--retriever',
+    'bm25',
+    '--reranker',
+    'zrank-tiny',
+    '--json',
+  ]);
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({
     datasets: [{ queries: 2, failed: [{ query: 'q2', code: 'QUERY_TOO_LONG' }] }],
