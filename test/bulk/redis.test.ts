@@ -8,13 +8,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Queue } from 'bullmq';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { root, runNode, temporaryFolder, zrank } from '../support.js';
 import { hasRedis, startRedis } from './redis-server.js';
 
 describe.skipIf(!hasRedis)('with a Redis', () => {
   let url: string;
   let stop: () => void;
+  // One that refuses a query which is too long.
+  beforeAll(() => void vi.stubEnv('ZRANK_MODEL', 'zrank-tiny'));
+  afterAll(() => void vi.unstubAllEnvs());
   beforeAll(async () => {
     const started = await startRedis();
     url = started.url;
