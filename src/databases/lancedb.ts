@@ -1,7 +1,7 @@
-import { throwIfAborted, ZrankError } from '../error.js';
+import { ZrankError } from '../error.js';
 import { aPositiveInteger, aString, checkOptions, listOf, oneOf, type Rule } from '../options.js';
-import { checkId, checkNewIds, checkSearch } from '../retrieval/check.js';
-import type { Encoder } from '../retrieval/dense.js';
+import { checkId, checkKnownIds, checkNewIds, checkSearch } from '../retrieval/check.js';
+import { embed, type Encoder, indexedSimilarity } from '../retrieval/dense.js';
 import { type Retrieved, type Retriever, type RetrieverCallOptions, searchableText } from '../retrieval/retriever.js';
 import { untilAborted } from './abort.js';
 import type { LanceConnection, LanceModule, LanceTable } from './lance.js';
@@ -104,12 +104,7 @@ export class LanceRetriever implements Retriever {
     checkOptions('LanceRetriever.open()', options, rules);
     for (const name of ['lancedb', 'uri', 'encoder'] as const)
       if (options[name] === undefined) throw ZrankError.argument(name, rules[name]!.expected, undefined);
-    const { similarity = 'cosine' } = options.encoder;
-    if (similarity === 'manhattan')
-      throw new ZrankError(
-        'ARCHITECTURE_UNSUPPORTED',
-        "the encoder's similarity is manhattan, which is not indexed here",
-      );
+    const similarity = indexedSimilarity(options.encoder);
     const connection = await lance(options.lancedb.connect(options.uri));
     const retriever = new LanceRetriever(options, distances[similarity], connection);
     try {
@@ -161,11 +156,9 @@ export class LanceRetriever implements Retriever {
 
   remove(ids: readonly string[]): Promise<void> {
     return this.#inTurn(async () => {
-      checkNewIds(ids, () => false);
+      ids.forEach(checkId);
       const known = await this.#known(ids);
-      const unknown = ids.find((id) => !known.has(id));
-      if (unknown !== undefined)
-        throw new ZrankError('UNKNOWN_ID', `there is no document ${unknown}; nothing of this call was removed`);
+      checkKnownIds(ids, (id) => known.has(id));
       if (ids.length > 0) await lance(this.#table!.delete(amongIds(ids)));
       this.#size -= ids.length;
     });
@@ -176,7 +169,7 @@ export class LanceRetriever implements Retriever {
     checkSearch(query, k);
     if (filter !== undefined && !aString.test(filter))
       throw ZrankError.argument('the filter', 'a condition in SQL', filter);
-    const [vector] = await this.#encode([query], 'query', signal);
+    const [vector] = await embed(this.#options.encoder, [query], 'query', signal);
     if (this.#table === undefined) return [];
     const { probes, efSearch, refine } = this.#options;
     let asked = this.#table
@@ -286,7 +279,7 @@ export class LanceRetriever implements Retriever {
   ): Promise<Record<string, unknown>[]> {
     const { columns = [] } = this.#options;
     documents.forEach((document) => checkColumns(document, columns));
-    const vectors = await this.#encode(documents.map(searchableText), 'document', signal);
+    const vectors = await embed(this.#options.encoder, documents.map(searchableText), 'document', signal);
     return documents.map(({ id, title = '', text, metadata = {} }, i) => ({
       id,
       title,
@@ -295,16 +288,6 @@ export class LanceRetriever implements Retriever {
       ...Object.fromEntries(columns.map((name) => [name, metadata[name]])),
       vector: Array.from(vectors[i]!),
     }));
-  }
-
-  async #encode(
-    texts: readonly string[],
-    kind: 'query' | 'document',
-    signal: AbortSignal | undefined,
-  ): Promise<Float32Array[]> {
-    const vectors = await this.#options.encoder.encode(texts, { kind, ...(signal && { signal }) });
-    throwIfAborted(signal);
-    return vectors;
   }
 
   /** Those of the ids that are there. */

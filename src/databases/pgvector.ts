@@ -1,7 +1,7 @@
-import { throwIfAborted, ZrankError } from '../error.js';
+import { ZrankError } from '../error.js';
 import { anObject, aPositiveInteger, aPositiveNumber, aString, checkOptions, oneOf, type Rule } from '../options.js';
 import { checkId, checkNewIds, checkSearch } from '../retrieval/check.js';
-import type { Encoder } from '../retrieval/dense.js';
+import { embed, type Encoder, indexedSimilarity } from '../retrieval/dense.js';
 import { type Retrieved, type Retriever, type RetrieverCallOptions, searchableText } from '../retrieval/retriever.js';
 import { untilAborted } from './abort.js';
 import { identifier, literal, type PostgresPool, run, runWith, sqlState, uniqueViolation } from './postgres.js';
@@ -114,13 +114,7 @@ export class PgVectorRetriever implements Retriever {
     for (const name of ['table', 'schema'] as const)
       if (options[name] === '' || options[name]?.includes('\0'))
         throw ZrankError.argument(name, 'a name that is not empty, without U+0000,', options[name]);
-    const { similarity = 'cosine' } = options.encoder;
-    if (similarity === 'manhattan')
-      throw new ZrankError(
-        'ARCHITECTURE_UNSUPPORTED',
-        "the encoder's similarity is manhattan, which is not indexed here",
-      );
-    const retriever = new PgVectorRetriever(options, distances[similarity]);
+    const retriever = new PgVectorRetriever(options, distances[indexedSimilarity(options.encoder)]);
     await retriever.#makeTable();
     await retriever.#checkTable();
     const count = `SELECT count(*)::float8 AS count FROM ${retriever.#table}`;
@@ -310,8 +304,7 @@ export class PgVectorRetriever implements Retriever {
     kind: 'query' | 'document',
     signal: AbortSignal | undefined,
   ): Promise<string[]> {
-    const vectors = await this.#options.encoder.encode(texts, { kind, ...(signal && { signal }) });
-    throwIfAborted(signal);
+    const vectors = await embed(this.#options.encoder, texts, kind, signal);
     return vectors.map((vector) => `[${vector.join(',')}]`);
   }
 

@@ -10,7 +10,7 @@ import {
   searchableText,
 } from './retriever.js';
 import { VectorIndex } from './vector-index.js';
-import { metrics } from './vector-rows.js';
+import { type Metric, metrics } from './vector-rows.js';
 
 /** What turns texts into vectors; a BiEncoder is one. */
 export interface Encoder {
@@ -63,11 +63,7 @@ export class DenseRetriever implements Retriever {
   async add(documents: readonly CorpusDocument[], { signal }: RetrieverCallOptions = {}): Promise<void> {
     const ids = documents.map(({ id }) => id);
     checkNewIds(ids, (id) => this.index.has(id));
-    const vectors = await this.#encoder.encode(documents.map(searchableText), {
-      kind: 'document',
-      ...(signal && { signal }),
-    });
-    throwIfAborted(signal);
+    const vectors = await embed(this.#encoder, documents.map(searchableText), 'document', signal);
     await this.index.add(ids, vectors);
   }
 
@@ -77,19 +73,35 @@ export class DenseRetriever implements Retriever {
 
   async search(query: string, k: number, { signal }: RetrieverCallOptions = {}): Promise<Retrieved[]> {
     checkSearch(query, k);
-    const [vector] = await this.#encoder.encode([query], { kind: 'query', ...(signal && { signal }) });
-    throwIfAborted(signal);
+    const [vector] = await embed(this.#encoder, [query], 'query', signal);
     return this.index.search(vector!, k);
   }
 }
 
-function indexFor({ dimensions, similarity = 'cosine' }: Encoder): VectorIndex {
-  if (similarity !== 'manhattan') return new VectorIndex({ dimensions, metric: similarity });
+function indexFor(encoder: Encoder): VectorIndex {
+  return new VectorIndex({ dimensions: encoder.dimensions, metric: indexedSimilarity(encoder) });
+}
+
+/** The encoder's similarity. @throws ZrankError ARCHITECTURE_UNSUPPORTED for one that no index computes */
+export function indexedSimilarity({ similarity = 'cosine' }: Encoder): Metric {
+  if (similarity !== 'manhattan') return similarity;
   throw new ZrankError(
     'ARCHITECTURE_UNSUPPORTED',
     `expected a model for ${metrics.join(', ')} but received one whose similarity_fn_name is ${similarity}`,
     { expected: metrics.join(', '), received: similarity },
   );
+}
+
+/** A vector for each text, in their order. @throws ZrankError ABORTED, and what the encoder throws */
+export async function embed(
+  encoder: Encoder,
+  texts: readonly string[],
+  kind: 'query' | 'document',
+  signal: AbortSignal | undefined,
+): Promise<Float32Array[]> {
+  const vectors = await encoder.encode(texts, { kind, ...(signal && { signal }) });
+  throwIfAborted(signal);
+  return vectors;
 }
 
 function checkIndex({ dimensions, similarity, isNormalized }: Encoder, index: VectorIndex): void {

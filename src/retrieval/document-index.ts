@@ -1,7 +1,7 @@
 import { throwIfAborted, ZrankError } from '../error.js';
 import { aFunction, anAbortSignal, aPositiveInteger, checkOptions, oneOf } from '../options.js';
 import { checkNewIds } from './check.js';
-import type { CorpusDocument, Retriever, RetrieverCallOptions } from './retriever.js';
+import { type CorpusDocument, knownIds, type Retriever, type RetrieverCallOptions } from './retriever.js';
 
 export interface IndexOptions {
   /** Ends the call with ABORTED; the batches that were indexed before stay. */
@@ -116,7 +116,13 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
       (id) => this.#documents.has(id),
     );
     const addToRetriever = async () => {
-      const unknown = known === 'keep' ? await this.#unknownOf(batch) : batch;
+      const held =
+        known === 'keep' &&
+        (await knownIds(
+          batch.map(({ id }) => id),
+          this.#retriever,
+        ));
+      const unknown = held ? batch.filter(({ id }) => !held.has(id)) : batch;
       if (unknown.length > 0) await this.#retriever.add(unknown, signal && { signal });
     };
     if (this.#retriever.documents !== undefined) return addToRetriever();
@@ -128,10 +134,5 @@ export class DocumentIndex<D extends CorpusDocument = CorpusDocument> {
       for (const { id } of batch) this.#documents.delete(id);
       throw error;
     }
-  }
-
-  async #unknownOf(batch: readonly D[]): Promise<D[]> {
-    const known = await Promise.all(batch.map(({ id }) => this.#retriever.has(id)));
-    return batch.filter((_, i) => !known[i]);
   }
 }

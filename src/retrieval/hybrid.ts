@@ -1,7 +1,13 @@
 import { ZrankError } from '../error.js';
 import { aPositiveInteger, aPositiveNumber, checkOptions, type Rule } from '../options.js';
 import { checkNewIds, checkSearch } from './check.js';
-import type { CorpusDocument, Retrieved, Retriever, RetrieverCallOptions } from './retriever.js';
+import {
+  type CorpusDocument,
+  knownIds,
+  type Retrieved,
+  type Retriever,
+  type RetrieverCallOptions,
+} from './retriever.js';
 
 export interface HybridOptions {
   /** Those whose rankings are fused. */
@@ -47,12 +53,12 @@ export class HybridRetriever implements Retriever {
   /** Adds documents to each retriever that lacks them; one whose index was loaded from a file may hold them already. */
   async add(documents: readonly CorpusDocument[], options: RetrieverCallOptions = {}): Promise<void> {
     const ids = documents.map(({ id }) => id);
-    const known = new Set(await knownIds(ids, this));
+    const known = await knownIds(ids, this);
     checkNewIds(ids, (id) => known.has(id));
     const done: { retriever: Retriever; ids: string[] }[] = [];
     try {
       for (const retriever of this.#retrievers) {
-        const held = new Set(await knownIds(ids, retriever));
+        const held = await knownIds(ids, retriever);
         const missing = documents.filter(({ id }) => !held.has(id));
         await retriever.add(missing, options);
         done.push({ retriever, ids: missing.map(({ id }) => id) });
@@ -73,11 +79,6 @@ export class HybridRetriever implements Retriever {
     const rankings = await Promise.all(this.#retrievers.map((retriever) => retriever.search(query, depth, options)));
     return reciprocalRankFusion(rankings, this.#k).slice(0, k);
   }
-}
-
-async function knownIds(ids: readonly string[], retriever: Retriever): Promise<string[]> {
-  const known = await Promise.all(ids.map((id) => retriever.has(id)));
-  return ids.filter((_, i) => known[i]);
 }
 
 /**

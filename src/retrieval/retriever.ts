@@ -47,6 +47,12 @@ export interface Retriever {
   search(query: string, k: number, options?: RetrieverCallOptions): Promise<Retrieved[]>;
 }
 
+/** Those of the ids that the retriever holds. */
+export async function knownIds(ids: readonly string[], retriever: Pick<Retriever, 'has'>): Promise<Set<string>> {
+  const known = await Promise.all(ids.map((id) => retriever.has(id)));
+  return new Set(ids.filter((_, i) => known[i]));
+}
+
 /** What is searched and scored of a document: title and text, parted by a space where there are both, as in BEIR. */
 export function searchableText({ title, text }: Pick<CorpusDocument, 'title' | 'text'>): string {
   return title && text ? `${title} ${text}` : title || text;

@@ -6,11 +6,12 @@ import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { RetrieveAndRerank, type Encoder } from 'zrank';
+import { RetrieveAndRerank } from 'zrank';
 import { LanceRetriever, type LanceModule, type LanceOptions, type StoredDocument } from 'zrank/lancedb';
 import { seededRandom } from '../../dist/random.js';
 import { expectCode, root, temporaryFolder } from '../support.js';
 import { shortestFirst, WordCounter } from '../retrieval/doubles.js';
+import { Given, idsOf, pets } from './doubles.js';
 
 const packages = join(root, '.cache/lancedb/package.json');
 const lancedb = existsSync(packages)
@@ -32,28 +33,7 @@ const open = async (options: Partial<LanceOptions> = {}) => {
   return retriever;
 };
 
-const pets: StoredDocument[] = [
-  { id: 'a', text: 'the cat sat with another cat', metadata: { kind: 'cat', year: 1 } },
-  { id: 'b', text: 'a dog barked at the cat', metadata: { kind: 'dog', year: 1 } },
-  { id: 'c', text: 'fish swim', metadata: { kind: 'fish', year: 2 } },
-  { id: 'd', title: 'Dog', text: 'it is a dog', metadata: { kind: 'dog', year: 2, more: ['x', null] } },
-];
 const columns = ['kind', 'year'];
-const idsOf = (hits: { id: string }[]) => hits.map(({ id }) => id);
-
-class Given implements Encoder {
-  readonly dimensions: number;
-  readonly similarity;
-  readonly #vectors: ReadonlyMap<string, Float32Array>;
-  constructor(vectors: ReadonlyMap<string, Float32Array>, similarity: 'cosine' | 'dot' | 'euclidean' = 'cosine') {
-    this.#vectors = vectors;
-    this.dimensions = [...vectors.values()][0]!.length;
-    this.similarity = similarity;
-  }
-  async encode(texts: readonly string[]) {
-    return texts.map((text) => this.#vectors.get(text)!);
-  }
-}
 
 describe.skipIf(!lancedb)('a table of LanceDB', () => {
   test('documents are found, best first, and are there when it is opened again', async () => {

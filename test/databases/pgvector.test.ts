@@ -2,11 +2,12 @@
 // counts words, one that gives vectors by text, and a reranker that prefers short documents.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { HybridRetriever, reciprocalRankFusion, RetrieveAndRerank, type Encoder } from 'zrank';
+import { HybridRetriever, reciprocalRankFusion, RetrieveAndRerank } from 'zrank';
 import { PgVectorRetriever, type PgVectorOptions, type StoredDocument } from 'zrank/pgvector';
 import { seededRandom } from '../../dist/random.js';
 import { expectCode } from '../support.js';
 import { shortestFirst, WordCounter } from '../retrieval/doubles.js';
+import { Given, idsOf, pets } from './doubles.js';
 import { startPostgres, type TestPostgres } from './postgres.js';
 
 let postgres: TestPostgres;
@@ -24,29 +25,6 @@ beforeEach(() => {
 
 const open = (options: Partial<PgVectorOptions> = {}) =>
   PgVectorRetriever.open({ pool: postgres.pool, encoder: new WordCounter(), table, mode: 'dense', ...options });
-
-const pets: StoredDocument[] = [
-  { id: 'a', text: 'the cat sat with another cat', metadata: { kind: 'cat', year: 1 } },
-  { id: 'b', text: 'a dog barked at the cat', metadata: { kind: 'dog', year: 1 } },
-  { id: 'c', text: 'fish swim', metadata: { kind: 'fish', year: 2 } },
-  { id: 'd', title: 'Dog', text: 'it is a dog', metadata: { kind: 'dog', year: 2 } },
-];
-const idsOf = (hits: { id: string }[]) => hits.map(({ id }) => id);
-
-/** An encoder whose vectors are given by text. */
-class Given implements Encoder {
-  readonly dimensions: number;
-  readonly similarity;
-  readonly #vectors: ReadonlyMap<string, Float32Array>;
-  constructor(vectors: ReadonlyMap<string, Float32Array>, similarity: 'cosine' | 'dot' | 'euclidean' = 'cosine') {
-    this.#vectors = vectors;
-    this.dimensions = [...vectors.values()][0]!.length;
-    this.similarity = similarity;
-  }
-  async encode(texts: readonly string[]) {
-    return texts.map((text) => this.#vectors.get(text)!);
-  }
-}
 
 test('documents are found, best first, and kept for other connections', async () => {
   const retriever = await open();
