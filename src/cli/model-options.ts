@@ -9,14 +9,17 @@ import { ProgressBar } from './progress.js';
 
 const group = 'Model';
 
-/** What --model and --reranker have in common. */
-export const modelOption = {
-  value: 'model',
-  description:
-    "the reranker: a folder, a model of the hub (owner/name, perhaps @revision) or one of zrank's names " +
-    '(default: ZRANK_MODEL, else the embedded zrank-small)',
-  group,
-} as const;
+/** What --model and --reranker have in common, by the embedded model that is meant where none is named. */
+export const modelOptionFor = (embedded: string) =>
+  ({
+    value: 'model',
+    description:
+      "the reranker: a folder, a model of the hub (owner/name, perhaps @revision) or one of zrank's names " +
+      `(default: ZRANK_MODEL, else the embedded ${embedded})`,
+    group,
+  }) as const;
+
+export const modelOption = modelOptionFor('zrank-small');
 
 export const pullOption = { description: 'download the model where it is not there yet', group } as const;
 

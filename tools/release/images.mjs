@@ -56,10 +56,13 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 
-async function buildah(...args) {
+function startBuildah(...args) {
   const places = ['--root', join(scratch, 'storage'), '--runroot', join(scratch, 'run'), '--storage-driver', 'vfs'];
-  const { stdout } = await execute('buildah', [...places, ...args], { maxBuffer: 2 ** 26 });
-  return stdout.trim();
+  return execute('buildah', [...places, ...args], { maxBuffer: 2 ** 26 });
+}
+
+async function buildah(...args) {
+  return (await startBuildah(...args)).stdout.trim();
 }
 
 /** An image of the suite with some packages. */
@@ -108,8 +111,7 @@ async function makeImage() {
 
 /** Runs a command as the image's user. */
 function run(container, ...command) {
-  const places = ['--root', join(scratch, 'storage'), '--runroot', join(scratch, 'run'), '--storage-driver', 'vfs'];
-  return execute('buildah', [...places, 'run', '--isolation', 'chroot', container, '--', ...command]);
+  return startBuildah('run', '--isolation', 'chroot', container, '--', ...command);
 }
 
 async function rank(container) {

@@ -73,11 +73,9 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = group["highest"] * min(1, (share + 1e-3) / settings.warm_up) * max(0.02, 1 - share)
         choice, right = _choice(network, groups, next(chosen), settings)
-        loss = choice
-        if settings.titles:
-            imitation = _imitation(network, titles, next(titled), settings)
-            loss = loss + settings.imitation * imitation
-            means += (choice.item(), right, imitation.item())
+        imitation = _imitation(network, titles, next(titled), settings)
+        loss = choice + settings.imitation * imitation
+        means += (choice.item(), right, imitation.item())
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)

@@ -13,7 +13,7 @@ import { defaultCacheFolder } from '../../checkpoint/cache-folder.js';
 import { embeddedModels } from '../../package.js';
 import { dialectNames } from '../../server/dialects.js';
 import { defineCommand, positiveInteger, wholeNumber } from '../command.js';
-import { modelOption, placementOptions, pullOption } from '../model-options.js';
+import { modelOption, modelOptionFor, placementOptions, pullOption } from '../model-options.js';
 import { locateReranker } from '../models.js';
 import { log, print, writeReport } from '../output.js';
 
@@ -28,11 +28,7 @@ export const command = defineCommand({
   options: {
     json: { description: 'print one JSON object a run, a line each' },
     report: { value: 'file', description: 'write a page of plots (HTML, complete in itself)' },
-    model: {
-      ...modelOption,
-      description: modelOption.description.replace('zrank-small', 'zrank-tiny'),
-      conflictsWith: 'shape',
-    },
+    model: { ...modelOptionFor('zrank-tiny'), conflictsWith: 'shape' },
     shape: {
       value: 'name',
       description: 'instead of a model, random weights of this shape, kept in a cache folder',

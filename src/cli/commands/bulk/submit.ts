@@ -97,14 +97,7 @@ export const command = defineCommand({
 });
 
 async function precisionHere(folder: string): Promise<ScoringSettings['precision']> {
-  await using reranker = await loadReranker(folder, {
-    maxLength: undefined,
-    specialTokens: undefined,
-    device: undefined,
-    precision: undefined,
-    workers: undefined,
-    threads: undefined,
-  });
+  await using reranker = await loadReranker(folder, {});
   return reranker.precision;
 }
 
