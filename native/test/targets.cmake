@@ -10,7 +10,14 @@ target_link_libraries(zrank_emulated_cuda PUBLIC zrank_core)
 add_library(zrank_stub_cuda MODULE EXCLUDE_FROM_ALL native/test/cuda/stub_driver.cc)
 target_link_libraries(zrank_stub_cuda PRIVATE zrank_emulated_cuda)
 
-# Its tests: cmake --build build --target zrank_core_test
+# Clusters as a discrete-event simulation: cmake --build build --target zrank_simulate
+add_library(zrank_simulation STATIC EXCLUDE_FROM_ALL tools/simulation/cluster.cc)
+target_include_directories(zrank_simulation PUBLIC tools)
+target_link_libraries(zrank_simulation PUBLIC zrank_core)
+add_executable(zrank_simulate EXCLUDE_FROM_ALL tools/simulation/main.cc)
+target_link_libraries(zrank_simulate PRIVATE zrank_simulation)
+
+# The engine's tests: cmake --build build --target zrank_core_test
 add_executable(zrank_core_test EXCLUDE_FROM_ALL
   native/test/attention_op_test.cc
   native/test/attention_test.cc
@@ -28,9 +35,10 @@ add_executable(zrank_core_test EXCLUDE_FROM_ALL
   native/test/pack_test.cc
   native/test/pooling_test.cc
   native/test/request_queue_test.cc
+  native/test/simulation_test.cc
   native/test/team_test.cc
   native/test/tiles_test.cc)
-target_link_libraries(zrank_core_test PRIVATE zrank_core)
+target_link_libraries(zrank_core_test PRIVATE zrank_core zrank_simulation)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_sources(zrank_core_test PRIVATE native/test/amx_model.cc)
   set_property(SOURCE native/test/amx_model.cc PROPERTY COMPILE_OPTIONS ${_flags} -mavx512bf16)

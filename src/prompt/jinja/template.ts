@@ -17,13 +17,12 @@ export class JinjaTemplate {
   }
 
   render(variables: Readonly<Record<string, unknown>>): string {
-    const scope = new Environment();
-    for (const [name, value] of Object.entries({ ...globals, ...variables })) scope.set(name, value);
+    const scope = scopeOf(variables, globalScope);
     return str(new Jinja2Interpreter(scope).evaluate(this.#body, scope));
   }
 }
 
-const globals = {
+const globalScope = scopeOf({
   true: true,
   True: true,
   false: false,
@@ -35,7 +34,14 @@ const globals = {
     throw new TemplateError(message);
   },
   strftime_now: (format: string) => strftime(new Date(), format),
-};
+});
+
+/** Made once: a hundred documents are a hundred renderings. */
+function scopeOf(variables: Readonly<Record<string, unknown>>, parent?: Environment): Environment {
+  const scope = new Environment(parent);
+  for (const [name, value] of Object.entries(variables)) scope.set(name, value);
+  return scope;
+}
 
 /** Makes each body one statement, for the interpreter to print in its own way. */
 function block(body: readonly Statement[], isInLoop = false): Block {

@@ -55,7 +55,8 @@ function literal(type: string, value: unknown): Value {
 }
 
 export const undefinedValue = (): Value => scratch.evaluate(undefined, scope);
-export const boolean = (value: boolean): Value => new Environment().set('', value);
+const [no, yes] = [false, true].map((value) => new Environment().set('', value)) as [Value, Value];
+export const boolean = (value: boolean): Value => (value ? yes : no);
 export const integer = (value: number): Value => literal('IntegerLiteral', value);
 export const float = (value: number): Value => literal('FloatLiteral', value);
 export const string = (value: string): Value => literal('StringLiteral', value);
