@@ -21,6 +21,9 @@ import { expectCode, golden, root, temporaryFolder } from './support.js';
 const run = promisify(execFile);
 const kernelsFolder = join(root, 'native/kernels/cuda');
 
+const python = process.env['ZRANK_PYTHON'];
+if (!python) console.log('ZRANK_PYTHON is not set: the CUDA kernels are not compared with numpy');
+
 describe('on an emulated GPU', () => {
   beforeAll(() => run('cmake', ['--build', join(root, 'build'), '--target', 'zrank_emulate'], { cwd: root }), 300_000);
 
@@ -60,6 +63,23 @@ describe('on an emulated GPU', () => {
       });
     },
   );
+
+  test.skipIf(!python)('the kernels give what numpy gives', { timeout: 60_000 }, async () => {
+    const { stdout } = await run(python!, [join(root, 'native/test/cuda/numpy_check.py'), '--cases', '2']);
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(':')[0]),
+    ).toEqual([
+      'gated-units  fp16',
+      'gated-units  bf16',
+      'rotate-heads fp16',
+      'rotate-heads bf16',
+      'attention    fp16',
+      'attention    bf16',
+    ]);
+  });
 });
 
 describe('forms on CUDA', () => {

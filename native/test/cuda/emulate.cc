@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -30,7 +31,8 @@ zrank_emulate attention    [--head-dim N] [--heads N] [--key-value-heads N] [--s
 zrank_emulate random       [--cases N]
     a kernel on random numbers against plain sums; random draws the shapes too.
     Each with [--element fp16|bf16] [--seed N], and on the first GPU instead of the emulator with [--gpu]. Exit code 1
-    where one is wrong.
+    where one is wrong. --keep FOLDER, of one kernel alone, leaves there the bytes of each buffer as NAME.in, and of
+    those that it writes as NAME.out (numpy_check.py reads them).
 zrank_emulate graph ONNXRUNTIME GRAPH WEIGHTS
     logits of a graph with attention 'tiled', whose other operators ONNX Runtime computes on the CPU; ids of a sequence
     a line of the standard input.
@@ -79,6 +81,31 @@ class Options {
     return node ? std::optional(node.mapped()) : std::nullopt;
   }
   std::map<std::string, std::string> values_;
+};
+
+// Keeps what a kernel is given and what it makes of it, a file a buffer.
+class KeepingMachine : public Machine {
+ public:
+  KeepingMachine(std::unique_ptr<Machine> machine, std::filesystem::path folder)
+      : machine_(std::move(machine)), folder_(std::move(folder)) {}
+
+  void Run(std::span<const Buffer> buffers, uint64_t seed, const Start& start) override {
+    for (const Buffer& buffer : buffers) Write(buffer, ".in");
+    machine_->Run(buffers, seed, start);
+    for (const Buffer& buffer : buffers)
+      if (buffer.is_output) Write(buffer, ".out");
+  }
+
+ private:
+  void Write(const Buffer& buffer, const char* suffix) const {
+    std::ofstream file(folder_ / (buffer.name + suffix), std::ios::binary);
+    if (buffer.data != nullptr)
+      file.write(static_cast<const char*>(buffer.data), static_cast<std::streamsize>(buffer.bytes));
+    if (!file.flush()) throw std::runtime_error("cannot write " + buffer.name + suffix + " in " + folder_.string());
+  }
+
+  const std::unique_ptr<Machine> machine_;
+  const std::filesystem::path folder_;
 };
 
 std::ostream& operator<<(std::ostream& out, const GatedUnitsCase& gated) {
@@ -206,6 +233,8 @@ bool Main(const std::string& command, int count, char** arguments) {
   std::unique_ptr<Machine> machine;
   if (options.Has("gpu")) machine = std::make_unique<GpuMachine>();
   if (!machine) machine = std::make_unique<EmulatedMachine>();
+  const std::string folder = command == "random" ? "" : options.Text("keep", "");
+  if (!folder.empty()) machine = std::make_unique<KeepingMachine>(std::move(machine), folder);
   const auto seed = options.Read<uint64_t>("seed", 1);
   const auto number = [&](const char* name, int64_t otherwise) { return options.Read<int64_t>(name, otherwise); };
   if (command == "gated-units") {
