@@ -269,11 +269,19 @@ const stages = {
   async kernels() {
     const [precision] = settings.precisions;
     const result = {};
-    for (const attention of dryRun ? ['auto'] : ['fused', 'tiled'])
-      for (const gatedUnits of dryRun ? ['auto'] : ['plain', 'fused'])
-        result[`${attention} attention, ${gatedUnits} units`] = await attempt(() =>
-          rates({ precision, attention, gatedUnits }, [1]),
-        );
+    // What is ONNX Runtime's alone, each of zrank's own, and together.
+    const forms = [
+      ['fused', 'plain', 'plain'],
+      ['tiled', 'plain', 'plain'],
+      ['fused', 'fused', 'plain'],
+      ['fused', 'plain', 'tuned'],
+      ['tiled', 'fused', 'plain'],
+      ['tiled', 'fused', 'tuned'],
+    ];
+    for (const [attention, gatedUnits, products] of dryRun ? [['auto', 'auto', 'auto']] : forms)
+      result[`${attention} attention, ${gatedUnits} units, ${products} products`] = await attempt(() =>
+        rates({ precision, attention, gatedUnits, products }, [1]),
+      );
     return result;
   },
 

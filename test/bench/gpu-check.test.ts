@@ -82,7 +82,7 @@ describe('the dry run', () => {
     const { p50, computeSecondsPerCall, pairsPerSecond, idle } = rerank['short x1'];
     expect(p50).toBeGreaterThan(0);
     expect(computeSecondsPerCall).toBeCloseTo((1 - idle) * (3 / pairsPerSecond), 6);
-    expect(kernels['auto attention, auto units']['short x1'].pairsPerSecond).toBeGreaterThan(0);
+    expect(kernels['auto attention, auto units, auto products']['short x1'].pairsPerSecond).toBeGreaterThan(0);
     expect(variants['32 tokens a batch']['long x4'].pairsPerSecond).toBeGreaterThan(0);
     const kept = await readFile(join(state, 'zrank.jsonl'), 'utf8');
     expect(linesOf(kept).slice(-stages.length)).toEqual(linesOf(stdout));

@@ -15,6 +15,7 @@
 
 #include "core/ort_runtime.h"
 #include "core/tiles.h"
+#include "kernels/cuda/cublas_lt.h"
 #include "kernels/ops/cuda_ops.h"
 #include "test/cuda/emulated_kernels.h"
 #include "test/cuda/gpu_machine.h"
@@ -24,7 +25,7 @@ namespace zrank::cuda::test {
 namespace {
 
 constexpr const char* kUsage =
-    R"(zrank_emulate gated-units  [--count N] [--in-place]
+    R"(zrank_emulate gated-units  [--count N] [--scale X] [--in-place]
 zrank_emulate rotate-heads [--head-dim N] [--heads N] [--tokens N] [--no-norm] [--in-place]
 zrank_emulate attention    [--head-dim N] [--heads N] [--key-value-heads N] [--shared N] [--lengths N,N,...]
                            [--no-norm] [--padded] [--last] [--sharpness X]
@@ -34,8 +35,8 @@ zrank_emulate random       [--cases N]
     where one is wrong. --keep FOLDER, of one kernel alone, leaves there the bytes of each buffer as NAME.in, and of
     those that it writes as NAME.out (numpy_check.py reads them).
 zrank_emulate graph ONNXRUNTIME GRAPH WEIGHTS
-    logits of a graph with attention 'tiled', whose other operators ONNX Runtime computes on the CPU; ids of a sequence
-    a line of the standard input.
+    logits of a graph with attention 'tiled', whose other operators ONNX Runtime computes on the CPU, and tuned products
+    a double of cuBLASLt; ids of a sequence a line of the standard input.
 )";
 
 class Options {
@@ -109,7 +110,8 @@ class KeepingMachine : public Machine {
 };
 
 std::ostream& operator<<(std::ostream& out, const GatedUnitsCase& gated) {
-  return out << "gated-units --count " << gated.count << (gated.in_place ? " --in-place" : "");
+  return out << "gated-units --count " << gated.count << " --scale " << gated.scale
+             << (gated.in_place ? " --in-place" : "");
 }
 std::ostream& operator<<(std::ostream& out, const RotateHeadsCase& rotated) {
   return out << "rotate-heads --head-dim " << rotated.head_dim << " --heads " << rotated.heads << " --tokens "
@@ -150,7 +152,8 @@ bool Random(Machine& machine, int64_t cases, uint64_t seed) {
     const uint64_t case_seed = random() % 1'000'000;
     switch (below(5)) {
       case 0:
-        is_right &= Report(machine, GatedUnitsCase{element, 1 + below(20'000), chance(), case_seed});
+        is_right &=
+            Report(machine, GatedUnitsCase{element, 1 + below(20'000), chance() ? 1 : 0.03125f, chance(), case_seed});
         break;
       case 1:
         is_right &= Report(machine,
@@ -187,7 +190,8 @@ std::vector<float> Logits(const std::string& library, const std::string& graph, 
   emulation::EmulatedLauncher launcher;
   Ort::Env& env = OrtRuntime::Open(library).env();
   Ort::CustomOpDomain domain(op::kDomain);
-  AddCudaOps(domain, launcher, nullptr);
+  CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
+  AddCudaOps(domain, {launcher, multiplier}, nullptr);
   Ort::SessionOptions options;
   options.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
   options.DisableMemPattern();
@@ -238,7 +242,8 @@ bool Main(const std::string& command, int count, char** arguments) {
   const auto seed = options.Read<uint64_t>("seed", 1);
   const auto number = [&](const char* name, int64_t otherwise) { return options.Read<int64_t>(name, otherwise); };
   if (command == "gated-units") {
-    const GatedUnitsCase gated{element, number("count", 10'000), options.Has("in-place"), seed};
+    const GatedUnitsCase gated{element, number("count", 10'000), options.Read<float>("scale", 1),
+                               options.Has("in-place"), seed};
     options.RequireNone();
     return Report(*machine, gated);
   }

@@ -62,10 +62,11 @@ class Kept:
 
 def gated_units(random, element, run):
     in_place = random.random() < 0.5
-    kept = run(["--count", random.integers(1, 20_000)] + ["--in-place"] * in_place)
+    scale = random.choice([1, 2.0**-5])
+    kept = run(["--count", random.integers(1, 20_000), "--scale", scale] + ["--in-place"] * in_place)
     gate, up, y = kept.of("y.in" if in_place else "gate.in"), kept.of("up.in"), kept.of("y.out")
     with np.errstate(over="ignore"):
-        exact = gate / (1 + np.exp(-gate)) * up
+        exact = gate / (1 + np.exp(-gate)) * up * scale
     # The exponential is infinite in fp32 long before it is here, and the unit zero.
     exact[gate < -np.log(np.finfo(np.float32).max)] = 0
     least = 2.0**-14 if element == "fp16" else 2.0**-126
