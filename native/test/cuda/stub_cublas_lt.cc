@@ -21,7 +21,7 @@ namespace emulation = zrank::cuda::emulation;
 // cublasStatus_t, and of the other enumerations what zrank uses, by the names and values of cublasLt.h.
 enum { kSuccess = 0, kInvalidValue = 7, kNotSupported = 15 };
 enum { kReal32 = 0, kReal16 = 2, kBrain16 = 14, kCompute32 = 68 };
-constexpr size_t kWorkspaceOfCandidate = 1 << 20;
+constexpr size_t Workspace(int candidate) { return static_cast<size_t>(candidate + 1) << 20; }
 
 zrank::cuda::test::StubCublasLt state;
 
@@ -150,7 +150,7 @@ ZRANK_EXPORT int cublasLtMatmulPreferenceSetAttribute(void* preference, int attr
 }
 ZRANK_EXPORT int cublasLtMatmulPreferenceDestroy(void* preference) { return Destroy<Preference>(preference); }
 
-// Candidate i takes i MiB of workspace. As the real one, it finds nothing for alignments that are not promised.
+// Candidate i takes i + 1 MiB of workspace. As the real one, it finds nothing for alignments that are not promised.
 ZRANK_EXPORT int cublasLtMatmulAlgoGetHeuristic(void* handle, void* desc, void* a, void* b, void* c, void* d,
                                                 void* preference, int asked, Heuristic* found, int* count) {
   const Preference* const wish = As<Preference>(preference);
@@ -164,10 +164,10 @@ ZRANK_EXPORT int cublasLtMatmulAlgoGetHeuristic(void* handle, void* desc, void* 
   for (const uint32_t alignment : wish->alignments)
     if (alignment != 16) return kNotSupported;
   for (int i = 0; i < state.candidates && *count < asked; ++i) {
-    if (static_cast<size_t>(i) * kWorkspaceOfCandidate > wish->workspace) continue;
+    if (Workspace(i) > wish->workspace) continue;
     found[*count] = Heuristic{};
     found[*count].algorithm[7] = static_cast<uint64_t>(i) + 1;
-    found[(*count)++].workspace = static_cast<size_t>(i) * kWorkspaceOfCandidate;
+    found[(*count)++].workspace = Workspace(i);
   }
   return *count > 0 ? kSuccess : kNotSupported;
 }
@@ -184,11 +184,10 @@ ZRANK_EXPORT int cublasLtMatmul(void* handle, void* desc, const float* alpha, co
   for (const void* address : {a, b, static_cast<const void*>(d)})
     if (address == nullptr || !IsAligned(address, 16)) return kInvalidValue;
   const int candidate = static_cast<int>(algorithm[7]) - 1;
-  const size_t needed = static_cast<size_t>(candidate) * kWorkspaceOfCandidate;
-  if (candidate < 0 || bytes < needed || (needed > 0 && (workspace == nullptr || !IsAligned(workspace, 256))))
+  if (candidate < 0 || bytes < Workspace(candidate) || workspace == nullptr || !IsAligned(workspace, 256))
     return kInvalidValue;
   if (state.failures[candidate] != kSuccess) return state.failures[candidate];
-  if (needed > 0) std::memset(workspace, 0xff, needed);
+  std::memset(workspace, 0xff, Workspace(candidate));
   ++state.products;
   state.batches += ld->batches;
   state.last = candidate;
