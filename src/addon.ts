@@ -75,7 +75,7 @@ export interface Contract {
   poolings: string[];
   errorCodes: string[];
   graph: { inputs: string[]; pagedInputs: string[]; tiledInputs: string[]; output: string };
-  operators: { domain: string; names: string[]; cudaNames: string[]; attributes: string[] };
+  operators: { domain: string; names: string[]; cudaNames: string[]; attributes: string[]; cudaAttributes: string[] };
   sizes: {
     int8Block: number;
     headDimMultiple: number;

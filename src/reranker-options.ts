@@ -1,5 +1,5 @@
 import { aScoreCache, type ScoreCacheSetting } from './cache/options.js';
-import type { Device, GatedUnits, GpuAttention, Precision } from './devices/device.js';
+import type { Device, GatedUnits, GpuAttention, Precision, Products } from './devices/device.js';
 import { deviceNames, isDevice } from './devices/placement.js';
 import {
   aBoolean,
@@ -86,6 +86,11 @@ export interface LoadOptions extends Pick<CallOptions, 'maxLength' | 'truncation
    * GPU yet, `plain` two of ONNX Runtime's operators. @default 'auto', plain
    */
   gatedUnits?: 'auto' | GatedUnits;
+  /**
+   * What multiplies matrices on a GPU: `tuned` is cuBLASLt, whose candidates are timed once a shape (CUDA, fp16 and
+   * bf16), which has not run on a GPU yet, `plain` ONNX Runtime's operator. @default 'auto', plain
+   */
+  products?: 'auto' | Products;
   /**
    * Where weights that are converted, for int8 or for a GPU, are kept, and scores. @default zrank in XDG_CACHE_HOME, else in
    * ~/.cache
@@ -180,6 +185,7 @@ export const loadRules = {
   precision: oneOf('auto', 'fp32', 'bf16', 'fp16', 'int8'),
   attention: oneOf('auto', 'fused', 'paged', 'tiled', 'plain'),
   gatedUnits: oneOf('auto', 'fused', 'plain'),
+  products: oneOf('auto', 'tuned', 'plain'),
   cache: aScoreCache,
   cacheFolder: aString,
   download: aBoolean,

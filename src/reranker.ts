@@ -116,6 +116,7 @@ export class Reranker implements AsyncDisposable {
       precision: options.precision ?? 'auto',
       attention: options.attention ?? 'auto',
       gatedUnits: options.gatedUnits ?? 'auto',
+      products: options.products ?? 'auto',
       maxLength: options.maxLength ?? crossEncoder.maxLength,
       cacheFolder: options.cacheFolder,
       onProgress: progress('convert'),

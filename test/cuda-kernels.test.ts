@@ -12,6 +12,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { convertWeights } from '../dist/checkpoint/convert-weights.js';
 import { cudaForms } from '../dist/devices/cuda.js';
 import { openAddon } from '../dist/libraries/open-addon.js';
+import type { GraphForm } from '../dist/graph/operators.js';
+import { Reranker } from '../dist/index.js';
 import { readCheckpoint } from '../dist/networks/decoder/checkpoint.js';
 import type { Decoder } from '../dist/networks/decoder/decoder.js';
 import { writeGraph } from '../dist/networks/decoder/graph.js';
@@ -21,11 +23,18 @@ import { expectCode, golden, root, temporaryFolder } from './support.js';
 const run = promisify(execFile);
 const kernelsFolder = join(root, 'native/kernels/cuda');
 
+const python = process.env['ZRANK_PYTHON'];
+if (!python) console.log('ZRANK_PYTHON is not set: the CUDA kernels are not compared with numpy');
+
 describe('on an emulated GPU', () => {
   beforeAll(() => run('cmake', ['--build', join(root, 'build'), '--target', 'zrank_emulate'], { cwd: root }), 300_000);
 
-  async function emulatedLogits(decoder: Decoder, sequences: readonly number[][]): Promise<number[]> {
-    const form = { compute: 'fp16', attention: 'tiled', fusesGatedUnits: true, positions: 600 } as const;
+  async function emulatedLogits(
+    decoder: Decoder,
+    sequences: readonly number[][],
+    options: Partial<GraphForm> = {},
+  ): Promise<number[]> {
+    const form = { compute: 'fp16', attention: 'tiled', fusesGatedUnits: true, positions: 600, ...options } as const;
     const { model, weightFolder } = writeGraph(decoder, form);
     const graph = join(await temporaryFolder(), 'graph.onnx');
     await writeFile(graph, model);
@@ -43,10 +52,13 @@ describe('on an emulated GPU', () => {
 
   // Heads of 32 (two and four to a key/value head), of 64, without norms, with biases, and one whose residual passes
   // the range of fp16. A numpy emulation of fp16's roundings on CUDA came to 0.018 to 0.025 at most.
-  test.each(['causal-bf16', 'causal-fp32-sharded', 'causal-hot', 'llama-seqcls', 'qwen2-causal'])(
-    '%s has the logits of Hugging Face but for the roundings of fp16',
+  const goldens = ['causal-bf16', 'causal-fp32-sharded', 'causal-hot', 'llama-seqcls', 'qwen2-causal'];
+  // With products by a double of cuBLASLt too, two of one shape at once: in the order of the kernels, and without them.
+  const forms = [{}, { tunesProducts: true }, { tunesProducts: true, fusesGatedUnits: false }];
+  test.each(goldens.flatMap((name) => forms.map((form) => [name, form] as const)))(
+    '%s %j has the logits of Hugging Face but for the roundings of fp16',
     { timeout: 60_000 },
-    async (name) => {
+    async (name, form) => {
       const { folder, cases } = golden(name);
       const decoder = await readCheckpoint(folder);
       const weights = await convertWeights(decoder.weights, 'F16', { cacheFolder: await temporaryFolder() });
@@ -54,19 +66,44 @@ describe('on an emulated GPU', () => {
       const logits = await emulatedLogits(
         { ...decoder, weights },
         chosen.map(({ token_ids }) => token_ids),
+        form,
       );
       chosen.forEach((entry, i) => {
         expect(Math.abs(logits[i]! - entry.logit_fp32), entry.name).toBeLessThanOrEqual(0.03);
       });
     },
   );
+
+  test.skipIf(!python)('the kernels give what numpy gives', { timeout: 60_000 }, async () => {
+    const { stdout } = await run(python!, [join(root, 'native/test/cuda/numpy_check.py'), '--cases', '2']);
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(':')[0]),
+    ).toEqual([
+      'gated-units  fp16',
+      'gated-units  bf16',
+      'rotate-heads fp16',
+      'rotate-heads bf16',
+      'attention    fp16',
+      'attention    bf16',
+    ]);
+  });
 });
 
 describe('forms on CUDA', () => {
   const ask = async (options: Partial<Parameters<typeof cudaForms>[1]>, headDim = 128) => {
     const config = { ...(await readCheckpoint(golden('causal-bf16').folder)).config, headDim };
-    return cudaForms(config, { precision: 'auto', attention: 'auto', gatedUnits: 'auto', ...options }).map(
-      ({ precision, attention, gatedUnits }) => `${precision} ${attention} ${gatedUnits}`,
+    return cudaForms(config, {
+      precision: 'auto',
+      attention: 'auto',
+      gatedUnits: 'auto',
+      products: 'auto',
+      ...options,
+    }).map(
+      ({ precision, attention, gatedUnits, products }) =>
+        `${precision} ${attention} ${gatedUnits}${products === 'tuned' ? ' tuned' : ''}`,
     );
   };
 
@@ -86,13 +123,35 @@ describe('forms on CUDA', () => {
       'fp16 plain fused',
       'fp16 plain plain',
     ]);
+    expect(await ask({ attention: 'plain', products: 'tuned' })).toEqual([
+      'fp16 plain plain tuned',
+      'fp16 plain plain',
+    ]);
   });
 
   test('what they are not made for is an error', async () => {
     await expectCode(ask({ attention: 'tiled', precision: 'fp32' }), 'INVALID_ARGUMENT');
     await expectCode(ask({ gatedUnits: 'fused', precision: 'fp32' }), 'INVALID_ARGUMENT');
+    await expectCode(ask({ products: 'tuned', precision: 'fp32' }), 'INVALID_ARGUMENT');
     await expectCode(ask({ attention: 'tiled' }, 80), 'INVALID_ARGUMENT');
     expect(await ask({ gatedUnits: 'fused' }, 80)).toContain('fp16 fused fused');
+    for (const options of [{ gatedUnits: 'fused' }, { products: 'tuned' }] as const)
+      await expectCode(Reranker.load(golden('causal-bf16').folder, { device: 'cpu', ...options }), 'INVALID_ARGUMENT');
+  });
+
+  test('tuned products are of keys and values, and of gate and up together', async () => {
+    const decoder = await readCheckpoint(golden('causal-bf16').folder);
+    const count = (form: Partial<GraphForm>, node: string) => {
+      const { model } = writeGraph(decoder, { compute: 'bf16', attention: 'tiled', tunesProducts: true, ...form });
+      return Buffer.from(model).toString('latin1').split(node).length - 1;
+    };
+    const { layers } = decoder.config;
+    // Queries, keys and values, output, gate and up, down.
+    expect(count({ fusesGatedUnits: true }, 'TunedMatMul')).toBe(5 * layers);
+    expect(count({}, 'TunedMatMul')).toBe(6 * layers);
+    // The head's.
+    expect(count({}, 'Gemm')).toBe(1);
+    expect(count({ tunesProducts: false }, 'TunedMatMul')).toBe(0);
   });
 
   test('the probe has a layer for all rows and one for the last ones', async () => {

@@ -16,6 +16,8 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median } from 'simple-statistics';
+import { modelFlops, readNetwork } from '../../dist/bench/flops.js';
 import { checkpointFiles } from '../../dist/bench/shape-files.js';
 import { shapeFolder, shapes } from '../../dist/bench/shape.js';
 import { makeCalls } from '../../dist/bench/workload.js';
@@ -153,38 +155,58 @@ const forms = () =>
     settings.attentions.map((attention) => [`${precision} ${attention}`, { precision, attention }]),
   );
 
-/** Pairs a second, `concurrency` calls in flight. */
-async function rate(reranker, requests, concurrency) {
+/**
+ * Pairs a second, `concurrency` calls in flight. `products`: operations of a number of computed tokens and pairs;
+ * `ceiling`: operations a second of PyTorch's products, where they are known.
+ */
+async function rate(reranker, requests, concurrency, { products, ceiling }) {
   const run = async (some) => {
     const waiting = some.values();
+    const seconds = [];
     const client = async () => {
-      for (const { query, documents } of waiting) await reranker.rank(query, documents);
+      for (const { query, documents } of waiting) {
+        const start = performance.now();
+        await reranker.rank(query, documents);
+        seconds.push((performance.now() - start) / 1000);
+      }
     };
     await Promise.all(Array.from({ length: concurrency }, client));
+    return seconds;
   };
   await run(requests.slice(0, settings.warmups));
   const before = reranker.counters();
   const start = performance.now();
   const timed = requests.slice(settings.warmups, settings.warmups + settings.calls);
-  await run(timed);
+  const secondsOfCalls = await run(timed);
   const seconds = (performance.now() - start) / 1000;
   const after = reranker.counters();
+  const pairs = timed.length * settings.documents;
+  const computedTokens = after.computedTokens - before.computedTokens;
+  const computeSeconds = after.computeSeconds - before.computeSeconds;
   return {
-    pairsPerSecond: (timed.length * settings.documents) / seconds,
-    /** Of one call alone: p50 <= 1.1 times computing is the target. */
-    secondsPerCall: seconds / timed.length,
-    computeSecondsPerCall: (after.computeSeconds - before.computeSeconds) / timed.length,
-    computedTokensPerSecond: (after.computedTokens - before.computedTokens) / seconds,
+    pairsPerSecond: pairs / seconds,
+    p50: median(secondsOfCalls),
+    computeSecondsPerCall: computeSeconds / timed.length,
+    /** Share of the time in which no batch was computed: one runs at a time. */
+    idle: Math.max(0, 1 - computeSeconds / seconds),
+    /** Of the ceiling, what the products of the computed tokens came to in the time of the calls. */
+    gemmShare: ceiling && products(computedTokens, pairs) / seconds / ceiling,
+    computedTokensPerSecond: computedTokens / seconds,
     batches: after.batches - before.batches,
   };
 }
 
 async function rates(options, concurrencies = [1, 4]) {
+  const network = await readNetwork(model(options.precision));
+  // Sequences of no tokens: attention is no product that the ceiling is of.
+  const products = (computedTokens, pairs) =>
+    modelFlops(network, { computedTokens, sequenceTokens: new Array(pairs).fill(0) });
+  const ceiling = base('gemm')?.ceiling[options.precision];
   return withReranker(model(options.precision), options, async (reranker) => {
     const result = { placement: reranker.placement };
     for (const [query, requests] of Object.entries(texts.requests))
       for (const concurrency of concurrencies)
-        result[`${query} x${concurrency}`] = await rate(reranker, requests, concurrency);
+        result[`${query} x${concurrency}`] = await rate(reranker, requests, concurrency, { products, ceiling });
     return result;
   });
 }
@@ -247,11 +269,19 @@ const stages = {
   async kernels() {
     const [precision] = settings.precisions;
     const result = {};
-    for (const attention of dryRun ? ['auto'] : ['fused', 'tiled'])
-      for (const gatedUnits of dryRun ? ['auto'] : ['plain', 'fused'])
-        result[`${attention} attention, ${gatedUnits} units`] = await attempt(() =>
-          rates({ precision, attention, gatedUnits }, [1]),
-        );
+    // What is ONNX Runtime's alone, each of zrank's own, and together.
+    const forms = [
+      ['fused', 'plain', 'plain'],
+      ['tiled', 'plain', 'plain'],
+      ['fused', 'fused', 'plain'],
+      ['fused', 'plain', 'tuned'],
+      ['tiled', 'fused', 'plain'],
+      ['tiled', 'fused', 'tuned'],
+    ];
+    for (const [attention, gatedUnits, products] of dryRun ? [['auto', 'auto', 'auto']] : forms)
+      result[`${attention} attention, ${gatedUnits} units, ${products} products`] = await attempt(() =>
+        rates({ precision, attention, gatedUnits, products }, [1]),
+      );
     return result;
   },
 

@@ -33,8 +33,11 @@ Napi::Object ContractToJs(Napi::Env env) {
   auto operators = Napi::Object::New(env);
   operators.Set("domain", op::kDomain);
   operators.Set("names", ToJs(env, std::array{op::kMatMul, op::kGatedMatMul, op::kAttention}));
-  operators.Set("cudaNames", ToJs(env, std::array{op::kGatedUnits, op::kRotateHeads, op::kTiledAttention}));
+  operators.Set("cudaNames",
+                ToJs(env, std::array{op::kGatedUnits, op::kRotateHeads, op::kTiledAttention, op::kTunedMatMul}));
   operators.Set("attributes", ToJs(env, std::array{op::kArithmetic, op::kHeads, op::kKeyValueHeads, op::kEpsilon}));
+  operators.Set("cudaAttributes",
+                ToJs(env, std::array{op::kHeads, op::kKeyValueHeads, op::kEpsilon, op::kAlpha, op::kScale}));
   contract.Set("operators", operators);
 
   auto sizes = Napi::Object::New(env);

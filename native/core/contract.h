@@ -117,9 +117,10 @@ inline constexpr auto kLogits = "logits";
 namespace op {
 
 inline constexpr auto kDomain = "zrank", kMatMul = "MatMul", kGatedMatMul = "GatedMatMul", kAttention = "Attention",
-                      kGatedUnits = "GatedUnits", kRotateHeads = "RotateHeads", kTiledAttention = "TiledAttention";
+                      kGatedUnits = "GatedUnits", kRotateHeads = "RotateHeads", kTiledAttention = "TiledAttention",
+                      kTunedMatMul = "TunedMatMul";
 inline constexpr auto kArithmetic = "arithmetic", kHeads = "heads", kKeyValueHeads = "key_value_heads",
-                      kEpsilon = "epsilon";
+                      kEpsilon = "epsilon", kAlpha = "alpha", kScale = "scale";
 
 }  // namespace op
 

@@ -6,8 +6,10 @@ add_library(zrank_emulated_cuda STATIC EXCLUDE_FROM_ALL
   native/test/cuda/emulator.cc)
 target_link_libraries(zrank_emulated_cuda PUBLIC zrank_core)
 
-# A double of NVIDIA's driver that launches them on it.
-add_library(zrank_stub_cuda MODULE EXCLUDE_FROM_ALL native/test/cuda/stub_driver.cc)
+# Doubles of NVIDIA's driver, which launches them on it, and of cuBLASLt.
+add_library(zrank_stub_cuda MODULE EXCLUDE_FROM_ALL
+  native/test/cuda/stub_cublas_lt.cc
+  native/test/cuda/stub_driver.cc)
 target_link_libraries(zrank_stub_cuda PRIVATE zrank_emulated_cuda)
 
 # Clusters as a discrete-event simulation: cmake --build build --target zrank_simulate
@@ -52,6 +54,7 @@ if(ZRANK_SANITIZE)
     "checks the kernels' memory and their races itself.")
 else()
   target_sources(zrank_core_test PRIVATE
+    native/test/cuda/cublas_lt_test.cc
     native/test/cuda/driver_launcher_test.cc
     native/test/cuda/emulator_test.cc
     native/test/cuda/gpu_machine.cc
@@ -68,6 +71,8 @@ add_executable(zrank_emulate EXCLUDE_FROM_ALL
   native/test/cuda/gpu_machine.cc
   native/test/cuda/kernel_cases.cc)
 target_link_libraries(zrank_emulate PRIVATE zrank_emulated_cuda)
+add_dependencies(zrank_emulate zrank_stub_cuda)
+target_compile_definitions(zrank_emulate PRIVATE ZRANK_STUB_CUDA="$<TARGET_FILE:zrank_stub_cuda>")
 
 # GFLOP/s of the matrix kernels: cmake --build build --target zrank_kernel_bench
 add_executable(zrank_kernel_bench EXCLUDE_FROM_ALL bench/kernels/gemm.cc)

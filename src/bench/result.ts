@@ -30,7 +30,7 @@ export interface BenchResult {
   against: OpponentResult[];
   machine: Machine;
   versions: Record<string, string>;
-  /** As carried out: device, precision, attention and gatedUnits are those that `auto` chose. */
+  /** As carried out: device, precision, attention, gatedUnits and products are those that `auto` chose. */
   settings: RunSettings;
   /** With --invariance. */
   invariance?: InvarianceResult;

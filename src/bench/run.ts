@@ -33,8 +33,8 @@ export async function run(settings: RunSettings, secrets: Secrets, log: Log): Pr
   const calls = await makeCalls(settings.model, { ...settings, calls: settings.warmups + settings.calls });
   const zrank = await ZrankContender.load(settings);
   // The others run where zrank does.
-  const { device, precision, attention, gatedUnits = 'plain' } = zrank.reranker.placement;
-  const chosen = { ...settings, device, precision, attention, gatedUnits };
+  const { device, precision, attention, gatedUnits = 'plain', products = 'plain' } = zrank.reranker.placement;
+  const chosen = { ...settings, device, precision, attention, gatedUnits, products };
   const { opponents, unavailable } = await openOpponents(chosen, secrets, log);
   try {
     return await measure(chosen, calls, zrank, opponents, unavailable, log);

@@ -24,6 +24,7 @@ export interface RunSettings {
   precision: string;
   attention: string;
   gatedUnits: string;
+  products: string;
   /** null: the reranker's default. */
   workers: number | null;
   threads: number;

@@ -21,16 +21,18 @@ export class ZrankContender implements Contender {
     precision,
     attention,
     gatedUnits,
+    products,
     workers,
     threads,
     maxBatchTokens,
   }: RunSettings): Promise<ZrankContender> {
-    // Reranker.load() checks what the command line gave for the first four.
+    // Reranker.load() checks what the command line gave for the first five.
     const options: LoadOptions = {
       device: device as NonNullable<LoadOptions['device']>,
       precision: precision as NonNullable<LoadOptions['precision']>,
       attention: attention as NonNullable<LoadOptions['attention']>,
       gatedUnits: gatedUnits as NonNullable<LoadOptions['gatedUnits']>,
+      products: products as NonNullable<LoadOptions['products']>,
       threads,
       ...(workers !== null && { workers }),
       ...(maxBatchTokens !== null && { maxBatchTokens }),

@@ -19,9 +19,10 @@ type RememberHash = (path: string, state: string, hash: () => Promise<string>) =
 export async function modelKey({ model, placement }: Placed, remember: RememberHash): Promise<Buffer> {
   const { target } = openAddon().kernels();
   const { version: onnxRuntime, providers } = openAddon().runtime()!;
-  const { device, precision, attention, gatedUnits, gpus } = placement;
+  const { device, precision, attention, gatedUnits, products, gpus } = placement;
   const chips = new Set(gpus?.map(({ name, computeCapability }) => `${name} ${computeCapability}`));
-  const kinds = { device: device.replace(/:.*/, ''), precision, attention, gatedUnits, chips: [...chips], target };
+  const name = device.replace(/:.*/, '');
+  const kinds = { device: name, precision, attention, gatedUnits, products, chips: [...chips], target };
   const hash = createHash('sha256').update(JSON.stringify([version, onnxRuntime, providers, kinds]));
   for (const replica of [model.replicas[0]!, model.fallback]) if (replica !== undefined) hash.update(identity(replica));
   for (const path of [addonPath, ...(await filesOf(model.files))]) {

@@ -25,6 +25,9 @@ export const cpu: DeviceKind = {
     if (options.gatedUnits !== 'auto') {
       throw new ZrankError('INVALID_ARGUMENT', `gatedUnits '${options.gatedUnits}' runs on CUDA; the CPU has one kind`);
     }
+    if (options.products !== 'auto') {
+      throw new ZrankError('INVALID_ARGUMENT', `products '${options.products}' runs on CUDA; the CPU has one kind`);
+    }
     const { precision, hasKernels } = planCpu(options.precision, network, openAddon().kernels().arithmetics);
     const kernels = hasKernels ? precision : undefined;
     const weights = precision === 'int8' ? await checkedInt8(network, options, kernels) : network.weights;

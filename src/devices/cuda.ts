@@ -4,7 +4,7 @@ import { openCudaLibraries, openDriver } from '../libraries/cuda-libraries.js';
 import { cudaProviderOptions } from '../libraries/onnxruntime-settings.js';
 import { openAddon } from '../libraries/open-addon.js';
 import { hasTiledAttention, type AttentionConfig } from '../graph/attention.js';
-import type { DeviceKind, GatedUnits, GpuAttention, PlacementOptions } from './device.js';
+import type { DeviceKind, GatedUnits, GpuAttention, PlacementOptions, Products } from './device.js';
 import { buildFirst, type Form } from './gpu.js';
 import { GpuMemory } from './gpu-memory.js';
 
@@ -22,10 +22,18 @@ export const cuda: DeviceKind = {
     if (options.precision === 'bf16') checkBf16(devices);
     const gpus = { kind: 'cuda', indices, providerOptions: cudaProviderOptions() } as const;
     const built = await buildFirst(network, gpus, forms, options, rejected);
-    const { model, precision, attention, gatedUnits, memoryNeeds } = built;
+    const { model, precision, attention, gatedUnits, products, memoryNeeds } = built;
     return {
       model,
-      placement: { device: `cuda:${indices.join()}`, precision, attention, gatedUnits, gpus: devices, rejected },
+      placement: {
+        device: `cuda:${indices.join()}`,
+        precision,
+        attention,
+        gatedUnits,
+        products,
+        gpus: devices,
+        rejected,
+      },
       // What is free is known once the model is on the device.
       shareMemory: (batchTokens) => memory.share(devicesOf(indices), memoryNeeds, batchTokens),
     };
@@ -38,12 +46,20 @@ export const cuda: DeviceKind = {
  */
 export function cudaForms(
   config: AttentionConfig,
-  { precision, attention, gatedUnits }: Pick<PlacementOptions, 'precision' | 'attention' | 'gatedUnits'>,
+  {
+    precision,
+    attention,
+    gatedUnits,
+    products,
+  }: Pick<PlacementOptions, 'precision' | 'attention' | 'gatedUnits' | 'products'>,
 ): Form[] {
   if (precision === 'int8') throw new ZrankError('INVALID_ARGUMENT', `precision 'int8' runs on the CPU, not on cuda`);
   const compute = precision === 'auto' ? 'fp16' : precision;
-  if (compute === 'fp32' && (attention === 'tiled' || gatedUnits === 'fused')) {
-    const asked = attention === 'tiled' ? `attention 'tiled'` : `gatedUnits 'fused'`;
+  const asked =
+    (attention === 'tiled' && `attention 'tiled'`) ||
+    (gatedUnits === 'fused' && `gatedUnits 'fused'`) ||
+    (products === 'tuned' && `products 'tuned'`);
+  if (compute === 'fp32' && asked) {
     throw new ZrankError('INVALID_ARGUMENT', `${asked} runs in 'fp16' and 'bf16', not in 'fp32'`);
   }
   if (attention === 'tiled' && !hasTiledAttention(config)) {
@@ -59,8 +75,11 @@ export function cudaForms(
   const attentions =
     attention === 'auto' ? automatic : attention === 'tiled' ? (['tiled', ...automatic] as const) : [attention];
   const units: GatedUnits[] = gatedUnits === 'fused' ? ['fused', 'plain'] : ['plain'];
+  const multiplied: Products[] = products === 'tuned' ? ['tuned', 'plain'] : ['plain'];
   return attentions.flatMap((kind) =>
-    units.map((gated): Form => ({ precision: compute, compute, attention: kind, gatedUnits: gated })),
+    units.flatMap((gated) =>
+      multiplied.map((by): Form => ({ precision: compute, compute, attention: kind, gatedUnits: gated, products: by })),
+    ),
   );
 }
 

@@ -16,6 +16,9 @@ export type GpuAttention = 'fused' | 'paged' | 'tiled' | 'plain';
 /** How silu(gate) * up may be computed on GPUs: by a kernel of zrank's own (CUDA), or by ONNX Runtime's operators. */
 export type GatedUnits = 'fused' | 'plain';
 
+/** What multiplies matrices on GPUs: cuBLASLt by zrank's own operator (CUDA), or ONNX Runtime's. */
+export type Products = 'tuned' | 'plain';
+
 /** Where a model runs and how. */
 export interface Placement {
   device: 'cpu' | 'webgpu' | `cuda:${string}`;
@@ -25,6 +28,8 @@ export interface Placement {
   attention: GraphForm['attention'];
   /** How silu(gate) * up is computed on CUDA. */
   gatedUnits?: GatedUnits;
+  /** What multiplies matrices on CUDA. */
+  products?: Products;
   /** NVIDIA's GPUs that it runs on. */
   gpus?: Pick<CudaDevice, 'name' | 'computeCapability' | 'totalMemory'>[];
   /** Why another device, precision or attention was not taken, a line each. */
@@ -35,6 +40,7 @@ export interface PlacementOptions extends CacheOptions {
   precision: 'auto' | Precision;
   attention: 'auto' | GpuAttention;
   gatedUnits: 'auto' | GatedUnits;
+  products: 'auto' | Products;
   /** Positions that prompts may have. */
   maxLength: number;
 }

@@ -7,7 +7,7 @@ import type { Decoder } from '../networks/decoder/decoder.js';
 import { activationBytes } from '../networks/decoder/memory.js';
 import type { EngineModel } from '../runtime/engine.js';
 import { paddedTokensPerToken } from '../runtime/work.js';
-import type { GatedUnits, GpuAttention, PlacementOptions, Precision } from './device.js';
+import type { GatedUnits, GpuAttention, PlacementOptions, Precision, Products } from './device.js';
 import type { MemoryNeeds } from './gpu-memory.js';
 import { cpuModel, gpuModel, type Gpus } from './models.js';
 import { probe, probeReference, type ProbeReference } from './probe.js';
@@ -21,11 +21,13 @@ export interface Form {
   compute: GraphForm['compute'];
   attention: GpuAttention;
   gatedUnits: GatedUnits;
+  products: Products;
 }
 
 /** How a form is written. */
-const written = ({ compute, attention, gatedUnits }: Form, positions: number): GraphForm => {
-  return { compute, attention, positions, fusesGatedUnits: gatedUnits === 'fused' };
+const written = ({ compute, attention, gatedUnits, products }: Form, positions: number): GraphForm => {
+  const own = { fusesGatedUnits: gatedUnits === 'fused', tunesProducts: products === 'tuned' };
+  return { compute, attention, positions, ...own };
 };
 
 /** What a form was built to. */
@@ -69,7 +71,8 @@ export async function buildFirst(
     const fault = await findFault(prepared, gpus, form);
     if (fault === undefined) return build(network, gpus, form, options);
     const units = form.gatedUnits === 'fused' ? ' and fused gated units' : '';
-    rejected.push(`${gpus.kind} in ${form.precision} with ${form.attention} attention${units}: ${fault}`);
+    const products = form.products === 'tuned' ? ', tuned products' : '';
+    rejected.push(`${gpus.kind} in ${form.precision} with ${form.attention} attention${units}${products}: ${fault}`);
   }
   throw new ZrankError('DEVICE_UNAVAILABLE', `${gpus.kind} cannot run this model: ${rejected.join('; ')}`);
 }

@@ -18,6 +18,7 @@ export const webgpu: DeviceKind = {
   async place(network, options, indices, rejected) {
     if (options.gatedUnits === 'fused')
       throw new ZrankError('INVALID_ARGUMENT', `gatedUnits 'fused' runs on CUDA only`);
+    if (options.products === 'tuned') throw new ZrankError('INVALID_ARGUMENT', `products 'tuned' runs on CUDA only`);
     const forms = webgpuForms(options);
     try {
       openAddon().checkDevice('webgpu', 0);
@@ -45,6 +46,8 @@ function webgpuForms({ precision, attention }: Pick<PlacementOptions, 'precision
   const precisions: GpuPrecision[] = precision === 'auto' ? ['fp16', 'fp32'] : [precision];
   const attentions = attention === 'auto' ? (['fused', 'plain'] as const) : [attention];
   return precisions.flatMap((stored) =>
-    attentions.map((kind): Form => ({ precision: stored, compute: 'fp32', attention: kind, gatedUnits: 'plain' })),
+    attentions.map(
+      (kind): Form => ({ precision: stored, compute: 'fp32', attention: kind, gatedUnits: 'plain', products: 'plain' }),
+    ),
   );
 }

@@ -19,6 +19,8 @@ export interface GraphForm {
   attention: 'grouped' | 'fused' | 'paged' | 'tiled' | 'plain';
   /** Whether zrank's own kernel computes silu(gate) * up: on CUDA in fp16 and bf16. */
   fusesGatedUnits?: boolean;
+  /** Whether cuBLASLt multiplies, by zrank's operator TunedMatMul: on CUDA in fp16 and bf16. */
+  tunesProducts?: boolean;
   /**
    * Store the rotary tables of this many positions in the graph: on GPUs, whose sine and cosine are not good enough for
    * large angles. Otherwise each run computes those it needs.
@@ -125,11 +127,30 @@ export class Operators {
    */
   project(rows: string, rowCount: RowCount, projections: readonly Projection[], alpha = 1): string[] {
     const { kernels } = this.form;
+    if (this.form.tunesProducts) return this.#tuned(rows, rowCount, projections, alpha);
     if (kernels === undefined) return projections.map((projection) => this.#multiply(rows, projection, alpha));
     const outputs = projections.map(({ weight }) => this.product(weight, rowCount));
     const factors = projections.flatMap(({ weight }) => this.factor(weight));
     this.graph.node(`${own}:MatMul`, [rows, ...factors], outputs, { arithmetic: { string: kernels } });
     return outputs.map((output, i) => this.#add(output, projections[i]!.bias));
+  }
+
+  /** By TunedMatMul, two of one shape together; by Gemm where there is a bias. */
+  #tuned(rows: string, rowCount: RowCount, projections: readonly Projection[], alpha: number): string[] {
+    const [first, second, ...others] = projections;
+    if (first === undefined) return [];
+    const isPair =
+      second?.bias === undefined &&
+      second !== undefined &&
+      first.bias === undefined &&
+      String(this.tensor(first.weight).shape) === String(this.tensor(second.weight).shape);
+    const rest = this.#tuned(rows, rowCount, isPair ? others : projections.slice(1), alpha);
+    if (first.bias !== undefined) return [this.#multiply(rows, first, alpha), ...rest];
+    const weights = [first, ...(isPair ? [second] : [])].map(({ weight }) => weight);
+    const outputs = weights.map((weight) => this.product(weight, rowCount));
+    const inputs = [rows, ...weights.map((weight) => this.weight(weight))];
+    this.graph.node(`${own}:TunedMatMul`, inputs, outputs, { alpha: { float: alpha } });
+    return [...outputs, ...rest];
   }
 
   /**
@@ -166,7 +187,7 @@ export class Operators {
    * shape for equals in size, and plans buffers for them that do not fit.
    */
   product(weight: string, rowCount: RowCount): string {
-    return this.graph.value(this.name(), dataType.float, [rowCount, this.tensor(weight).shape[0]!]);
+    return this.graph.value(this.name(), this.compute, [rowCount, this.tensor(weight).shape[0]!]);
   }
 
   /** RMSNorm over the last axis. */

@@ -1,6 +1,6 @@
 // bench/gpu/check.sh --dry-run: every stage on the CPU with a tiny network. Real: zrank, and PyTorch where ZRANK_PYTHON
 // names an interpreter that has sentence-transformers. A double elsewhere: the checkpoint that gpu_base.py would make.
-import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -53,6 +53,8 @@ describe('the dry run', () => {
     const made = await shapeFolder('tiny', 1, join(folder, 'cache'), () => {});
     await mkdir(join(state, 'bf16'));
     await cp(made, join(state, 'bf16'), { recursive: true });
+    const ceiling = 1e12;
+    await writeFile(join(state, 'base.jsonl'), `${JSON.stringify({ stage: 'gemm', ceiling: { fp32: ceiling } })}\n`);
     const { code, stdout, stderr } = await execute(process.execPath, ['bench/gpu/gpu_zrank.mjs', state, '--dry-run'], {
       cwd: root,
     });
@@ -66,9 +68,21 @@ describe('the dry run', () => {
     for (const name of ['short x1', 'short x4', 'long x1', 'long x4']) {
       expect(rerank[name].pairsPerSecond, name).toBeGreaterThan(0);
       expect(rerank[name].batches, name).toBeGreaterThan(0);
+      expect(rerank[name].idle, name).toBeGreaterThan(0);
+      expect(rerank[name].idle, name).toBeLessThan(1);
+      // The tiny network: 2 layers of 64, 192 between, 4 heads of 16, 2 of keys and values. The last layer has queries,
+      // keys and values of all tokens, and the rest of each pair's last one alone.
+      const { gemmShare, computedTokensPerSecond, pairsPerSecond } = rerank[name];
+      const perToken = 2 * 2 * 64 * 16 * (4 + 2 * 2) + 2 * 64 * (4 * 16 + 3 * 192);
+      const perPair = 2 * 64 * (4 * 16 + 3 * 192) + 2 * 64;
+      const expected = computedTokensPerSecond * perToken + pairsPerSecond * perPair;
+      expect((gemmShare * ceiling) / expected, name).toBeCloseTo(1, 6);
     }
-    expect(rerank['short x1'].computeSecondsPerCall).toBeLessThan(rerank['short x1'].secondsPerCall);
-    expect(kernels['auto attention, auto units']['short x1'].pairsPerSecond).toBeGreaterThan(0);
+    // One worker: the calls' time is computing, idling and nothing else.
+    const { p50, computeSecondsPerCall, pairsPerSecond, idle } = rerank['short x1'];
+    expect(p50).toBeGreaterThan(0);
+    expect(computeSecondsPerCall).toBeCloseTo((1 - idle) * (3 / pairsPerSecond), 6);
+    expect(kernels['auto attention, auto units, auto products']['short x1'].pairsPerSecond).toBeGreaterThan(0);
     expect(variants['32 tokens a batch']['long x4'].pairsPerSecond).toBeGreaterThan(0);
     const kept = await readFile(join(state, 'zrank.jsonl'), 'utf8');
     expect(linesOf(kept).slice(-stages.length)).toEqual(linesOf(stdout));

@@ -13,12 +13,13 @@ struct Tile {
   int32_t row, count, sequence, position;
 };
 
-// y[i] = silu(gate[i]) * up[i], fp32 inside. y may be gate or up.
+// y[i] = scale silu(gate[i]) up[i], fp32 inside. y may be gate or up.
 struct GatedUnitsArguments {
   const void* gate;  // [count] in T
   const void* up;    // the same
   void* y;           // the same
   int64_t count;
+  float scale;
 };
 
 // RMSNorm of each head (where there is a norm) and its rotation, fp32 inside, rounded once. y may be x.

@@ -1,6 +1,9 @@
 #include "kernels/ops/cuda_ops.h"
 
 #include <array>
+#include <deque>
+#include <memory>
+#include <new>
 #include <stdexcept>
 
 #include "core/contract.h"
@@ -28,17 +31,18 @@ void* OutputLike(const Ort::KernelContext& context, const std::vector<int64_t>& 
 // What each kernel knows of its node.
 class CudaKernel {
  public:
-  CudaKernel(Element element, cuda::Launcher& launcher) : element_(element), launcher_(launcher) {}
+  static constexpr size_t kOutputs = 1;
+
+  CudaKernel(Element element, const CudaMachine& machine) : element_(element), machine_(machine) {}
 
  protected:
   template <typename Arguments, typename... Sizes>
   void Start(const Ort::KernelContext& context, const Arguments& arguments, Sizes... sizes) const {
-    launcher_.Start(LaunchOf(arguments, element_, sizes...), &arguments, context.GetGPUComputeStream());
+    machine_.launcher.Start(LaunchOf(arguments, element_, sizes...), &arguments, context.GetGPUComputeStream());
   }
 
- private:
   const Element element_;
-  cuda::Launcher& launcher_;
+  const CudaMachine machine_;
 };
 
 class GatedUnitsKernel : public CudaKernel {
@@ -47,15 +51,19 @@ class GatedUnitsKernel : public CudaKernel {
   static constexpr bool kIsInPlace = true;
   static constexpr std::array kInputs{InputKind{InputKind::kElement}, InputKind{InputKind::kElement}};
 
-  GatedUnitsKernel(const OrtKernelInfo*, Element element, cuda::Launcher& launcher) : CudaKernel(element, launcher) {}
+  GatedUnitsKernel(const OrtKernelInfo* info, Element element, const CudaMachine& machine)
+      : CudaKernel(element, machine), scale_(Ort::ConstKernelInfo(info).GetAttribute<float>(op::kScale)) {}
 
   void Compute(const Ort::KernelContext& context) const {
     const Tensor gate = Input(context, 0), up = Input(context, 1);
     Require(gate.shape == up.shape, "gate and up do not fit each other");
     int64_t count = 1;
     for (const int64_t dim : gate.shape) count *= dim;
-    Start(context, cuda::GatedUnitsArguments{gate.data, up.data, OutputLike(context, gate.shape), count});
+    Start(context, cuda::GatedUnitsArguments{gate.data, up.data, OutputLike(context, gate.shape), count, scale_});
   }
+
+ private:
+  const float scale_;
 };
 
 class RotateHeadsKernel : public CudaKernel {
@@ -66,8 +74,8 @@ class RotateHeadsKernel : public CudaKernel {
                                       InputKind{InputKind::kFloat}, InputKind{InputKind::kFloat},
                                       InputKind{InputKind::kIndex}};
 
-  RotateHeadsKernel(const OrtKernelInfo* info, Element element, cuda::Launcher& launcher)
-      : CudaKernel(element, launcher),
+  RotateHeadsKernel(const OrtKernelInfo* info, Element element, const CudaMachine& machine)
+      : CudaKernel(element, machine),
         heads_(Ort::ConstKernelInfo(info).GetAttribute<int64_t>(op::kHeads)),
         epsilon_(Ort::ConstKernelInfo(info).GetAttribute<float>(op::kEpsilon)) {}
 
@@ -106,8 +114,8 @@ class TiledAttentionKernel : public CudaKernel {
                                       InputKind{InputKind::kFloat},   InputKind{InputKind::kFloat},
                                       InputKind{InputKind::kIndex},   InputKind{InputKind::kIndex}};
 
-  TiledAttentionKernel(const OrtKernelInfo* info, Element element, cuda::Launcher& launcher)
-      : CudaKernel(element, launcher) {
+  TiledAttentionKernel(const OrtKernelInfo* info, Element element, const CudaMachine& machine)
+      : CudaKernel(element, machine) {
     const Ort::ConstKernelInfo node(info);
     heads_ = node.GetAttribute<int64_t>(op::kHeads);
     key_value_heads_ = node.GetAttribute<int64_t>(op::kKeyValueHeads);
@@ -148,6 +156,68 @@ class TiledAttentionKernel : public CudaKernel {
   float epsilon_;
 };
 
+// Memory of the device that the input lies on, for the time of one call: what takes it afterwards is behind it on the
+// stream.
+class DeviceScratch {
+ public:
+  DeviceScratch(const Ort::KernelContext& context, size_t bytes)
+      : allocator_(context.GetAllocator(*context.GetInput(0).GetTensorMemoryInfo())),
+        memory_(allocator_->Alloc(allocator_.get(), bytes + kAlignment)) {
+    if (memory_ == nullptr) throw std::bad_alloc();
+  }
+  ~DeviceScratch() { allocator_->Free(allocator_.get(), memory_); }
+  DeviceScratch(const DeviceScratch&) = delete;
+  DeviceScratch& operator=(const DeviceScratch&) = delete;
+
+  void* data() const {
+    return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(memory_) + kAlignment - 1) / kAlignment * kAlignment);
+  }
+
+ private:
+  static constexpr size_t kAlignment = 256;
+  struct Release {
+    void operator()(OrtAllocator* allocator) const { Ort::GetApi().ReleaseAllocator(allocator); }
+  };
+  const std::unique_ptr<OrtAllocator, Release> allocator_;
+  void* const memory_;
+};
+
+class TunedMatMulKernel : public CudaKernel {
+ public:
+  static constexpr auto kName = op::kTunedMatMul;
+  static constexpr bool kIsInPlace = false;
+  static constexpr size_t kOutputs = 2;
+  static constexpr std::array kInputs{InputKind{InputKind::kElement}, InputKind{InputKind::kElement},
+                                      InputKind{InputKind::kElement, true}};
+
+  TunedMatMulKernel(const OrtKernelInfo* info, Element element, const CudaMachine& machine)
+      : CudaKernel(element, machine), alpha_(Ort::ConstKernelInfo(info).GetAttribute<float>(op::kAlpha)) {}
+
+  void Compute(const Ort::KernelContext& context) const {
+    const Tensor x = Input(context, 0), w = Input(context, 1);
+    const Tensor second = context.GetInputCount() > 2 ? Input(context, 2) : Tensor{};
+    Require(x.shape[1] == w.shape[1], "the rows do not fit the weight");
+    Require(second.data == nullptr || second.shape == w.shape, "two weights are of two shapes");
+    const std::vector<int64_t> shape{x.shape[0], w.shape[0]};
+    const auto output = [&](size_t i) { return context.GetOutput(i, shape).GetTensorMutableRawData(); };
+    const cuda::Products products{element_,
+                                  x.data,
+                                  {w.data, second.data},
+                                  {output(0), second.data != nullptr ? output(1) : nullptr},
+                                  shape[0],
+                                  shape[1],
+                                  x.shape[1],
+                                  alpha_};
+    std::deque<DeviceScratch> scratch;
+    machine_.multiplier.Multiply(
+        products, [&](size_t bytes) { return scratch.emplace_back(context, bytes).data(); },
+        context.GetGPUComputeStream());
+  }
+
+ private:
+  const float alpha_;
+};
+
 // A kernel with the functions that CustomOpBase calls.
 template <typename Kernel>
 struct Guarding : Kernel {
@@ -159,8 +229,8 @@ struct Guarding : Kernel {
 
 template <typename Kernel>
 struct CudaOp : Ort::CustomOpBase<CudaOp<Kernel>, Guarding<Kernel>, true> {
-  CudaOp(Element element, cuda::Launcher& launcher, const char* provider)
-      : element(element), launcher(launcher), provider(provider) {
+  CudaOp(Element element, const CudaMachine& machine, const char* provider)
+      : element(element), machine(machine), provider(provider) {
     if constexpr (Kernel::kIsInPlace) {
       // The output may take the place of the first input, where nobody else needs that.
       this->GetMayInplace = [](int** inputs, int** outputs) -> size_t {
@@ -176,7 +246,7 @@ struct CudaOp : Ort::CustomOpBase<CudaOp<Kernel>, Guarding<Kernel>, true> {
   }
 
   OrtStatusPtr CreateKernelV2(const OrtApi&, const OrtKernelInfo* info, void** kernel) const {
-    return Guarded([&] { *kernel = new Guarding<Kernel>(info, element, launcher); });
+    return Guarded([&] { *kernel = new Guarding<Kernel>(info, element, machine); });
   }
   const char* GetName() const { return Kernel::kName; }
   const char* GetExecutionProviderType() const { return provider; }
@@ -194,23 +264,27 @@ struct CudaOp : Ort::CustomOpBase<CudaOp<Kernel>, Guarding<Kernel>, true> {
   OrtCustomOpInputOutputCharacteristic GetInputCharacteristic(size_t i) const {
     return Kernel::kInputs[i].is_optional ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
   }
-  size_t GetOutputTypeCount() const { return 1; }
+  size_t GetOutputTypeCount() const { return Kernel::kOutputs; }
+  OrtCustomOpInputOutputCharacteristic GetOutputCharacteristic(size_t i) const {
+    return i == 0 ? INPUT_OUTPUT_REQUIRED : INPUT_OUTPUT_OPTIONAL;
+  }
   ONNXTensorElementDataType GetOutputType(size_t) const {
     return element == Element::kFp16 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 : ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16;
   }
 
   const Element element;
-  cuda::Launcher& launcher;
+  const CudaMachine machine;
   const char* const provider;
 };
 
 }  // namespace
 
-void AddCudaOps(Ort::CustomOpDomain& domain, cuda::Launcher& launcher, const char* provider) {
+void AddCudaOps(Ort::CustomOpDomain& domain, const CudaMachine& machine, const char* provider) {
   for (const Element element : {Element::kFp16, Element::kBf16}) {
-    domain.Add(new CudaOp<GatedUnitsKernel>(element, launcher, provider));
-    domain.Add(new CudaOp<RotateHeadsKernel>(element, launcher, provider));
-    domain.Add(new CudaOp<TiledAttentionKernel>(element, launcher, provider));
+    domain.Add(new CudaOp<GatedUnitsKernel>(element, machine, provider));
+    domain.Add(new CudaOp<RotateHeadsKernel>(element, machine, provider));
+    domain.Add(new CudaOp<TiledAttentionKernel>(element, machine, provider));
+    domain.Add(new CudaOp<TunedMatMulKernel>(element, machine, provider));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/ops/custom_ops.h"
 
+#include "kernels/cuda/cublas_lt.h"
 #include "kernels/cuda/driver_launcher.h"
 #include "kernels/ops/attention_op.h"
 #include "kernels/ops/cuda_ops.h"
@@ -14,7 +15,8 @@ OrtCustomOpDomain* CustomOps() {
     made.Add(new GatedMatMulOp);
     made.Add(new AttentionOp);
     static cuda::DriverLauncher launcher;
-    AddCudaOps(made, launcher, "CUDAExecutionProvider");
+    static cuda::CublasLt multiplier;
+    AddCudaOps(made, {launcher, multiplier}, "CUDAExecutionProvider");
     return made.release();
   }();
   return domain;

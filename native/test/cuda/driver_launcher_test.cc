@@ -33,7 +33,7 @@ TEST(kernels_are_launched_through_the_driver) {
     gate[i] = emulation::HalfFromFloat(30);
     up[i] = emulation::HalfFromFloat(static_cast<float>(i));
   }
-  const GatedUnitsArguments arguments{gate, up, y, 10};
+  const GatedUnitsArguments arguments{gate, up, y, 10, 1};
   for (int run = 0; run < 2; ++run) launcher.Start(LaunchOf(arguments, Element::kFp16), &arguments, &stream);
   for (int i = 0; i < 10; ++i) CHECK_EQ(emulation::FloatFromHalf(y[i]), static_cast<float>(30 * i));
   // More shared memory than a kernel has without asking.

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -14,6 +15,7 @@
 
 #include "core/ort_runtime.h"
 #include "core/tiles.h"
+#include "kernels/cuda/cublas_lt.h"
 #include "kernels/ops/cuda_ops.h"
 #include "test/cuda/emulated_kernels.h"
 #include "test/cuda/gpu_machine.h"
@@ -23,17 +25,18 @@ namespace zrank::cuda::test {
 namespace {
 
 constexpr const char* kUsage =
-    R"(zrank_emulate gated-units  [--count N] [--in-place]
+    R"(zrank_emulate gated-units  [--count N] [--scale X] [--in-place]
 zrank_emulate rotate-heads [--head-dim N] [--heads N] [--tokens N] [--no-norm] [--in-place]
 zrank_emulate attention    [--head-dim N] [--heads N] [--key-value-heads N] [--shared N] [--lengths N,N,...]
                            [--no-norm] [--padded] [--last] [--sharpness X]
 zrank_emulate random       [--cases N]
     a kernel on random numbers against plain sums; random draws the shapes too.
     Each with [--element fp16|bf16] [--seed N], and on the first GPU instead of the emulator with [--gpu]. Exit code 1
-    where one is wrong.
+    where one is wrong. --keep FOLDER, of one kernel alone, leaves there the bytes of each buffer as NAME.in, and of
+    those that it writes as NAME.out (numpy_check.py reads them).
 zrank_emulate graph ONNXRUNTIME GRAPH WEIGHTS
-    logits of a graph with attention 'tiled', whose other operators ONNX Runtime computes on the CPU; ids of a sequence
-    a line of the standard input.
+    logits of a graph with attention 'tiled', whose other operators ONNX Runtime computes on the CPU, and tuned products
+    a double of cuBLASLt; ids of a sequence a line of the standard input.
 )";
 
 class Options {
@@ -81,8 +84,34 @@ class Options {
   std::map<std::string, std::string> values_;
 };
 
+// Keeps what a kernel is given and what it makes of it, a file a buffer.
+class KeepingMachine : public Machine {
+ public:
+  KeepingMachine(std::unique_ptr<Machine> machine, std::filesystem::path folder)
+      : machine_(std::move(machine)), folder_(std::move(folder)) {}
+
+  void Run(std::span<const Buffer> buffers, uint64_t seed, const Start& start) override {
+    for (const Buffer& buffer : buffers) Write(buffer, ".in");
+    machine_->Run(buffers, seed, start);
+    for (const Buffer& buffer : buffers)
+      if (buffer.is_output) Write(buffer, ".out");
+  }
+
+ private:
+  void Write(const Buffer& buffer, const char* suffix) const {
+    std::ofstream file(folder_ / (buffer.name + suffix), std::ios::binary);
+    if (buffer.data != nullptr)
+      file.write(static_cast<const char*>(buffer.data), static_cast<std::streamsize>(buffer.bytes));
+    if (!file.flush()) throw std::runtime_error("cannot write " + buffer.name + suffix + " in " + folder_.string());
+  }
+
+  const std::unique_ptr<Machine> machine_;
+  const std::filesystem::path folder_;
+};
+
 std::ostream& operator<<(std::ostream& out, const GatedUnitsCase& gated) {
-  return out << "gated-units --count " << gated.count << (gated.in_place ? " --in-place" : "");
+  return out << "gated-units --count " << gated.count << " --scale " << gated.scale
+             << (gated.in_place ? " --in-place" : "");
 }
 std::ostream& operator<<(std::ostream& out, const RotateHeadsCase& rotated) {
   return out << "rotate-heads --head-dim " << rotated.head_dim << " --heads " << rotated.heads << " --tokens "
@@ -123,7 +152,8 @@ bool Random(Machine& machine, int64_t cases, uint64_t seed) {
     const uint64_t case_seed = random() % 1'000'000;
     switch (below(5)) {
       case 0:
-        is_right &= Report(machine, GatedUnitsCase{element, 1 + below(20'000), chance(), case_seed});
+        is_right &=
+            Report(machine, GatedUnitsCase{element, 1 + below(20'000), chance() ? 1 : 0.03125f, chance(), case_seed});
         break;
       case 1:
         is_right &= Report(machine,
@@ -160,7 +190,8 @@ std::vector<float> Logits(const std::string& library, const std::string& graph, 
   emulation::EmulatedLauncher launcher;
   Ort::Env& env = OrtRuntime::Open(library).env();
   Ort::CustomOpDomain domain(op::kDomain);
-  AddCudaOps(domain, launcher, nullptr);
+  CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
+  AddCudaOps(domain, {launcher, multiplier}, nullptr);
   Ort::SessionOptions options;
   options.SetGraphOptimizationLevel(ORT_DISABLE_ALL);
   options.DisableMemPattern();
@@ -206,10 +237,13 @@ bool Main(const std::string& command, int count, char** arguments) {
   std::unique_ptr<Machine> machine;
   if (options.Has("gpu")) machine = std::make_unique<GpuMachine>();
   if (!machine) machine = std::make_unique<EmulatedMachine>();
+  const std::string folder = command == "random" ? "" : options.Text("keep", "");
+  if (!folder.empty()) machine = std::make_unique<KeepingMachine>(std::move(machine), folder);
   const auto seed = options.Read<uint64_t>("seed", 1);
   const auto number = [&](const char* name, int64_t otherwise) { return options.Read<int64_t>(name, otherwise); };
   if (command == "gated-units") {
-    const GatedUnitsCase gated{element, number("count", 10'000), options.Has("in-place"), seed};
+    const GatedUnitsCase gated{element, number("count", 10'000), options.Read<float>("scale", 1),
+                               options.Has("in-place"), seed};
     options.RequireNone();
     return Report(*machine, gated);
   }

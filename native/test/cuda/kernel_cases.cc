@@ -101,7 +101,7 @@ void EmulatedMachine::Run(std::span<const Buffer> buffers, uint64_t seed, const 
 }
 
 Outcome Check(Machine& machine, const GatedUnitsCase& gated) {
-  const auto& [element, count, in_place, seed] = gated;
+  const auto& [element, count, scale, in_place, seed] = gated;
   std::mt19937_64 random(seed);
   // Gates far to both sides, where the exponential overflows.
   Elements gate = Normal(element, count, 20, 0, random), up = Normal(element, count, 1, 0, random);
@@ -111,7 +111,7 @@ Outcome Check(Machine& machine, const GatedUnitsCase& gated) {
   const std::vector<Buffer> buffers = in_place ? std::vector{Input("up", up), Output("y", y)}
                                                : std::vector{Input("up", up), Output("y", y), Input("gate", gate)};
   machine.Run(buffers, seed, [&](Launcher& launcher, std::span<void* const> at) {
-    const GatedUnitsArguments arguments{at.back(), at[0], at[1], count};
+    const GatedUnitsArguments arguments{at.back(), at[0], at[1], count, scale};
     launcher.Start(LaunchOf(arguments, element), &arguments, nullptr);
   });
   double worst = 0;
@@ -120,7 +120,7 @@ Outcome Check(Machine& machine, const GatedUnitsCase& gated) {
     // fp32's exponential overflows long before a double's, and the product is 0 then.
     const double exponential = std::exp(-x);
     const bool overflows = exponential > std::numeric_limits<float>::max();
-    const double expected = overflows ? 0 : x / (1 + exponential) * Widened(element, up[i]);
+    const double expected = overflows ? 0 : x / (1 + exponential) * Widened(element, up[i]) * scale;
     const double least = element == Element::kFp16 ? 0x1p-14 : 0x1p-126;
     if (element == Element::kFp16 && std::abs(expected) >= 65'520) {
       if (std::isinf(Widened(element, y[i]))) continue;

@@ -46,6 +46,7 @@ struct Outcome {
 struct GatedUnitsCase {
   Element element = Element::kFp16;
   int64_t count = 1;
+  float scale = 1;
   bool in_place = false;
   uint64_t seed = 1;
 };

@@ -49,6 +49,12 @@ export const command = defineCommand({
       choices: ['auto', 'fused', 'plain'],
       group: modelOption.group,
     },
+    products: {
+      value: 'name',
+      description: 'what multiplies matrices on a GPU',
+      choices: ['auto', 'tuned', 'plain'],
+      group: modelOption.group,
+    },
     maxBatchTokens: {
       value: 'n',
       description: 'tokens a batch computes',
@@ -132,6 +138,7 @@ export const command = defineCommand({
       precision: values.precision ?? 'auto',
       attention: values.attention ?? 'auto',
       gatedUnits: values.gatedUnits ?? 'auto',
+      products: values.products ?? 'auto',
       workers: values.workers ?? null,
       threads: values.threads ?? availableParallelism(),
       maxBatchTokens: values.maxBatchTokens ?? null,

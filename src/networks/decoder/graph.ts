@@ -120,13 +120,18 @@ class DecoderWriter {
       ops.graph.node(`${own}:GatedMatMul`, inputs, [units], { arithmetic: { string: kernels } });
       return units;
     }
-    const [gated] = ops.project(hidden, rowCount, [gate]);
-    const [factor] = ops.project(hidden, rowCount, [up], this.#scale);
     if (ops.form.fusesGatedUnits) {
-      const units = ops.graph.value(ops.name(), ops.compute, [rowCount, ops.tensor(gate.weight).shape[0]!]);
-      ops.graph.node(`${own}:GatedUnits`, [gated!, factor!], [units]);
+      const units = ops.product(gate.weight, rowCount);
+      // What is scaled inside needs no product of its own.
+      const isPair = ops.form.tunesProducts === true;
+      const factors = isPair
+        ? ops.project(hidden, rowCount, [gate, up])
+        : [gate, up].flatMap((projection, i) => ops.project(hidden, rowCount, [projection], i === 1 ? this.#scale : 1));
+      ops.graph.node(`${own}:GatedUnits`, factors, [units], { scale: { float: isPair ? this.#scale : 1 } });
       return units;
     }
+    const [gated] = ops.project(hidden, rowCount, [gate]);
+    const [factor] = ops.project(hidden, rowCount, [up], this.#scale);
     // QuickGelu with alpha 1 is x sigmoid(x), SiLU.
     return ops.node('Mul', [ops.node(`${microsoft}:QuickGelu`, [gated!], { alpha: { float: 1 } }), factor!]);
   }
