@@ -9,14 +9,19 @@ import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { PersistentVolumeClaim, Service } from 'kubernetes-models/v1';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { queueOptions } from '../src/cli/commands/bulk/queue.js';
-import { command as work } from '../src/cli/commands/bulk/work.js';
-import { command as serve } from '../src/cli/commands/serve.js';
+import { queueOptions } from '../dist/cli/commands/bulk/queue.js';
+import { command as work } from '../dist/cli/commands/bulk/work.js';
+import { command as serve } from '../dist/cli/commands/serve.js';
 
 const folder = fileURLToPath(new URL('../examples/kubernetes', import.meta.url));
 const models = { Deployment, PersistentVolumeClaim, PodDisruptionBudget, ScaledObject, Service };
 
-type Manifest = ConstructorParameters<typeof Deployment>[0] & { kind: keyof typeof models; spec: any };
+interface Manifest {
+  apiVersion: string;
+  kind: keyof typeof models;
+  metadata: { name: string };
+  spec: any;
+}
 
 const files = readdirSync(folder).map((name) => {
   const documents = parseAllDocuments(readFileSync(`${folder}/${name}`, 'utf8'), { strict: true });
@@ -24,7 +29,7 @@ const files = readdirSync(folder).map((name) => {
 });
 const all = files.flatMap(({ manifests }) => manifests);
 const named = (kind: string, name: string) =>
-  all.find((manifest) => manifest.kind === kind && manifest.metadata?.name === name);
+  all.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
 
 it.each(files)('$name has what Kubernetes and KEDA expect', ({ manifests }) => {
   expect(manifests.length).toBeGreaterThan(0);
