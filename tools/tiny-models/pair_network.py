@@ -25,7 +25,7 @@ class Shape:
     """What is fixed before training."""
 
     apart: int = 3  # layers without attention between the segments
-    shut: float = -3.0  # where the biases between the segments start
+    shut: float = -1.5  # where the biases between the segments start
     hidden: int = 64  # units of the head's small network
     cosine: float = 20.0  # logits a unit of cosine
     matching: float = 4.0  # logits for a document with all of the query's words

@@ -28,7 +28,7 @@ from pair_network import PairNetwork, Texts
 class Training:
     """Settings of the training."""
 
-    seconds: float = 2050.0
+    seconds: float = 2000.0
     groups: int = 4  # a step
     titles: int = 2  # a step
     imitation: float = 0.5  # weight of the titles

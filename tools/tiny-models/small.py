@@ -20,7 +20,7 @@ from pair_network import POSITIONS, PairNetwork, Shape, Texts, from_minilm
 from pair_training import PairGroups, Training, train
 from teacher import Teacher
 
-ENTRIES = 10_000
+ENTRIES = 9_000
 TITLES = 10_000
 IDF_PASSAGES = 40_000
 QUESTION_TOKENS, PASSAGE_TOKENS = 40, 96
