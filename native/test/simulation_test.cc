@@ -1,11 +1,10 @@
 // The simulation of tools/simulation against queueing theory and against itself. The queue and the planner are the
 // engine's; time and the GPUs are simulated.
 
-#include "simulation/cluster.h"
-
 #include <cmath>
 #include <numeric>
 
+#include "simulation/cluster.h"
 #include "test/check.h"
 
 namespace zrank::simulation {

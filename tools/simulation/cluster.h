@@ -44,8 +44,8 @@ struct Figures {
   std::vector<double> seconds;  // from a call's arrival to its last score, ascending; the first tenth is left out
   double busy = 0;              // share of the time that the GPUs compute
   double documents_per_second = 0;
-  double batch_tokens = 0;     // mean
-  uint64_t tokens = 0;         // computed
+  double batch_tokens = 0;      // mean
+  uint64_t tokens = 0;          // computed
   uint64_t traffic_tokens = 0;  // of all calls, each query's counted once
 };
 
