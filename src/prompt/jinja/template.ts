@@ -22,6 +22,7 @@ export class JinjaTemplate {
   }
 }
 
+/** Made once: a hundred documents are a hundred renderings. */
 const globalScope = scopeOf({
   true: true,
   True: true,
@@ -36,7 +37,6 @@ const globalScope = scopeOf({
   strftime_now: (format: string) => strftime(new Date(), format),
 });
 
-/** Made once: a hundred documents are a hundred renderings. */
 function scopeOf(variables: Readonly<Record<string, unknown>>, parent?: Environment): Environment {
   const scope = new Environment(parent);
   for (const [name, value] of Object.entries(variables)) scope.set(name, value);
