@@ -31,6 +31,9 @@ Traffic Alike(double utilisation) {
           .vary = false};
 }
 
+// Calls of all sizes.
+Traffic Mixed() { return {.utilisation = 0.8, .calls = 3000}; }
+
 // Pollaczek and Khinchine's mean wait for service times that are all alike: rho / (2 (1 - rho)) of one.
 TEST(calls_of_one_batch_wait_as_in_m_d_1) {
   for (double utilisation : {0.3, 0.5, 0.7}) {
@@ -61,27 +64,21 @@ TEST(every_call_is_answered_and_every_token_computed) {
 TEST(a_balancer_that_sees_the_load_shortens_the_wait) {
   Cluster cluster;
   cluster.processes = 8;
-  Traffic traffic;
-  traffic.utilisation = 0.8;
-  traffic.calls = 3000;
-  const double blind = Mean(Simulate(cluster, traffic).seconds);
+  const double blind = Mean(Simulate(cluster, Mixed()).seconds);
   cluster.balancer = Balancer::kLeastConnections;
-  CHECK(Mean(Simulate(cluster, traffic).seconds) < 0.8 * blind);
+  CHECK(Mean(Simulate(cluster, Mixed()).seconds) < 0.8 * blind);
   cluster.balancer = Balancer::kLeastTokens;
   cluster.scrape_seconds = 0.1;
-  CHECK(Mean(Simulate(cluster, traffic).seconds) < 0.8 * blind);
+  CHECK(Mean(Simulate(cluster, Mixed()).seconds) < 0.8 * blind);
 }
 
 TEST(gpus_of_one_queue_wait_less_than_as_many_processes) {
   Cluster cluster;
   cluster.processes = 4;
-  Traffic traffic;
-  traffic.utilisation = 0.8;
-  traffic.calls = 3000;
-  const double apart = Mean(Simulate(cluster, traffic).seconds);
+  const double apart = Mean(Simulate(cluster, Mixed()).seconds);
   cluster.processes = 1;
   cluster.gpus = 4;
-  CHECK(Mean(Simulate(cluster, traffic).seconds) < apart);
+  CHECK(Mean(Simulate(cluster, Mixed()).seconds) < apart);
 }
 
 }  // namespace

@@ -108,10 +108,9 @@ class Simulation {
       AdvanceTo(call.arrival);
       Submit(call, i >= traffic_.calls / 10);
     }
-    const double last = now_;
     AdvanceTo(INFINITY);
     std::sort(figures_.seconds.begin(), figures_.seconds.end());
-    figures_.busy = busy_ / (std::max(last, now_) * cluster_.processes * cluster_.gpus);
+    figures_.busy = busy_ / (now_ * cluster_.processes * cluster_.gpus);
     figures_.documents_per_second = static_cast<double>(documents_) / now_;
     figures_.batch_tokens = static_cast<double>(figures_.tokens) / static_cast<double>(batches_);
     return std::move(figures_);
@@ -147,11 +146,11 @@ class Simulation {
 
   size_t Choose() {
     if (cluster_.balancer == Balancer::kRoundRobin) return turn_++ % processes_.size();
-    if (now_ >= next_scrape_) {
+    const bool by_tokens = cluster_.balancer == Balancer::kLeastTokens;
+    if (by_tokens && now_ >= next_scrape_) {
       next_scrape_ = now_ + cluster_.scrape_seconds;
       for (Process& process : processes_) process.known_tokens = process.queue.tokens();
     }
-    const bool by_tokens = cluster_.balancer == Balancer::kLeastTokens;
     const auto load = [&](const Process& process) { return by_tokens ? process.known_tokens : process.connections; };
     // Equal ones take turns.
     size_t best = turn_++ % processes_.size();

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/shared_library.h"
+#include "kernels/cuda/driver_launcher.h"
 
 namespace zrank::cuda {
 
@@ -43,14 +44,6 @@ void CublasLt::Require(const char* name, int status) const {
   if (status == 0) return;
   throw Error(ErrorCode::kRunFailed,
               "cuBLAS failure " + std::to_string(status) + ": " + status_name_(status) + " ; in " + name);
-}
-
-void CublasLt::RequireDriver(const char* name, int result) const {
-  if (result == 0) return;
-  const char* meaning = nullptr;
-  get_error_string_(result, &meaning);
-  throw Error(ErrorCode::kRunFailed,
-              "CUDA failure " + std::to_string(result) + ": " + (meaning ? meaning : "unknown") + " ; in " + name);
 }
 
 void CublasLt::Open() {
@@ -110,7 +103,7 @@ void CublasLt::Run(const Products& products, int batches, const Strides& strides
   Open();
   Problem problem{Owned(desc_destroy_), Owned(layout_destroy_), Owned(layout_destroy_), Owned(layout_destroy_)};
   problem.batches = batches;
-  RequireDriver("cuCtxGetCurrent", ctx_get_current_(&problem.context));
+  RequireDriver("cuCtxGetCurrent", ctx_get_current_(&problem.context), get_error_string_);
   void*& handle = handles_[problem.context];
   if (handle == nullptr) Require("cublasLtCreate", create_(&handle));
   problem.handle = handle;
@@ -188,7 +181,7 @@ lt::Heuristic CublasLt::Fastest(const std::vector<lt::Heuristic>& candidates, co
   const auto largest = std::ranges::max(candidates, {}, &lt::Heuristic::workspace);
   void* const memory = largest.workspace > 0 ? workspace(largest.workspace) : nullptr;
   Owned from(event_destroy_), to(event_destroy_);
-  for (Owned* event : {&from, &to}) RequireDriver("cuEventCreate", event_create_(&event->value, 0));
+  for (Owned* event : {&from, &to}) RequireDriver("cuEventCreate", event_create_(&event->value, 0), get_error_string_);
   const lt::Heuristic* fastest = nullptr;
   float least = 0;
   int failure = 0;
@@ -197,12 +190,12 @@ lt::Heuristic CublasLt::Fastest(const std::vector<lt::Heuristic>& candidates, co
       failure = status;
       continue;
     }
-    RequireDriver("cuEventRecord", event_record_(from.value, stream));
+    RequireDriver("cuEventRecord", event_record_(from.value, stream), get_error_string_);
     Require("cublasLtMatmul", Start(problem, products, candidate, memory, stream));
-    RequireDriver("cuEventRecord", event_record_(to.value, stream));
-    RequireDriver("cuEventSynchronize", event_synchronize_(to.value));
+    RequireDriver("cuEventRecord", event_record_(to.value, stream), get_error_string_);
+    RequireDriver("cuEventSynchronize", event_synchronize_(to.value), get_error_string_);
     float milliseconds = 0;
-    RequireDriver("cuEventElapsedTime", event_elapsed_time_(&milliseconds, from.value, to.value));
+    RequireDriver("cuEventElapsedTime", event_elapsed_time_(&milliseconds, from.value, to.value), get_error_string_);
     if (fastest != nullptr && milliseconds >= least) continue;
     least = milliseconds;
     fastest = &candidate;

@@ -75,7 +75,6 @@ class CublasLt : public Multiplier {
   int Start(const Problem& problem, const Products& products, const lt::Heuristic& choice, void* memory,
             void* stream) const;
   void Require(const char* name, int status) const;
-  void RequireDriver(const char* name, int result) const;
 
   const std::vector<std::string> libraries_;
   const std::string driver_;

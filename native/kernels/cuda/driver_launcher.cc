@@ -15,14 +15,17 @@ constexpr int64_t kMaxBlocks = 0x7fffffff;
 
 }  // namespace
 
-template <typename... Parameters, typename... Arguments>
-void DriverLauncher::Call(const char* name, int (*function)(Parameters...), Arguments... arguments) const {
-  const int result = function(arguments...);
+void RequireDriver(const char* name, int result, int (*get_error_string)(int error, const char** text)) {
   if (result == 0) return;
   const char* meaning = nullptr;
-  get_error_string_(result, &meaning);
+  get_error_string(result, &meaning);
   throw Error(ErrorCode::kRunFailed,
               "CUDA failure " + std::to_string(result) + ": " + (meaning ? meaning : "unknown") + " ; in " + name);
+}
+
+template <typename... Parameters, typename... Arguments>
+void DriverLauncher::Call(const char* name, int (*function)(Parameters...), Arguments... arguments) const {
+  RequireDriver(name, function(arguments...), get_error_string_);
 }
 
 void DriverLauncher::Open() {

@@ -9,6 +9,9 @@
 
 namespace zrank::cuda {
 
+// Throws RUN_FAILED, in the words of ONNX Runtime, where the driver's function `name` gave another result than success.
+void RequireDriver(const char* name, int result, int (*get_error_string)(int error, const char** text));
+
 // Runs the compiled kernels through NVIDIA's driver: no CUDA toolkit takes part. A context gets its copy of them at the
 // first launch in it, for as long as the process lives. Safe to call from any thread.
 class DriverLauncher : public Launcher {
