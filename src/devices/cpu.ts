@@ -22,11 +22,9 @@ export const cpu: DeviceKind = {
     if (options.attention !== 'auto') {
       throw new ZrankError('INVALID_ARGUMENT', `attention '${options.attention}' runs on GPUs; the CPU has one kind`);
     }
-    if (options.gatedUnits !== 'auto') {
-      throw new ZrankError('INVALID_ARGUMENT', `gatedUnits '${options.gatedUnits}' runs on CUDA; the CPU has one kind`);
-    }
-    if (options.products !== 'auto') {
-      throw new ZrankError('INVALID_ARGUMENT', `products '${options.products}' runs on CUDA; the CPU has one kind`);
+    for (const name of ['gatedUnits', 'products'] as const) {
+      if (options[name] !== 'auto')
+        throw new ZrankError('INVALID_ARGUMENT', `${name} '${options[name]}' runs on CUDA; the CPU has one kind`);
     }
     const { precision, hasKernels } = planCpu(options.precision, network, openAddon().kernels().arithmetics);
     const kernels = hasKernels ? precision : undefined;
