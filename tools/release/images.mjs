@@ -126,12 +126,12 @@ async function rank(container) {
 }
 
 async function diagnose(container) {
-  // It ends with 1, for want of a GPU.
-  const { stdout } = await run(container, 'zrank', 'doctor').catch((error) => error);
-  const said = stdout.match(/^CUDA[\s\S]*?(?=^WebGPU)/m)?.[0];
-  if (said === undefined || said.includes('no CUDA provider') || said.includes('missing'))
+  const { stdout } = await run(container, 'zrank', 'doctor', '--json');
+  const { provider, libraries } = JSON.parse(stdout).cuda;
+  const found = libraries.filter(({ path }) => path !== null).map(({ name }) => name);
+  if (provider === null || found.length === 0 || found.length < libraries.length)
     throw new Error(`expected the CUDA provider and all that it needs, found ${stdout}`);
-  console.log(said);
+  console.log(`doctor: ${provider}, ${found.join(', ')}`);
 }
 
 async function serve(container) {
