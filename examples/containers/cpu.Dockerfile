@@ -5,7 +5,9 @@ ARG NODE=22-bookworm-slim
 FROM node:${NODE}
 
 WORKDIR /srv/zrank
+# tokenizers has its library for a dozen platforms.
 RUN npm install --ignore-scripts --no-audit --no-fund zrank fastify prom-client \
+    && find node_modules/tokenizers -name '*.node' ! -name '*.linux-*-gnu.node' -delete \
     && npm cache clean --force \
     && install --directory --owner node --group node /models
 

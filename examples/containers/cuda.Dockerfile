@@ -14,7 +14,9 @@ RUN python3 -m venv /opt/cuda \
 FROM node:${NODE}
 COPY --from=cuda /opt/cuda/lib /opt/cuda/lib
 WORKDIR /srv/zrank
+# tokenizers has its library for a dozen platforms.
 RUN npm install --ignore-scripts --no-audit --no-fund zrank fastify prom-client \
+    && find node_modules/tokenizers -name '*.node' ! -name '*.linux-*-gnu.node' -delete \
     && npm cache clean --force \
     && install --directory --owner node --group node /models
 

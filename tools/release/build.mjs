@@ -1,4 +1,4 @@
-/** Builds the addon for a target with zig, and checks what came out. */
+/** Builds the addon for a target with zig, and the tests of what it is made of, and checks what came out. */
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -36,11 +36,10 @@ function findZig() {
  */
 export function buildAddon(name) {
   const { zig, system, processor } = targets[name];
-  const build = join(root, 'build/release', name);
+  const build = folderOf(name);
   const node = [join(root, 'node_modules/node-api-headers/include'), join(root, 'node_modules/node-addon-api')];
   mkdirSync(build, { recursive: true });
   const compiler = findZig();
-  const env = { ...process.env, ZIG: compiler, ZIG_GLOBAL_CACHE_DIR: join(cache, 'zig-objects') };
   const definitions = {
     CMAKE_TOOLCHAIN_FILE: join(root, 'tools/release/zig.cmake'),
     ZIG: compiler,
@@ -52,13 +51,39 @@ export function buildAddon(name) {
     ...(system === 'Windows' && { CMAKE_JS_LIB: importLibrary(compiler, build) }),
   };
   const defined = Object.entries(definitions).map(([key, value]) => `-D${key}=${value}`);
-  run('cmake', ['-S', root, '-B', build, ...defined], { env });
+  run('cmake', ['-S', root, '-B', build, ...defined], { env: environment() });
   checkHeaders(build);
-  run('cmake', ['--build', build, '--parallel', String(availableParallelism()), '--target', 'zrank'], {
-    env,
+  compile(name, 'zrank');
+  return join(build, 'zrank.node');
+}
+
+/**
+ * Runs the native tests on the objects that the addon of a target is made of, where this machine is such a target.
+ *
+ * @param {string} name of a target whose addon is built
+ * @returns {string | undefined} how many passed; undefined elsewhere
+ */
+export function testAddon(name) {
+  const { os, cpu, library } = targets[name];
+  if (os !== process.platform || cpu !== process.arch) return undefined;
+  compile(name, 'zrank_core_test');
+  const onnxRuntime = join(root, 'node_modules/onnxruntime-node/bin/napi-v6', os, cpu, library);
+  const env = { ...process.env, ZRANK_ONNXRUNTIME: onnxRuntime };
+  return run(join(folderOf(name), 'zrank_core_test'), [], { env })
+    .trim()
+    .split('\n')
+    .at(-1);
+}
+
+const folderOf = (name) => join(root, 'build/release', name);
+const environment = () => ({ ...process.env, ZIG: findZig(), ZIG_GLOBAL_CACHE_DIR: join(cache, 'zig-objects') });
+
+/** @param {string} product CMake's target */
+function compile(name, product) {
+  run('cmake', ['--build', folderOf(name), '--parallel', String(availableParallelism()), '--target', product], {
+    env: environment(),
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  return join(build, 'zrank.node');
 }
 
 /** Windows links to what node.exe exports by a library of the names. */

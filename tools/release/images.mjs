@@ -126,12 +126,13 @@ async function rank(container) {
 }
 
 async function diagnose(container) {
-  // It ends with 1, for want of a GPU.
-  const { stdout } = await run(container, 'zrank', 'doctor').catch((error) => error);
-  const said = stdout.match(/^CUDA[\s\S]*?(?=^WebGPU)/m)?.[0];
-  if (said === undefined || said.includes('no CUDA provider') || said.includes('missing'))
+  const { stdout } = await run(container, 'zrank', 'doctor', '--json');
+  const { provider, libraries } = JSON.parse(stdout).cuda;
+  // The driver's library is not the image's: NVIDIA's container toolkit brings it.
+  const own = libraries.filter(({ name }) => name !== 'libcuda.so.1');
+  if (provider === null || own.length === 0 || own.some(({ path }) => path === null))
     throw new Error(`expected the CUDA provider and all that it needs, found ${stdout}`);
-  console.log(said);
+  console.log(`doctor: ${provider}, ${own.map(({ name }) => name).join(', ')}`);
 }
 
 async function serve(container) {

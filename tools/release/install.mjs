@@ -162,7 +162,8 @@ async function toolPath(tool, bin, name) {
   const folder = join(scratch, 'tools', name);
   const bins = join(folder, 'bin');
   mkdirSync(bins, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{}');
+  // Bun's package fetches Bun in a script, which npm 12 runs only if told.
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ allowScripts: { [bin]: true } }));
   await execute('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', tool], { timeout: deadlineMs });
   symlinkSync(join(folder, 'node_modules/.bin', bin), join(bins, bin));
   symlinkSync(process.execPath, join(bins, 'node'));

@@ -75,7 +75,7 @@ export async function packLibrary(names, folder) {
     join(root, 'package.json'),
   );
   const stage = emptyFolder('zrank');
-  const [{ files: packed }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']));
+  const { files: packed } = npmPack('--dry-run');
   for (const { path } of packed) cpSync(join(root, path), join(stage, path));
   const platforms = Object.fromEntries(names.map((name) => [`@zrank/${name}`, manifest.version]));
   const exports = addCommonJsTypes(stage, manifest.exports);
@@ -110,14 +110,18 @@ function emptyFolder(name) {
  */
 function pack(stage, folder, contents) {
   mkdirSync(folder, { recursive: true });
-  const output = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, stage]);
-  const [{ name, filename, files, size, unpackedSize }] = JSON.parse(output);
+  const { name, filename, files, size, unpackedSize } = npmPack('--pack-destination', folder, stage);
   const paths = files.map(({ path }) => path);
   const unexpected = paths.filter((path) => !contents.some((pattern) => pattern.test(path)));
   if (unexpected.length) throw new Error(`${name} is not to have ${unexpected.join(', ')}`);
   const missing = contents.filter((pattern) => !paths.some((path) => pattern.test(path)));
   if (missing.length) throw new Error(`${name} lacks ${missing.join(', ')}`);
   return { path: join(folder, filename), name, files: paths.length, packedBytes: size, bytes: unpackedSize };
+}
+
+/** @returns what npm says of the tarball: by its name from npm 12 on, in a list before */
+function npmPack(...args) {
+  return Object.values(JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', ...args])))[0];
 }
 
 /** The folder of the two texts. */
