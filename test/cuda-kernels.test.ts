@@ -145,6 +145,11 @@ describe('forms on CUDA', () => {
     for (const options of [{ gatedUnits: 'fused' }, { products: 'tuned' }] as const) {
       const { folder } = golden('causal-bf16');
       await expectCode(Reranker.load(folder, { device: 'cpu', ...options }), 'INVALID_ARGUMENT');
+      await expectCode(
+        Reranker.load(folder, { device: 'webgpu', ...options }),
+        'INVALID_ARGUMENT',
+        /^(gatedUnits 'fused'|products 'tuned') runs on CUDA only$/,
+      );
     }
   });
 
