@@ -36,8 +36,8 @@ Napi::Object ContractToJs(Napi::Env env) {
   operators.Set("cudaNames",
                 ToJs(env, std::array{op::kGatedUnits, op::kRotateHeads, op::kTiledAttention, op::kTunedMatMul}));
   operators.Set("attributes", ToJs(env, std::array{op::kArithmetic, op::kHeads, op::kKeyValueHeads, op::kEpsilon}));
-  operators.Set("cudaAttributes",
-                ToJs(env, std::array{op::kHeads, op::kKeyValueHeads, op::kEpsilon, op::kAlpha, op::kScale}));
+  operators.Set("cudaAttributes", ToJs(env, std::array{op::kHeads, op::kKeyValueHeads, op::kEpsilon, op::kAlpha,
+                                                       op::kScale, op::kColumns, op::kFirst}));
   contract.Set("operators", operators);
 
   auto sizes = Napi::Object::New(env);

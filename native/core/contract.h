@@ -120,7 +120,7 @@ inline constexpr auto kDomain = "zrank", kMatMul = "MatMul", kGatedMatMul = "Gat
                       kGatedUnits = "GatedUnits", kRotateHeads = "RotateHeads", kTiledAttention = "TiledAttention",
                       kTunedMatMul = "TunedMatMul";
 inline constexpr auto kArithmetic = "arithmetic", kHeads = "heads", kKeyValueHeads = "key_value_heads",
-                      kEpsilon = "epsilon", kAlpha = "alpha", kScale = "scale";
+                      kEpsilon = "epsilon", kAlpha = "alpha", kScale = "scale", kColumns = "columns", kFirst = "first";
 
 }  // namespace op
 

@@ -5,6 +5,7 @@ import { openAddon } from '../libraries/open-addon.js';
 import type { DecoderNetwork } from '../networks/cross-encoder.js';
 import type { Decoder } from '../networks/decoder/decoder.js';
 import { activationBytes } from '../networks/decoder/memory.js';
+import { inOrderOfUse } from '../networks/decoder/tensors.js';
 import type { EngineModel } from '../runtime/engine.js';
 import { paddedTokensPerToken } from '../runtime/work.js';
 import type { GatedUnits, GpuAttention, PlacementOptions, Precision, Products } from './device.js';
@@ -107,7 +108,10 @@ async function build(network: DecoderNetwork, gpus: Gpus, form: Form, options: P
   const weights =
     precision === 'bf16'
       ? network.weights
-      : await convertWeights(network.weights, storedDtype(form), { cacheFolder, onProgress });
+      : await convertWeights(inOrderOfUse(network.config, network.weights), storedDtype(form), {
+          cacheFolder,
+          onProgress,
+        });
   // What the GPU has no memory or no range for: in fp32, by zrank's kernels where there are any.
   const kernels = openAddon().kernels().arithmetics.includes('fp32') ? 'fp32' : undefined;
   const fallback = cpuModel(network, kernels).replicas[0]!;

@@ -175,20 +175,28 @@ export class Attention {
     const { heads, keyValueHeads, headDim, rmsNormEpsilon } = this.#config;
     const [queryNorm = '', keyNorm = ''] = norms?.map((weight) => ops.weight(weight)) ?? [];
     const rowCount = rows === 'all' ? 'T' : 'B';
-    const [queries] = ops.project(rows === 'all' ? hidden : ops.gather(hidden, 'last'), rowCount, [projections[0]]);
-    const [keys, values] = ops.project(hidden, 'T', projections.slice(1));
+    const [queries, keys, values] =
+      rows === 'all'
+        ? ops.projectTogether(hidden, 'T', projections)
+        : [
+            ...ops.projectTogether(ops.gather(hidden, 'last'), 'B', projections.slice(0, 1)),
+            ...ops.projectTogether(hidden, 'T', projections.slice(1)),
+          ];
     const epsilon = { float: rmsNormEpsilon };
 
     const rotated = ops.graph.value(ops.name(), ops.compute, ['T', keyValueHeads * headDim]);
-    ops.graph.node(`${own}:RotateHeads`, [keys!, keyNorm, this.#cos, this.#sin, 'positions'], [rotated], {
+    ops.graph.node(`${own}:RotateHeads`, [keys!.matrix, keyNorm, this.#cos, this.#sin, 'positions'], [rotated], {
       heads: { int: keyValueHeads },
+      first: { ints: [keys!.first] },
       epsilon,
     });
     const attended = ops.graph.value(ops.name(), ops.compute, [rowCount, heads * headDim]);
-    const inputs = [queries!, rotated, values!, queryNorm, this.#cos, this.#sin, 'expand', tilesOf[rows]];
+    const tables = [this.#cos, this.#sin, 'expand', tilesOf[rows]];
+    const inputs = [queries!.matrix, rotated, values!.matrix, queryNorm, ...tables];
     ops.graph.node(`${own}:TiledAttention`, inputs, [attended], {
       heads: { int: heads },
       key_value_heads: { int: keyValueHeads },
+      first: { ints: [queries!.first, values!.first] },
       epsilon,
     });
     return attended;

@@ -39,6 +39,12 @@ export interface Projection {
   bias?: string | undefined;
 }
 
+/** Columns of a matrix, from `first` on: one product of several weights gives those of all. */
+export interface Columns {
+  matrix: string;
+  first: number;
+}
+
 /** Rows that a projection is applied to: of every token, or of every sequence's last. */
 export type RowCount = 'T' | 'B';
 
@@ -126,8 +132,8 @@ export class Operators {
    * alpha.
    */
   project(rows: string, rowCount: RowCount, projections: readonly Projection[], alpha = 1): string[] {
-    const { kernels } = this.form;
-    if (this.form.tunesProducts) return this.#tuned(rows, rowCount, projections, alpha);
+    const { kernels, tunesProducts } = this.form;
+    if (tunesProducts) return projections.map((projection) => this.#tuned(rows, rowCount, [projection], alpha));
     if (kernels === undefined) return projections.map((projection) => this.#multiply(rows, projection, alpha));
     const outputs = projections.map(({ weight }) => this.product(weight, rowCount));
     const factors = projections.flatMap(({ weight }) => this.factor(weight));
@@ -135,22 +141,47 @@ export class Operators {
     return outputs.map((output, i) => this.#add(output, projections[i]!.bias));
   }
 
-  /** By TunedMatMul, two of one shape together; by Gemm where there is a bias. */
-  #tuned(rows: string, rowCount: RowCount, projections: readonly Projection[], alpha: number): string[] {
-    const [first, second, ...others] = projections;
-    if (first === undefined) return [];
-    const isPair =
-      second?.bias === undefined &&
-      second !== undefined &&
-      first.bias === undefined &&
-      String(this.tensor(first.weight).shape) === String(this.tensor(second.weight).shape);
-    const rest = this.#tuned(rows, rowCount, isPair ? others : projections.slice(1), alpha);
-    if (first.bias !== undefined) return [this.#multiply(rows, first, alpha), ...rest];
-    const weights = [first, ...(isPair ? [second] : [])].map(({ weight }) => weight);
-    const outputs = weights.map((weight) => this.product(weight, rowCount));
-    const inputs = [rows, ...weights.map((weight) => this.weight(weight))];
-    this.graph.node(`${own}:TunedMatMul`, inputs, outputs, { alpha: { float: alpha } });
-    return [...outputs, ...rest];
+  /**
+   * The same, for zrank's CUDA kernels: with tuned products, weights that lie side by side in their file are one weight,
+   * and multiplied at once.
+   */
+  projectTogether(rows: string, rowCount: RowCount, projections: readonly Projection[], alpha = 1): Columns[] {
+    if (!this.form.tunesProducts)
+      return this.project(rows, rowCount, projections, alpha).map((matrix) => ({ matrix, first: 0 }));
+    const columns = new Map<Projection, Columns>();
+    for (const adjoining of this.#adjoining(projections)) {
+      const matrix = this.#tuned(rows, rowCount, adjoining, alpha);
+      let first = 0;
+      for (const projection of adjoining) {
+        columns.set(projection, { matrix, first });
+        first += this.tensor(projection.weight).shape[0]!;
+      }
+    }
+    return projections.map((projection) => columns.get(projection)!);
+  }
+
+  /** In runs of those whose weights follow each other in a file. Where there is a bias, each alone. */
+  #adjoining(projections: readonly Projection[]): Projection[][] {
+    const tensorOf = ({ weight }: Projection) => this.tensor(weight);
+    const runs: Projection[][] = [];
+    for (const projection of [...projections].sort((a, b) => tensorOf(a).offset - tensorOf(b).offset)) {
+      const run = runs.at(-1);
+      const before = run?.at(-1);
+      const hasBias = (before?.bias ?? projection.bias) !== undefined;
+      if (before !== undefined && !hasBias && follows(tensorOf(before), tensorOf(projection))) run!.push(projection);
+      else runs.push([projection]);
+    }
+    return runs;
+  }
+
+  /** By TunedMatMul, of weights that are one behind the other; by Gemm where there is a bias. */
+  #tuned(rows: string, rowCount: RowCount, projections: readonly Projection[], alpha: number): string {
+    const [first] = projections as [Projection];
+    if (first.bias !== undefined) return this.#multiply(rows, first, alpha);
+    const weight = stacked(projections.map(({ weight }) => this.tensor(weight)));
+    const output = this.graph.value(this.name(), this.compute, [rowCount, weight.shape[0]!]);
+    this.graph.node(`${own}:TunedMatMul`, [rows, this.weight(weight)], [output], { alpha: { float: alpha } });
+    return output;
   }
 
   /**
@@ -232,6 +263,28 @@ export class Operators {
   name(): string {
     return `v${this.#count++}`;
   }
+}
+
+/** Whether the rows of `after` lie behind those of `before`, as those of one matrix. */
+function follows(before: TensorRef, after: TensorRef): boolean {
+  return (
+    before.path === after.path &&
+    before.offset + before.length === after.offset &&
+    before.dtype === after.dtype &&
+    before.shape[1] === after.shape[1]
+  );
+}
+
+/** The matrix that these make, each following the one before it. */
+function stacked(matrices: readonly TensorRef[]): TensorRef {
+  const [first] = matrices as [TensorRef];
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number);
+  return {
+    ...first,
+    name: matrices.map(({ name }) => name).join('|'),
+    shape: [sum(matrices.map(({ shape }) => shape[0]!)), first.shape[1]!],
+    length: sum(matrices.map(({ length }) => length)),
+  };
 }
 
 /** The nearest folder that holds all the files. */

@@ -13,24 +13,29 @@ struct Tile {
   int32_t row, count, sequence, position;
 };
 
-// y[i] = scale silu(gate[i]) up[i], fp32 inside. y may be gate or up.
+// Rows of a matrix may lie further apart than they are wide: a `stride` counts elements from one to the next, and with
+// more than one row it is a multiple of kChunkElements.
+
+// y = silu(scale gate) up, fp32 inside. y may be gate or up where their stride is `columns`.
 struct GatedUnitsArguments {
-  const void* gate;  // [count] in T
+  const void* gate;  // [rows, columns] in T, `stride` apart
   const void* up;    // the same
-  void* y;           // the same
-  int64_t count;
+  void* y;           // [rows, columns] in T
+  int64_t rows, columns, stride;
   float scale;
 };
 
-// RMSNorm of each head (where there is a norm) and its rotation, fp32 inside, rounded once. y may be x.
+// RMSNorm of each head (where there is a norm) and its rotation, fp32 inside, rounded once. y may be x where that has
+// no gaps.
 struct RotateHeadsArguments {
-  const void* x;             // [tokens, heads * head_dim] in T
+  const void* x;             // [tokens, heads * head_dim] in T, `stride` apart
   const void* norm;          // [head_dim] in T, or null
   const float* cos;          // [positions, head_dim / 2]
   const float* sin;          // the same
   const int32_t* positions;  // [tokens]
   void* y;                   // [tokens, heads * head_dim] in T
   int64_t rows;              // tokens * heads
+  int64_t stride;
   int32_t heads;
   float epsilon;
 };
@@ -39,9 +44,9 @@ struct RotateHeadsArguments {
 // sequence finds its own by its line of `expand`. Queries are normed (where there is a norm) and rotated here, keys
 // come so.
 struct AttentionArguments {
-  const void* q;          // [rows, heads * head_dim] in T
+  const void* q;          // [rows, heads * head_dim] in T, q_stride apart
   const void* k;          // [tokens, key_value_heads * head_dim] in T
-  const void* v;          // the same
+  const void* v;          // the same, v_stride apart
   const void* q_norm;     // [head_dim] in T, or null
   const float* cos;       // [positions, head_dim / 2]
   const float* sin;       // the same
@@ -49,6 +54,7 @@ struct AttentionArguments {
   const Tile* tiles;      // [tiles]; those that count nothing are passed over
   void* out;              // [rows, heads * head_dim] in T
   int32_t longest;
+  int32_t q_stride, v_stride;
   int32_t heads, key_value_heads;
   float epsilon;
 };
@@ -69,6 +75,12 @@ inline constexpr int kGatedUnitsThreads = 256, kRotateHeadsThreads = 128, kAtten
 
 // Elements of 16 bytes, the most that a thread reads at once.
 inline constexpr int kChunkElements = 8;
+
+// Blocks of threads that a row of gated units falls into.
+constexpr int64_t PartsOfRow(int64_t columns) {
+  constexpr int64_t kPart = kGatedUnitsThreads * kChunkElements;
+  return (columns + kPart - 1) / kPart;
+}
 
 // Lanes that share the rotation of a head: a power of two that divides the chunks of its half.
 constexpr int LanesOfHead(int head_dim) {

@@ -40,7 +40,8 @@ struct AttentionKernel {
     RotateQueries(a, part);
     WaitForCopies();
     Barrier();
-    CopyRows(a.k, a, part, 0, kKeyRows);
+    const int32_t k_stride = a.key_value_heads * kDim;
+    CopyRows(a.k, k_stride, part, 0, kKeyRows);
 
     const int warp = Thread() / 32;
     const bool has_rows = warp * 16 * kFragmentRows < part.count * part.group;
@@ -50,14 +51,14 @@ struct AttentionKernel {
       // The keys are there, and nobody reads the last step's values any more.
       WaitForCopies();
       Barrier();
-      CopyRows(a.v, a, part, step, kValueRows);
+      CopyRows(a.v, a.v_stride, part, step, kValueRows);
       CopyIndices(part, step + 1);
       float scores[kFragmentRows][kKeys / 8][4] = {};
       if (has_rows) MultiplyKeys(scores, warp);
       // The values and the next indices are there, and nobody reads the keys any more.
       WaitForCopies();
       Barrier();
-      if (step + 1 < steps) CopyRows(a.k, a, part, step + 1, kKeyRows);
+      if (step + 1 < steps) CopyRows(a.k, k_stride, part, step + 1, kKeyRows);
       if (!has_rows) continue;
       Mask(scores, part, step, warp);
       sums.Weigh(scores);
@@ -98,9 +99,8 @@ struct AttentionKernel {
 
   // Begins to copy a step's rows of keys or values. Those behind the part's last position are zeros: they weigh
   // nothing, but nothing times a number that is not finite would be none.
-  static ZRANK_DEVICE void CopyRows(const void* from, const AttentionArguments& a, const Part& part, int step,
-                                    uint32_t to) {
-    const int64_t width = static_cast<int64_t>(a.key_value_heads) * kRowChunks;
+  static ZRANK_DEVICE void CopyRows(const void* from, int32_t stride, const Part& part, int step, uint32_t to) {
+    const int64_t width = stride / kChunkElements;
     const Chunk* rows = static_cast<const Chunk*>(from) + part.key_value_head * kRowChunks;
     static_assert(kKeys * kRowChunks % kAttentionThreads == 0);
     ZRANK_UNROLL_BY_4  // all at once would spill registers
@@ -121,7 +121,7 @@ struct AttentionKernel {
       const int row = first + i * kAtOnce, index = row / part.group;
       const bool is_there = index < part.count;
       const int64_t position = is_there ? part.position + index : 0;
-      Head head = Head::Read(static_cast<const Chunk*>(a.q) + RowOf(a, part, row), lane, is_there);
+      Head head = Head::Read(static_cast<const Chunk*>(a.q) + RowOf(part, row, a.q_stride), lane, is_there);
       head.Rotate(static_cast<const Chunk*>(a.q_norm), a.cos + position * kHalf, a.sin + position * kHalf, a.epsilon,
                   lane);
       const uint32_t to = kQueries + row * kStride;
@@ -135,9 +135,9 @@ struct AttentionKernel {
   }
 
   // The chunk of queries or output where a row of the part begins.
-  static ZRANK_DEVICE int64_t RowOf(const AttentionArguments& a, const Part& part, int row) {
+  static ZRANK_DEVICE int64_t RowOf(const Part& part, int row, int32_t stride) {
     const int64_t head = part.key_value_head * part.group + row % part.group;
-    return ((part.row + row / part.group) * static_cast<int64_t>(a.heads) + head) * kRowChunks;
+    return (part.row + row / part.group) * static_cast<int64_t>(stride / kChunkElements) + head * kRowChunks;
   }
 
   // scores = q k^T
@@ -280,7 +280,7 @@ struct AttentionKernel {
     for (int i = lane; i < 16 * kFragmentRows * kRowChunks; i += 32) {
       const int row = i / kRowChunks, chunk = i % kRowChunks;
       if ((first_row + row) / part.group >= part.count) break;
-      Write(out + RowOf(a, part, first_row + row) + chunk,
+      Write(out + RowOf(part, first_row + row, a.heads * kDim) + chunk,
             ReadSharedChunk(rows + row * kStride + chunk * sizeof(Chunk)));
     }
   }

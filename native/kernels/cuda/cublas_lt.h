@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <tuple>
@@ -32,16 +33,16 @@ inline constexpr int kFp32 = 0, kFp16 = 2, kBf16 = 14;                     // CU
 inline constexpr int kComputeFp32 = 68;                                    // CUBLAS_COMPUTE_32F
 inline constexpr int kTransposed = 1;                                      // CUBLAS_OP_T
 inline constexpr int kTransA = 3;                                          // CUBLASLT_MATMUL_DESC_TRANSA
-inline constexpr int kBatchCount = 5, kBatchStride = 6;                    // CUBLASLT_MATRIX_LAYOUT_*
 inline constexpr int kMaxWorkspace = 1, kAlignmentA = 5, kAlignmentD = 8;  // CUBLASLT_MATMUL_PREF_*; B and C between
 
 }  // namespace lt
 
 // Multiplies by cuBLASLt, which ONNX Runtime's CUDA provider has opened. For a large shape the candidates of its
-// heuristics are timed where it is first met, and the fastest is kept. Safe to call from any thread.
+// heuristics are timed where it is first met, and the fastest is kept. Safe to call from any thread. cuBLASLt must be
+// there as long as this is.
 class CublasLt : public Multiplier {
  public:
-  // Candidates that are timed, and shapes whose choice is kept: the oldest is forgotten.
+  // Candidates that are timed, and shapes whose plan is kept: the oldest is forgotten.
   static constexpr int kCandidates = 8;
   static constexpr size_t kShapes = 512;
   // With fewer rows somebody waits for a small batch, and the heuristics' first is taken.
@@ -54,35 +55,31 @@ class CublasLt : public Multiplier {
                     std::string driver = "libcuda.so.1")
       : libraries_(std::move(libraries)), driver_(std::move(driver)) {}
 
-  // Two weights are one product of two batches where both weights and outputs lie in the same order, else two products.
   // Throws an Error: DEVICE_UNAVAILABLE where there is no such library, RUN_FAILED where it refuses, by which
   // core/error.cc knows what it means: "cuBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; in cublasLtMatmul".
-  void Multiply(const Products& products, const Workspace& workspace, void* stream) override;
+  void Multiply(const Product& product, const Workspace& workspace, void* stream) override;
 
  private:
-  // Elements from the first to the second of two weights and outputs; with one, nothing.
-  struct Strides {
-    int64_t w = 0, y = 0;
-  };
-  struct Problem;
-  using Shape = std::tuple<void*, Element, int64_t, int64_t, int64_t, int>;  // context, rows, columns, depth, batches
+  struct Plan;
+  using Shape = std::tuple<void*, Element, int64_t, int64_t, int64_t>;  // context, rows, columns, depth
 
   void Open();
-  void Run(const Products& products, int batches, const Strides& strides, const Workspace& workspace, void* stream);
-  lt::Heuristic Choose(const Problem& problem, const Products& products, const Workspace& workspace, void* stream);
-  lt::Heuristic Fastest(const std::vector<lt::Heuristic>& candidates, const Problem& problem, const Products& products,
+  // That of the product's shape, made where it is first met.
+  std::shared_ptr<const Plan> PlanOf(const Product& product, const Workspace& workspace, void* stream);
+  std::shared_ptr<const Plan> MakePlan(void* handle, const Product& product, const Workspace& workspace, void* stream);
+  std::vector<lt::Heuristic> Candidates(const Plan& plan) const;
+  lt::Heuristic Fastest(const std::vector<lt::Heuristic>& candidates, const Plan& plan, const Product& product,
                         const Workspace& workspace, void* stream);
-  int Start(const Problem& problem, const Products& products, const lt::Heuristic& choice, void* memory,
-            void* stream) const;
+  int Start(const Plan& plan, const Product& product, const lt::Heuristic& choice, void* memory, void* stream) const;
   void Require(const char* name, int status) const;
 
   const std::vector<std::string> libraries_;
   const std::string driver_;
   std::mutex mutex_;
   bool is_open_ = false;
-  std::map<void*, void*> handles_;  // by context, for as long as the process lives
-  std::map<Shape, lt::Heuristic> choices_;
-  std::deque<Shape> chosen_;  // the oldest first
+  std::map<void*, void*> handles_;                      // by context, for as long as the process lives
+  std::map<Shape, std::shared_ptr<const Plan>> plans_;  // one that is forgotten may be in use
+  std::deque<Shape> known_;                             // the oldest first
 
   int (*create_)(void** handle);
   const char* (*status_name_)(int status);
@@ -90,7 +87,6 @@ class CublasLt : public Multiplier {
   int (*desc_set_)(void* desc, int attribute, const void* value, size_t bytes);
   int (*desc_destroy_)(void* desc);
   int (*layout_create_)(void** layout, int type, uint64_t rows, uint64_t columns, int64_t stride);
-  int (*layout_set_)(void* layout, int attribute, const void* value, size_t bytes);
   int (*layout_destroy_)(void* layout);
   int (*preference_create_)(void** preference);
   int (*preference_set_)(void* preference, int attribute, const void* value, size_t bytes);

@@ -27,8 +27,7 @@ bool HasKernels(int64_t head_dim, int64_t heads, int64_t key_value_heads) {
 }
 
 Launch LaunchOf(const GatedUnitsArguments& arguments, Element element) {
-  return {Name("gated_units", element), CeilDiv(arguments.count, kGatedUnitsThreads * kChunkElements),
-          kGatedUnitsThreads, 0};
+  return {Name("gated_units", element), arguments.rows * PartsOfRow(arguments.columns), kGatedUnitsThreads, 0};
 }
 
 Launch LaunchOf(const RotateHeadsArguments& arguments, Element element, int64_t head_dim) {

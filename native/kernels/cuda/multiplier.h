@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 
@@ -8,13 +7,12 @@
 
 namespace zrank::cuda {
 
-// y = alpha x w^T for one weight, or for each of two of one shape; sums in fp32. Rows lie without gaps, and all begins
-// at a multiple of 16 bytes.
-struct Products {
+// y = alpha x w^T, sums in fp32. Rows lie without gaps, and all begins at a multiple of 16 bytes.
+struct Product {
   Element element;
-  const void* x;                 // [rows, depth]
-  std::array<const void*, 2> w;  // [columns, depth] each; the second is null where there is one
-  std::array<void*, 2> y;        // [rows, columns] each
+  const void* x;  // [rows, depth]
+  const void* w;  // [columns, depth]
+  void* y;        // [rows, columns]
   int64_t rows, columns, depth;
   float alpha;
 };
@@ -26,7 +24,7 @@ class Multiplier {
   // Memory of the device of so many bytes, aligned to 256, for what is put on the stream until Multiply() returns.
   using Workspace = std::function<void*(size_t bytes)>;
   // Starts on a CUDA stream, behind what the stream has to do; the stream's context is current.
-  virtual void Multiply(const Products& products, const Workspace& workspace, void* stream) = 0;
+  virtual void Multiply(const Product& product, const Workspace& workspace, void* stream) = 0;
 };
 
 }  // namespace zrank::cuda

@@ -12,8 +12,9 @@ ZRANK_DEVICE void RotateHeads(const RotateHeadsArguments& a) {
   const int lane = Thread();
   const int64_t row = Block() * (kRotateHeadsThreads / Head::kLanes) + lane / Head::kLanes;
   const bool is_there = row < a.rows;
-  const int64_t position = is_there ? Read(a.positions + row / a.heads) : 0;
-  Head head = Head::Read(static_cast<const Chunk*>(a.x) + row * kHeadChunks, lane, is_there);
+  const int64_t token = row / a.heads, position = is_there ? Read(a.positions + token) : 0;
+  const int64_t at = token * (a.stride / kChunkElements) + row % a.heads * kHeadChunks;
+  Head head = Head::Read(static_cast<const Chunk*>(a.x) + at, lane, is_there);
   head.Rotate(static_cast<const Chunk*>(a.norm), a.cos + position * kHalf, a.sin + position * kHalf, a.epsilon, lane);
   if (!is_there) return;
   Chunk* y = static_cast<Chunk*>(a.y) + row * kHeadChunks;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <utility>
 
 #include "core/contract.h"
 
@@ -23,16 +24,26 @@ void Require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(what);
 }
 
-// An output of the shape of an input.
-void* OutputLike(const Ort::KernelContext& context, const std::vector<int64_t>& shape) {
+void* Output(const Ort::KernelContext& context, const std::vector<int64_t>& shape) {
   return context.GetOutput(0, shape).GetTensorMutableRawData();
+}
+
+// Columns of a matrix, whose rows lie `stride` elements apart.
+struct Columns {
+  const void* data;
+  int64_t stride;
+};
+
+Columns ColumnsOf(const Tensor& matrix, int64_t first, int64_t count) {
+  const int64_t stride = matrix.shape[1];
+  Require(first >= 0 && first + count <= stride, "a matrix has no such columns");
+  Require(stride == count || (first | stride) % cuda::kChunkElements == 0, "columns begin at no multiple of 16 bytes");
+  return {static_cast<const uint16_t*>(matrix.data) + first, stride};
 }
 
 // What each kernel knows of its node.
 class CudaKernel {
  public:
-  static constexpr size_t kOutputs = 1;
-
   CudaKernel(Element element, const CudaMachine& machine) : element_(element), machine_(machine) {}
 
  protected:
@@ -52,18 +63,30 @@ class GatedUnitsKernel : public CudaKernel {
   static constexpr std::array kInputs{InputKind{InputKind::kElement}, InputKind{InputKind::kElement}};
 
   GatedUnitsKernel(const OrtKernelInfo* info, Element element, const CudaMachine& machine)
-      : CudaKernel(element, machine), scale_(Ort::ConstKernelInfo(info).GetAttribute<float>(op::kScale)) {}
+      : CudaKernel(element, machine) {
+    const Ort::ConstKernelInfo node(info);
+    columns_ = node.GetAttribute<int64_t>(op::kColumns);
+    first_ = node.GetAttributes<int64_t>(op::kFirst);
+    scale_ = node.GetAttribute<float>(op::kScale);
+  }
 
   void Compute(const Ort::KernelContext& context) const {
     const Tensor gate = Input(context, 0), up = Input(context, 1);
     Require(gate.shape == up.shape, "gate and up do not fit each other");
-    int64_t count = 1;
-    for (const int64_t dim : gate.shape) count *= dim;
-    Start(context, cuda::GatedUnitsArguments{gate.data, up.data, OutputLike(context, gate.shape), count, scale_});
+    const auto [gates, stride] = ColumnsOf(gate, first_.at(0), columns_);
+    const Columns ups = ColumnsOf(up, first_.at(1), columns_);
+    const int64_t rows = gate.shape[0];
+    cuda::GatedUnitsArguments arguments{gates,  ups.data, Output(context, {rows, columns_}), rows, columns_,
+                                        stride, scale_};
+    // Rows without gaps are one, of any width.
+    if (stride == columns_) arguments.columns *= std::exchange(arguments.rows, 1);
+    Start(context, arguments);
   }
 
  private:
-  const float scale_;
+  int64_t columns_;
+  std::vector<int64_t> first_;
+  float scale_;
 };
 
 class RotateHeadsKernel : public CudaKernel {
@@ -75,34 +98,40 @@ class RotateHeadsKernel : public CudaKernel {
                                       InputKind{InputKind::kIndex}};
 
   RotateHeadsKernel(const OrtKernelInfo* info, Element element, const CudaMachine& machine)
-      : CudaKernel(element, machine),
-        heads_(Ort::ConstKernelInfo(info).GetAttribute<int64_t>(op::kHeads)),
-        epsilon_(Ort::ConstKernelInfo(info).GetAttribute<float>(op::kEpsilon)) {}
+      : CudaKernel(element, machine) {
+    const Ort::ConstKernelInfo node(info);
+    heads_ = node.GetAttribute<int64_t>(op::kHeads);
+    first_ = node.GetAttributes<int64_t>(op::kFirst);
+    epsilon_ = node.GetAttribute<float>(op::kEpsilon);
+  }
 
   void Compute(const Ort::KernelContext& context) const {
     enum { kX, kNorm, kCos, kSin, kPositions };
     const Tensor x = Input(context, kX), norm = Input(context, kNorm), cos = Input(context, kCos),
                  sin = Input(context, kSin), positions = Input(context, kPositions);
-    const int64_t tokens = x.shape[0], head_dim = x.shape[1] / heads_;
-    Require(x.shape[1] == heads_ * head_dim && cuda::HasKernels(head_dim, heads_, heads_), "there are no such heads");
+    const int64_t tokens = x.shape[0], head_dim = 2 * cos.shape[1], width = heads_ * head_dim;
+    Require(cuda::HasKernels(head_dim, heads_, heads_), "there are no such heads");
     Require(positions.shape[1] == tokens, "positions do not fit the rows");
     Require(norm.data == nullptr || norm.shape[1] == head_dim, "the norm does not fit the heads");
-    Require(cos.shape[1] == head_dim / 2 && sin.shape == cos.shape, "the tables do not fit the heads");
-    const cuda::RotateHeadsArguments arguments{x.data,
+    Require(sin.shape == cos.shape, "the tables do not fit each other");
+    const auto [heads, stride] = ColumnsOf(x, first_.at(0), width);
+    const cuda::RotateHeadsArguments arguments{heads,
                                                norm.data,
                                                cos.floats(),
                                                sin.floats(),
                                                static_cast<const int32_t*>(positions.data),
-                                               OutputLike(context, x.shape),
+                                               Output(context, {tokens, width}),
                                                tokens * heads_,
+                                               stride,
                                                static_cast<int32_t>(heads_),
                                                epsilon_};
     Start(context, arguments, head_dim);
   }
 
  private:
-  const int64_t heads_;
-  const float epsilon_;
+  int64_t heads_;
+  std::vector<int64_t> first_;
+  float epsilon_;
 };
 
 class TiledAttentionKernel : public CudaKernel {
@@ -119,6 +148,7 @@ class TiledAttentionKernel : public CudaKernel {
     const Ort::ConstKernelInfo node(info);
     heads_ = node.GetAttribute<int64_t>(op::kHeads);
     key_value_heads_ = node.GetAttribute<int64_t>(op::kKeyValueHeads);
+    first_ = node.GetAttributes<int64_t>(op::kFirst);
     epsilon_ = node.GetAttribute<float>(op::kEpsilon);
   }
 
@@ -127,24 +157,25 @@ class TiledAttentionKernel : public CudaKernel {
     const Tensor q = Input(context, kQ), k = Input(context, kK), v = Input(context, kV), norm = Input(context, kQNorm),
                  cos = Input(context, kCos), sin = Input(context, kSin), expand = Input(context, kExpand),
                  tiles = Input(context, kTiles);
-    const int64_t head_dim = q.shape[1] / heads_;
-    Require(q.shape[1] == heads_ * head_dim && cuda::HasKernels(head_dim, heads_, key_value_heads_),
-            "there are no such heads");
-    Require(k.shape[1] == key_value_heads_ * head_dim && v.shape == k.shape, "keys and values do not fit the queries");
+    const int64_t head_dim = 2 * cos.shape[1], width = heads_ * head_dim, key_width = key_value_heads_ * head_dim;
+    Require(cuda::HasKernels(head_dim, heads_, key_value_heads_), "there are no such heads");
+    Require(k.shape[1] == key_width && v.shape[0] == k.shape[0], "keys and values do not fit the queries");
     Require(norm.data == nullptr || norm.shape[1] == head_dim, "the norm does not fit the heads");
-    Require(cos.shape[0] >= expand.shape[1] && cos.shape[1] == head_dim / 2 && sin.shape == cos.shape,
-            "the tables do not fit the heads or the sequences");
+    Require(cos.shape[0] >= expand.shape[1] && sin.shape == cos.shape, "the tables do not fit the sequences");
     Require(tiles.shape[1] == sizeof(cuda::Tile) / sizeof(int32_t), "tiles are four numbers each");
-    const cuda::AttentionArguments arguments{q.data,
+    const Columns queries = ColumnsOf(q, first_.at(0), width), values = ColumnsOf(v, first_.at(1), key_width);
+    const cuda::AttentionArguments arguments{queries.data,
                                              k.data,
-                                             v.data,
+                                             values.data,
                                              norm.data,
                                              cos.floats(),
                                              sin.floats(),
                                              static_cast<const int32_t*>(expand.data),
                                              static_cast<const cuda::Tile*>(tiles.data),
-                                             OutputLike(context, q.shape),
+                                             Output(context, {q.shape[0], width}),
                                              static_cast<int32_t>(expand.shape[1]),
+                                             static_cast<int32_t>(queries.stride),
+                                             static_cast<int32_t>(values.stride),
                                              static_cast<int32_t>(heads_),
                                              static_cast<int32_t>(key_value_heads_),
                                              epsilon_};
@@ -153,6 +184,7 @@ class TiledAttentionKernel : public CudaKernel {
 
  private:
   int64_t heads_, key_value_heads_;
+  std::vector<int64_t> first_;
   float epsilon_;
 };
 
@@ -186,32 +218,20 @@ class TunedMatMulKernel : public CudaKernel {
  public:
   static constexpr auto kName = op::kTunedMatMul;
   static constexpr bool kIsInPlace = false;
-  static constexpr size_t kOutputs = 2;
-  static constexpr std::array kInputs{InputKind{InputKind::kElement}, InputKind{InputKind::kElement},
-                                      InputKind{InputKind::kElement, true}};
+  static constexpr std::array kInputs{InputKind{InputKind::kElement}, InputKind{InputKind::kElement}};
 
   TunedMatMulKernel(const OrtKernelInfo* info, Element element, const CudaMachine& machine)
       : CudaKernel(element, machine), alpha_(Ort::ConstKernelInfo(info).GetAttribute<float>(op::kAlpha)) {}
 
   void Compute(const Ort::KernelContext& context) const {
     const Tensor x = Input(context, 0), w = Input(context, 1);
-    const Tensor second = context.GetInputCount() > 2 ? Input(context, 2) : Tensor{};
-    Require(x.shape[1] == w.shape[1], "the rows do not fit the weight");
-    Require(second.data == nullptr || second.shape == w.shape, "two weights are of two shapes");
-    const std::vector<int64_t> shape{x.shape[0], w.shape[0]};
-    const auto output = [&](size_t i) { return context.GetOutput(i, shape).GetTensorMutableRawData(); };
-    const cuda::Products products{element_,
-                                  x.data,
-                                  {w.data, second.data},
-                                  {output(0), second.data != nullptr ? output(1) : nullptr},
-                                  shape[0],
-                                  shape[1],
-                                  x.shape[1],
-                                  alpha_};
+    const int64_t rows = x.shape[0], columns = w.shape[0], depth = w.shape[1];
+    Require(x.shape[1] == depth, "the rows do not fit the weight");
+    void* const y = Output(context, {rows, columns});
     std::deque<DeviceScratch> scratch;
     machine_.multiplier.Multiply(
-        products, [&](size_t bytes) { return scratch.emplace_back(context, bytes).data(); },
-        context.GetGPUComputeStream());
+        {element_, x.data, w.data, y, rows, columns, depth, alpha_},
+        [&](size_t bytes) { return scratch.emplace_back(context, bytes).data(); }, context.GetGPUComputeStream());
   }
 
  private:
@@ -264,10 +284,7 @@ struct CudaOp : Ort::CustomOpBase<CudaOp<Kernel>, Guarding<Kernel>, true> {
   OrtCustomOpInputOutputCharacteristic GetInputCharacteristic(size_t i) const {
     return Kernel::kInputs[i].is_optional ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
   }
-  size_t GetOutputTypeCount() const { return Kernel::kOutputs; }
-  OrtCustomOpInputOutputCharacteristic GetOutputCharacteristic(size_t i) const {
-    return i == 0 ? INPUT_OUTPUT_REQUIRED : INPUT_OUTPUT_OPTIONAL;
-  }
+  size_t GetOutputTypeCount() const { return 1; }
   ONNXTensorElementDataType GetOutputType(size_t) const {
     return element == Element::kFp16 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 : ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16;
   }

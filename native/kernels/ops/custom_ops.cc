@@ -14,9 +14,8 @@ OrtCustomOpDomain* CustomOps() {
     made.Add(new MatMulOp);
     made.Add(new GatedMatMulOp);
     made.Add(new AttentionOp);
-    static cuda::DriverLauncher launcher;
-    static cuda::CublasLt multiplier;
-    AddCudaOps(made, {launcher, multiplier}, "CUDAExecutionProvider");
+    // Never destroyed either: at the end of the process cuBLASLt may be gone before what is its own.
+    AddCudaOps(made, {*new cuda::DriverLauncher, *new cuda::CublasLt}, "CUDAExecutionProvider");
     return made.release();
   }();
   return domain;

@@ -19,13 +19,18 @@ namespace zrank {
 //
 // On CUDA (kernels/cuda), T fp16 or bf16:
 //
-//   GatedUnits(gate T [M, N], up T [M, N]) -> T [M, N]    silu(gate) * up
+//   TunedMatMul(X T [M, K], W T [N, K]) -> T [M, N]    alpha X W^T; attribute alpha
+//   GatedUnits(gate T [M, columns], up T [M, columns]) -> T [M, columns]    silu(scale gate) * up; attributes columns,
+//       scale, first of gate and up
 //   RotateHeads(x T [M, heads * head_dim], norm T [head_dim], cos, sin [positions, head_dim / 2], positions int32 [M])
-//       -> T, as x    RMSNorm of each head and its rotation; the norm may be left out; attributes heads, epsilon
+//       -> T [M, heads * head_dim]    RMSNorm of each head and its rotation; the norm may be left out; attributes
+//       heads, epsilon, first of x
 //   TiledAttention(q T [R, heads * head_dim], k, v T [tokens, key_value_heads * head_dim], q_norm T [head_dim], cos,
-//       sin, expand int32 [B, S], tiles int32 [N, 4]) -> T, as q    causal attention of the rows that the tiles name,
-//       as AttentionArguments describes; keys come from RotateHeads; q_norm may be left out; attributes heads,
-//       key_value_heads, epsilon
+//       sin, expand int32 [B, S], tiles int32 [N, 4]) -> T [R, heads * head_dim]    causal attention of the rows that
+//       the tiles name, as AttentionArguments describes; keys come from RotateHeads; q_norm may be left out; attributes
+//       heads, key_value_heads, epsilon, first of q and v
+//
+// Attribute `first`: the columns of these inputs begin there in a matrix that may be wider.
 OrtCustomOpDomain* CustomOps();
 
 }  // namespace zrank

@@ -56,19 +56,15 @@ class Workspace {
   std::vector<std::unique_ptr<void, Free>> blocks_;
 };
 
-// Two weights and two outputs in one piece of memory each, in either order, a gap between.
 struct Case {
   Element element = Element::kFp16;
   int64_t rows = 5, columns = 24, depth = 16;
   float alpha = 1;
-  int weights = 1;
-  bool swaps_weights = false, swaps_outputs = false;
 };
 
 struct Matrices {
-  static constexpr int64_t kGap = 8;
   std::vector<uint16_t> x, w, y;
-  Products products;
+  Product product;
 
   explicit Matrices(const Case& given) {
     std::mt19937 random(7);
@@ -76,52 +72,44 @@ struct Matrices {
     const auto fill = [&](std::vector<uint16_t>& numbers, int64_t count) {
       for (int64_t i = 0; i < count + 8; ++i) numbers.push_back(Rounded(given.element, normal(random)));
     };
-    const int64_t weight = given.columns * given.depth, output = given.rows * given.columns;
     fill(x, given.rows * given.depth);
-    fill(w, 2 * weight + kGap);
-    y.assign(static_cast<size_t>(2 * output + 2 * kGap + 8), 0xffff);
-    products = {given.element, Aligned(x), {}, {}, given.rows, given.columns, given.depth, given.alpha};
-    for (int i = 0; i < given.weights; ++i) {
-      products.w[static_cast<size_t>(i)] = Aligned(w) + (i ^ static_cast<int>(given.swaps_weights)) * (weight + kGap);
-      products.y[static_cast<size_t>(i)] =
-          Aligned(y) + (i ^ static_cast<int>(given.swaps_outputs)) * ((output + 7) / 8 * 8 + kGap);
-    }
+    fill(w, given.columns * given.depth);
+    y.assign(static_cast<size_t>(given.rows * given.columns + 16), 0xffff);
+    product = {given.element, Aligned(x), Aligned(w), Aligned(y), given.rows, given.columns, given.depth, given.alpha};
   }
   static uint16_t* Aligned(std::vector<uint16_t>& numbers) {
     return reinterpret_cast<uint16_t*>((reinterpret_cast<uintptr_t>(numbers.data()) + 15) / 16 * 16);
   }
 
-  // The largest deviation from sums in double precision, relative to the type's rounding of sums of about sqrt(depth).
+  // The largest deviation from sums in double precision.
   double Error() const {
-    const auto& [element, x, w, y, rows, columns, depth, alpha] = products;
+    const auto& [element, x, w, y, rows, columns, depth, alpha] = product;
+    const auto read = [&](const void* matrix, int64_t at) {
+      return static_cast<double>(Widened(element, static_cast<const uint16_t*>(matrix)[at]));
+    };
     double worst = 0;
-    for (size_t i = 0; i < 2 && w[i] != nullptr; ++i) {
-      for (int64_t row = 0; row < rows; ++row) {
-        for (int64_t column = 0; column < columns; ++column) {
-          double sum = 0;
-          for (int64_t k = 0; k < depth; ++k)
-            sum += static_cast<double>(Widened(element, static_cast<const uint16_t*>(x)[row * depth + k])) *
-                   Widened(element, static_cast<const uint16_t*>(w[i])[column * depth + k]);
-          const double got = Widened(element, static_cast<const uint16_t*>(y[i])[row * columns + column]);
-          const double error = std::abs(got - alpha * sum);
-          if (!(error <= worst)) worst = error;
-        }
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t column = 0; column < columns; ++column) {
+        double sum = 0;
+        for (int64_t k = 0; k < depth; ++k) sum += read(x, row * depth + k) * read(w, column * depth + k);
+        const double error = std::abs(read(y, row * columns + column) - alpha * sum);
+        if (!(error <= worst)) worst = error;
       }
     }
     return worst;
   }
-  // Elements outside of the outputs that were written.
+  // Elements outside of the output that were written.
   int64_t Strays() const {
     int64_t written = 0;
     for (const uint16_t bits : y) written += bits != 0xffff;
-    return written - (products.w[1] != nullptr ? 2 : 1) * products.rows * products.columns;
+    return written - product.rows * product.columns;
   }
 };
 
-std::string Failure(CublasLt& multiplier, const Products& products) {
+std::string Failure(CublasLt& multiplier, const Product& product) {
   Workspace workspace;
   try {
-    multiplier.Multiply(products, workspace.Give(), nullptr);
+    multiplier.Multiply(product, workspace.Give(), nullptr);
   } catch (const std::exception& exception) {
     return exception.what();
   }
@@ -134,29 +122,27 @@ TEST(products_are_those_of_rows_and_transposed_weights) {
   for (const Element element : {Element::kFp16, Element::kBf16}) {
     for (const float alpha : {1.0f, 0.03125f}) {
       Matrices matrices({.element = element, .alpha = alpha});
-      CHECK_EQ(Failure(multiplier, matrices.products), "");
+      CHECK_EQ(Failure(multiplier, matrices.product), "");
       CHECK(matrices.Error() < (element == Element::kFp16 ? 0.01 : 0.1) * alpha);
       CHECK_EQ(matrices.Strays(), 0);
     }
   }
   CHECK_EQ(stub.created, 1);
-  CHECK_EQ(stub.batches, 4);
-  CHECK_EQ(stub.descriptors, 0);
 }
 
-TEST(two_weights_are_one_product_where_they_lie_as_their_outputs_do) {
-  for (const bool swaps_weights : {false, true}) {
-    for (const bool swaps_outputs : {false, true}) {
-      StubCublasLt& stub = Stub();
-      CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
-      Matrices matrices({.weights = 2, .swaps_weights = swaps_weights, .swaps_outputs = swaps_outputs});
-      CHECK_EQ(Failure(multiplier, matrices.products), "");
-      CHECK(matrices.Error() < 0.01);
-      CHECK_EQ(matrices.Strays(), 0);
-      CHECK_EQ(stub.products, swaps_weights == swaps_outputs ? 1 : 2);
-      CHECK_EQ(stub.batches, 2);
+TEST(descriptors_are_kept_with_the_shape_and_destroyed_with_its_last_user) {
+  StubCublasLt& stub = Stub();
+  {
+    CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
+    for (const int64_t rows : {1, 1, 1, 2, 2, 1}) {
+      Matrices matrices({.rows = rows});
+      CHECK_EQ(Failure(multiplier, matrices.product), "");
     }
+    // A product and three matrices for each of two shapes.
+    CHECK_EQ(stub.made, 2 * 4 + 2);
+    CHECK_EQ(stub.descriptors, 2 * 4);
   }
+  CHECK_EQ(stub.descriptors, 0);
 }
 
 TEST(the_fastest_candidate_of_a_large_shape_is_found_once) {
@@ -167,14 +153,13 @@ TEST(the_fastest_candidate_of_a_large_shape_is_found_once) {
   CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
   Matrices matrices({.rows = CublasLt::kTimedRows, .columns = 8, .depth = 8});
   for (int run = 0; run < 3; ++run) {
-    CHECK_EQ(Failure(multiplier, matrices.products), "");
+    CHECK_EQ(Failure(multiplier, matrices.product), "");
     CHECK_EQ(stub.last, 3);
   }
   CHECK(matrices.Error() < 0.01);
   CHECK_EQ(stub.asked, 1);
   // Seven of eight twice, then three times the fastest.
   CHECK_EQ(stub.products, 14 + 3);
-  CHECK_EQ(stub.descriptors, 0);
 }
 
 TEST(a_small_shape_takes_the_first_candidate_and_its_workspace) {
@@ -183,29 +168,48 @@ TEST(a_small_shape_takes_the_first_candidate_and_its_workspace) {
   CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
   Matrices matrices({.rows = CublasLt::kTimedRows - 1, .columns = 8, .depth = 8});
   Workspace workspace;
-  multiplier.Multiply(matrices.products, workspace.Give(), nullptr);
+  multiplier.Multiply(matrices.product, workspace.Give(), nullptr);
   CHECK_EQ(stub.last, 0);
   CHECK_EQ(stub.products, 1);
   CHECK_EQ(workspace.most, size_t{1} << 20);
 }
 
-TEST(each_shape_has_a_choice_of_its_own_and_the_oldest_is_forgotten) {
+TEST(each_shape_has_a_plan_of_its_own_and_the_oldest_is_forgotten) {
   StubCublasLt& stub = Stub();
   CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
-  const auto multiply = [&](int64_t rows, int weights) {
-    Matrices matrices({.rows = rows, .columns = 8, .depth = 8, .weights = weights});
-    CHECK_EQ(Failure(multiplier, matrices.products), "");
+  const auto multiply = [&](int64_t rows, int64_t columns) {
+    Matrices matrices({.rows = rows, .columns = columns, .depth = 8});
+    CHECK_EQ(Failure(multiplier, matrices.product), "");
   };
-  const auto shapes = static_cast<int64_t>(CublasLt::kShapes);
-  for (int64_t rows = 1; rows <= shapes; ++rows) multiply(rows, 1);
+  const auto shapes = static_cast<int>(CublasLt::kShapes);
+  for (int64_t rows = 1; rows <= shapes; ++rows) multiply(rows, 8);
   CHECK_EQ(stub.asked, shapes);
-  multiply(1, 1);
+  multiply(1, 8);
   CHECK_EQ(stub.asked, shapes);
-  multiply(1, 2);  // of two weights: another shape, and the first one's place
-  multiply(2, 1);
+  multiply(1, 16);  // another shape, and the first one's place
+  multiply(2, 8);
   CHECK_EQ(stub.asked, shapes + 1);
-  multiply(1, 1);
+  multiply(1, 8);
   CHECK_EQ(stub.asked, shapes + 2);
+  CHECK_EQ(stub.descriptors, 4 * shapes);
+}
+
+TEST(a_plan_that_is_forgotten_while_it_is_in_use_lasts) {
+  StubCublasLt& stub = Stub();
+  CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
+  Matrices matrices({});
+  Workspace workspace;
+  const auto forget = [&](size_t bytes) {
+    for (int64_t rows = 1; rows <= static_cast<int64_t>(CublasLt::kShapes); ++rows) {
+      Matrices other({.rows = rows, .columns = 8, .depth = 8});
+      CHECK_EQ(Failure(multiplier, other.product), "");
+    }
+    CHECK_EQ(stub.descriptors, 4 * (static_cast<int>(CublasLt::kShapes) + 1));
+    return workspace.Give()(bytes);
+  };
+  multiplier.Multiply(matrices.product, forget, nullptr);
+  CHECK(matrices.Error() < 0.01);
+  CHECK_EQ(stub.descriptors, 4 * static_cast<int>(CublasLt::kShapes));
 }
 
 TEST(what_cublas_refuses_is_said_by_its_name) {
@@ -213,7 +217,7 @@ TEST(what_cublas_refuses_is_said_by_its_name) {
   Matrices matrices({});
   const auto fail = [&] {
     CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
-    return Failure(multiplier, matrices.products);
+    return Failure(multiplier, matrices.product);
   };
   stub.failures[0] = 13;
   CHECK_EQ(fail(), "cuBLAS failure 13: CUBLAS_STATUS_EXECUTION_FAILED ; in cublasLtMatmul");
@@ -230,19 +234,18 @@ TEST(what_cublas_refuses_is_said_by_its_name) {
   Matrices large({.rows = CublasLt::kTimedRows, .columns = 8, .depth = 8});
   for (int& status : stub.failures) status = 13;
   CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
-  CHECK_EQ(Failure(multiplier, large.products),
-           "cuBLAS failure 13: CUBLAS_STATUS_EXECUTION_FAILED ; in cublasLtMatmul");
+  CHECK_EQ(Failure(multiplier, large.product), "cuBLAS failure 13: CUBLAS_STATUS_EXECUTION_FAILED ; in cublasLtMatmul");
   for (int& status : stub.failures) status = 0;
-  CHECK_EQ(Failure(multiplier, large.products), "");
+  CHECK_EQ(Failure(multiplier, large.product), "");
 }
 
 TEST(without_the_library_or_alignment_there_is_no_product) {
   Matrices matrices({});
   CublasLt none({"libno-such-cublas.so"}, ZRANK_STUB_CUDA);
-  CHECK(Failure(none, matrices.products).find("libno-such-cublas.so") != std::string::npos);
+  CHECK(Failure(none, matrices.product).find("libno-such-cublas.so") != std::string::npos);
   CublasLt multiplier({ZRANK_STUB_CUDA}, ZRANK_STUB_CUDA);
-  matrices.products.x = static_cast<const uint16_t*>(matrices.products.x) + 1;
-  CHECK_EQ(Failure(multiplier, matrices.products), "a matrix does not begin at a multiple of 16 bytes");
+  matrices.product.x = static_cast<const uint16_t*>(matrices.product.x) + 1;
+  CHECK_EQ(Failure(multiplier, matrices.product), "a matrix does not begin at a multiple of 16 bytes");
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ TEST(kernels_are_launched_through_the_driver) {
     gate[i] = emulation::HalfFromFloat(30);
     up[i] = emulation::HalfFromFloat(static_cast<float>(i));
   }
-  const GatedUnitsArguments arguments{gate, up, y, 10, 1};
+  const GatedUnitsArguments arguments{gate, up, y, 1, 10, 10, 1};
   for (int run = 0; run < 2; ++run) launcher.Start(LaunchOf(arguments, Element::kFp16), &arguments, &stream);
   for (int i = 0; i < 10; ++i) CHECK_EQ(emulation::FloatFromHalf(y[i]), static_cast<float>(30 * i));
   // More shared memory than a kernel has without asking.
@@ -55,7 +55,7 @@ TEST(cases_run_on_a_gpu_as_on_the_emulator) {
     CHECK(error > 0 && error <= bound);
     CHECK_EQ(error, Check(emulated, given).error);
   };
-  expect(test::GatedUnitsCase{.count = 100});
+  expect(test::GatedUnitsCase{.columns = 100});
   expect(test::RotateHeadsCase{.head_dim = 32, .heads = 2, .tokens = 5, .has_norm = false});
   expect(test::AttentionCase{.head_dim = 32, .heads = 2, .key_value_heads = 1, .shared = 3, .lengths = {4, 70}});
 }

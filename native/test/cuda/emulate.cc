@@ -25,12 +25,13 @@ namespace zrank::cuda::test {
 namespace {
 
 constexpr const char* kUsage =
-    R"(zrank_emulate gated-units  [--count N] [--scale X] [--in-place]
-zrank_emulate rotate-heads [--head-dim N] [--heads N] [--tokens N] [--no-norm] [--in-place]
+    R"(zrank_emulate gated-units  [--rows N] [--columns N] [--scale X] [--in-place | --merged]
+zrank_emulate rotate-heads [--head-dim N] [--heads N] [--tokens N] [--no-norm] [--in-place | --first N]
 zrank_emulate attention    [--head-dim N] [--heads N] [--key-value-heads N] [--shared N] [--lengths N,N,...]
-                           [--no-norm] [--padded] [--last] [--sharpness X]
+                           [--no-norm] [--padded] [--last] [--sharpness X] [--first N]
 zrank_emulate random       [--cases N]
-    a kernel on random numbers against plain sums; random draws the shapes too.
+    a kernel on random numbers against plain sums; random draws the shapes too. Merged are gate and up as columns of one
+    matrix, and what is read begins at the column --first of a wider one.
     Each with [--element fp16|bf16] [--seed N], and on the first GPU instead of the emulator with [--gpu]. Exit code 1
     where one is wrong. --keep FOLDER, of one kernel alone, leaves there the bytes of each buffer as NAME.in, and of
     those that it writes as NAME.out (numpy_check.py reads them).
@@ -110,19 +111,21 @@ class KeepingMachine : public Machine {
 };
 
 std::ostream& operator<<(std::ostream& out, const GatedUnitsCase& gated) {
-  return out << "gated-units --count " << gated.count << " --scale " << gated.scale
-             << (gated.in_place ? " --in-place" : "");
+  return out << "gated-units --rows " << gated.rows << " --columns " << gated.columns << " --scale " << gated.scale
+             << (gated.in_place ? " --in-place" : "") << (gated.is_merged ? " --merged" : "");
 }
 std::ostream& operator<<(std::ostream& out, const RotateHeadsCase& rotated) {
   return out << "rotate-heads --head-dim " << rotated.head_dim << " --heads " << rotated.heads << " --tokens "
-             << rotated.tokens << (rotated.has_norm ? "" : " --no-norm") << (rotated.in_place ? " --in-place" : "");
+             << rotated.tokens << (rotated.has_norm ? "" : " --no-norm") << (rotated.in_place ? " --in-place" : "")
+             << " --first " << rotated.first;
 }
 std::ostream& operator<<(std::ostream& out, const AttentionCase& attention) {
   out << "attention --head-dim " << attention.head_dim << " --heads " << attention.heads << " --key-value-heads "
       << attention.key_value_heads << " --shared " << attention.shared << " --lengths ";
   for (size_t i = 0; i < attention.lengths.size(); ++i) out << (i > 0 ? "," : "") << attention.lengths[i];
   return out << (attention.has_norm ? "" : " --no-norm") << (attention.is_padded ? " --padded" : "")
-             << (attention.only_last ? " --last" : "") << " --sharpness " << attention.sharpness;
+             << (attention.only_last ? " --last" : "") << " --sharpness " << attention.sharpness << " --first "
+             << attention.first;
 }
 
 template <typename Case>
@@ -151,14 +154,22 @@ bool Random(Machine& machine, int64_t cases, uint64_t seed) {
     const int64_t dim = dims[below(4)];
     const uint64_t case_seed = random() % 1'000'000;
     switch (below(5)) {
-      case 0:
-        is_right &=
-            Report(machine, GatedUnitsCase{element, 1 + below(20'000), chance() ? 1 : 0.03125f, chance(), case_seed});
+      case 0: {
+        GatedUnitsCase gated{.element = element, .scale = chance() ? 1 : 32.0f, .seed = case_seed};
+        gated.is_merged = chance();
+        gated.in_place = !gated.is_merged && chance();
+        gated.rows = gated.is_merged ? 1 + below(20) : 1;
+        gated.columns = gated.is_merged ? 8 * (1 + below(500)) : 1 + below(20'000);
+        is_right &= Report(machine, gated);
         break;
-      case 1:
-        is_right &= Report(machine,
-                           RotateHeadsCase{element, dim, 1 + below(12), 1 + below(100), chance(), chance(), case_seed});
+      }
+      case 1: {
+        RotateHeadsCase rotated{element, dim, 1 + below(12), 1 + below(100), chance(), chance()};
+        rotated.first = rotated.in_place ? 0 : 8 * below(20);
+        rotated.seed = case_seed;
+        is_right &= Report(machine, rotated);
         break;
+      }
       default:
         const int64_t key_value_heads = 1 + below(3), group = 1 + below(chance() ? 4 : 24);
         AttentionCase attention;
@@ -172,6 +183,7 @@ bool Random(Machine& machine, int64_t cases, uint64_t seed) {
         attention.is_padded = chance();
         attention.only_last = below(4) == 0;
         attention.sharpness = chance() ? 1 : 4;
+        attention.first = 8 * below(20);
         attention.seed = case_seed;
         is_right &= Report(machine, attention);
     }
@@ -242,8 +254,13 @@ bool Main(const std::string& command, int count, char** arguments) {
   const auto seed = options.Read<uint64_t>("seed", 1);
   const auto number = [&](const char* name, int64_t otherwise) { return options.Read<int64_t>(name, otherwise); };
   if (command == "gated-units") {
-    const GatedUnitsCase gated{element, number("count", 10'000), options.Read<float>("scale", 1),
-                               options.Has("in-place"), seed};
+    const GatedUnitsCase gated{element,
+                               number("rows", 1),
+                               number("columns", 10'000),
+                               options.Read<float>("scale", 1),
+                               options.Has("in-place"),
+                               options.Has("merged"),
+                               seed};
     options.RequireNone();
     return Report(*machine, gated);
   }
@@ -254,6 +271,7 @@ bool Main(const std::string& command, int count, char** arguments) {
                                   number("tokens", 50),
                                   !options.Has("no-norm"),
                                   options.Has("in-place"),
+                                  number("first", 0),
                                   seed};
     options.RequireNone();
     return Report(*machine, rotated);
@@ -270,6 +288,7 @@ bool Main(const std::string& command, int count, char** arguments) {
     attention.is_padded = options.Has("padded");
     attention.only_last = options.Has("last");
     attention.sharpness = options.Read<double>("sharpness", 1);
+    attention.first = number("first", 0);
     attention.seed = seed;
     options.RequireNone();
     return Report(*machine, attention);

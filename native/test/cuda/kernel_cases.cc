@@ -101,26 +101,32 @@ void EmulatedMachine::Run(std::span<const Buffer> buffers, uint64_t seed, const 
 }
 
 Outcome Check(Machine& machine, const GatedUnitsCase& gated) {
-  const auto& [element, count, scale, in_place, seed] = gated;
+  const auto& [element, rows, columns, scale, in_place, is_merged, seed] = gated;
+  if (in_place && is_merged) throw std::invalid_argument("what is written in place has no gaps");
   std::mt19937_64 random(seed);
+  const int64_t count = rows * columns, stride = is_merged ? 2 * columns : columns;
   // Gates far to both sides, where the exponential overflows.
-  Elements gate = Normal(element, count, 20, 0, random), up = Normal(element, count, 1, 0, random);
+  Elements gate = Normal(element, rows * stride, 20, 0, random), up = Normal(element, count, 1, 0, random);
   for (size_t i = 0; i < gate.size(); i += 7) gate[i] = Rounded(element, i % 2 == 0 ? -60'000 : 60'000);
+  if (is_merged)
+    for (int64_t row = 0; row < rows; ++row)
+      std::copy_n(up.begin() + row * columns, columns, gate.begin() + row * stride + columns);
   const Elements gates = gate;
   Elements y = in_place ? gate : Unwritten(count);
   const std::vector<Buffer> buffers = in_place ? std::vector{Input("up", up), Output("y", y)}
                                                : std::vector{Input("up", up), Output("y", y), Input("gate", gate)};
   machine.Run(buffers, seed, [&](Launcher& launcher, std::span<void* const> at) {
-    const GatedUnitsArguments arguments{at.back(), at[0], at[1], count, scale};
+    const void* const ups = is_merged ? static_cast<const uint16_t*>(at.back()) + columns : at[0];
+    const GatedUnitsArguments arguments{at.back(), ups, at[1], rows, columns, stride, scale};
     launcher.Start(LaunchOf(arguments, element), &arguments, nullptr);
   });
   double worst = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const double x = Widened(element, gates[i]);
+    const double x = scale * Widened(element, gates[i / columns * stride + i % columns]);
     // fp32's exponential overflows long before a double's, and the product is 0 then.
     const double exponential = std::exp(-x);
     const bool overflows = exponential > std::numeric_limits<float>::max();
-    const double expected = overflows ? 0 : x / (1 + exponential) * Widened(element, up[i]) * scale;
+    const double expected = overflows ? 0 : x / (1 + exponential) * Widened(element, up[i]);
     const double least = element == Element::kFp16 ? 0x1p-14 : 0x1p-126;
     if (element == Element::kFp16 && std::abs(expected) >= 65'520) {
       if (std::isinf(Widened(element, y[i]))) continue;
@@ -131,9 +137,11 @@ Outcome Check(Machine& machine, const GatedUnitsCase& gated) {
 }
 
 Outcome Check(Machine& machine, const RotateHeadsCase& rotated) {
-  const auto& [element, head_dim, heads, tokens, has_norm, in_place, seed] = rotated;
+  const auto& [element, head_dim, heads, tokens, has_norm, in_place, first, seed] = rotated;
+  if (in_place && first > 0) throw std::invalid_argument("what is written in place has no gaps");
   std::mt19937_64 random(seed);
-  Elements x = Normal(element, tokens * heads * head_dim, 3, 0, random);
+  const int64_t stride = first + heads * head_dim;
+  Elements x = Normal(element, tokens * stride, 3, 0, random);
   Elements norm = has_norm ? Normal(element, head_dim, 0.3, 1, random) : Elements{};
   Rotary rotary(head_dim, 2 * tokens + 1);
   std::vector<int32_t> positions(static_cast<size_t>(tokens));
@@ -144,20 +152,21 @@ Outcome Check(Machine& machine, const RotateHeadsCase& rotated) {
                               Input("positions", positions), Output("y", y)};
   if (!in_place) buffers.push_back(Input("x", x));
   machine.Run(buffers, seed, [&](Launcher& launcher, std::span<void* const> at) {
-    const RotateHeadsArguments arguments{at.back(),
+    const RotateHeadsArguments arguments{static_cast<const uint16_t*>(at.back()) + first,
                                          at[0],
                                          static_cast<const float*>(at[1]),
                                          static_cast<const float*>(at[2]),
                                          static_cast<const int32_t*>(at[3]),
                                          at[4],
                                          tokens * heads,
+                                         stride,
                                          static_cast<int32_t>(heads),
                                          kEpsilon};
     launcher.Start(LaunchOf(arguments, element, head_dim), &arguments, nullptr);
   });
   double worst = 0;
   for (int64_t row = 0; row < tokens * heads; ++row) {
-    const uint16_t* head = before.data() + row * head_dim;
+    const uint16_t* head = before.data() + row / heads * stride + first + row % heads * head_dim;
     const auto expected = rotary.Head(element, head, norm, kEpsilon, positions[row / heads]);
     for (int64_t i = 0; i < head_dim; ++i) {
       const double pair = std::hypot(expected[i], expected[(i + head_dim / 2) % head_dim]);
@@ -169,7 +178,7 @@ Outcome Check(Machine& machine, const RotateHeadsCase& rotated) {
 
 Outcome Check(Machine& machine, const AttentionCase& attention) {
   const auto& [element, head_dim, heads, key_value_heads, has_norm, shared, lengths, is_padded, only_last, sharpness,
-               has_foreign_infinity, seed] = attention;
+               first, has_foreign_infinity, seed] = attention;
   std::mt19937_64 random(seed);
   std::vector<std::vector<int32_t>> ids;
   std::vector<Sequence> sequences;
@@ -188,11 +197,12 @@ Outcome Check(Machine& machine, const AttentionCase& attention) {
 
   const auto rows = static_cast<int64_t>(flat.size());
   const int64_t tokens = batch.tokens(), width = heads * head_dim, key_width = key_value_heads * head_dim;
-  Elements q = Normal(element, rows * width, sharpness, 0, random),
-           k = Normal(element, tokens * key_width, 1, 0, random), v = Normal(element, tokens * key_width, 1, 0, random);
+  const int64_t q_stride = first + width, v_stride = first + key_width;
+  Elements q = Normal(element, rows * q_stride, sharpness, 0, random),
+           k = Normal(element, tokens * key_width, 1, 0, random), v = Normal(element, tokens * v_stride, 1, 0, random);
   if (has_foreign_infinity) {
     std::fill_n(k.begin(), key_width, Rounded(element, INFINITY));
-    std::fill_n(v.begin(), key_width, Rounded(element, INFINITY));
+    std::fill_n(v.begin(), v_stride, Rounded(element, INFINITY));
   }
   Elements norm = has_norm ? Normal(element, head_dim, 0.3 * sharpness, sharpness, random) : Elements{};
   Elements out = Unwritten(rows * width);
@@ -207,9 +217,9 @@ Outcome Check(Machine& machine, const AttentionCase& attention) {
                                     Input("tiles", tiles),
                                     Output("out", out)};
   machine.Run(buffers, seed, [&](Launcher& launcher, std::span<void* const> at) {
-    const AttentionArguments arguments{at[0],
+    const AttentionArguments arguments{static_cast<const uint16_t*>(at[0]) + first,
                                        at[1],
-                                       at[2],
+                                       static_cast<const uint16_t*>(at[2]) + first,
                                        at[3],
                                        static_cast<const float*>(at[4]),
                                        static_cast<const float*>(at[5]),
@@ -217,6 +227,8 @@ Outcome Check(Machine& machine, const AttentionCase& attention) {
                                        static_cast<const Tile*>(at[7]),
                                        at[8],
                                        batch.longest,
+                                       static_cast<int32_t>(q_stride),
+                                       static_cast<int32_t>(v_stride),
                                        static_cast<int32_t>(heads),
                                        static_cast<int32_t>(key_value_heads),
                                        kEpsilon};
@@ -238,7 +250,7 @@ Outcome Check(Machine& machine, const AttentionCase& attention) {
         continue;
       }
       const int64_t key_head = head / (heads / key_value_heads);
-      auto query = rotary.Head(element, q.data() + row * width + head * head_dim, norm, kEpsilon, position);
+      auto query = rotary.Head(element, q.data() + row * q_stride + first + head * head_dim, norm, kEpsilon, position);
       for (double& value : query) value = Widened(element, Rounded(element, value));  // as the kernel's
       std::vector<double> scores, expected(static_cast<size_t>(head_dim));
       for (int64_t key = 0; key <= position; ++key) {
@@ -251,7 +263,7 @@ Outcome Check(Machine& machine, const AttentionCase& attention) {
       double total = 0, most = 0;
       for (double& score : scores) total += score = std::exp(score - highest);
       for (int64_t key = 0; key <= position; ++key) {
-        const uint16_t* at = v.data() + line[key] * key_width + key_head * head_dim;
+        const uint16_t* at = v.data() + line[key] * v_stride + first + key_head * head_dim;
         for (int64_t i = 0; i < head_dim; ++i) {
           const double value = Widened(element, at[i]);
           expected[i] += scores[key] / total * value;

@@ -45,9 +45,10 @@ struct Outcome {
 
 struct GatedUnitsCase {
   Element element = Element::kFp16;
-  int64_t count = 1;
+  int64_t rows = 1, columns = 1;
   float scale = 1;
   bool in_place = false;
+  bool is_merged = false;  // gate and up are columns of one matrix
   uint64_t seed = 1;
 };
 
@@ -55,6 +56,7 @@ struct RotateHeadsCase {
   Element element = Element::kFp16;
   int64_t head_dim = 128, heads = 1, tokens = 1;
   bool has_norm = true, in_place = false;
+  int64_t first = 0;  // the column that x begins at
   uint64_t seed = 1;
 };
 
@@ -67,6 +69,7 @@ struct AttentionCase {
   bool is_padded = false;        // to sizes that recur, as batches on GPUs are
   bool only_last = false;        // the last token of each sequence instead of all
   double sharpness = 1;          // factor on the queries: how far scores lie apart
+  int64_t first = 0;             // the column that queries begin at, and values
   // The first token of all is infinite; sequences that have it are not looked at.
   bool has_foreign_infinity = false;
   uint64_t seed = 1;

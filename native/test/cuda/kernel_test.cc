@@ -26,9 +26,24 @@ void Expect(Case given) {
 
 TEST(gated_units_of_any_count_are_computed_in_fp32_and_rounded_once) {
   for (const int64_t count : {1, 7, 8, 9, 2047, 2048, 2049, 5003}) {
-    Expect(GatedUnitsCase{.count = count});
-    Expect(GatedUnitsCase{.count = count, .scale = 0.03125f, .in_place = true, .seed = 2});
+    Expect(GatedUnitsCase{.columns = count});
+    Expect(GatedUnitsCase{.columns = count, .scale = 32, .in_place = true, .seed = 2});
   }
+}
+
+TEST(gate_and_up_may_be_columns_of_one_matrix) {
+  for (const int64_t columns : {8, 2040, 2048, 2056})
+    Expect(GatedUnitsCase{.rows = 3, .columns = columns, .is_merged = true});
+}
+
+TEST(queries_keys_and_values_may_be_columns_of_one_matrix) {
+  for (const int64_t dim : {32, 64, 96, 128}) {
+    Expect(RotateHeadsCase{.head_dim = dim, .heads = 3, .tokens = 37, .first = 40});
+    Expect(AttentionCase{
+        .head_dim = dim, .heads = 4, .key_value_heads = 2, .shared = 30, .lengths = {40, 3, 70}, .first = 40});
+  }
+  Expect(AttentionCase{
+      .head_dim = 32, .heads = 2, .key_value_heads = 1, .lengths = {9, 70}, .only_last = true, .first = 8});
 }
 
 TEST(heads_of_every_size_are_normed_and_rotated) {

@@ -61,14 +61,16 @@ class Kept:
 
 
 def gated_units(random, element, run):
-    in_place = random.random() < 0.5
-    scale = random.choice([1, 2.0**-5])
-    kept = run(["--count", random.integers(1, 20_000), "--scale", scale] + ["--in-place"] * in_place)
-    gate, up, y = kept.of("y.in" if in_place else "gate.in"), kept.of("up.in"), kept.of("y.out")
+    way = random.choice(["", "--in-place", "--merged"])
+    rows, columns = (random.integers(1, 20), 8 * random.integers(1, 500)) if way == "--merged" else (1, random.integers(1, 20_000))
+    scale = random.choice([1, 2.0**5])
+    kept = run(["--rows", rows, "--columns", columns, "--scale", scale] + [way] * (way != ""))
+    gate = kept.of("y.in" if way == "--in-place" else "gate.in", rows, -1)[:, :columns]
+    up, y = kept.of("up.in", rows, columns), kept.of("y.out", rows, columns)
     with np.errstate(over="ignore"):
-        exact = gate / (1 + np.exp(-gate)) * up * scale
+        exact = scale * gate / (1 + np.exp(-scale * gate)) * up
     # The exponential is infinite in fp32 long before it is here, and the unit zero.
-    exact[gate < -np.log(np.finfo(np.float32).max)] = 0
+    exact[scale * gate < -np.log(np.finfo(np.float32).max)] = 0
     least = 2.0**-14 if element == "fp16" else 2.0**-126
     return y, exact, np.maximum(abs(exact), least), 1.05 * PRECISION[element]
 
@@ -76,9 +78,10 @@ def gated_units(random, element, run):
 def rotate_heads(random, element, run):
     dim, heads, tokens = random.choice([32, 64, 96, 128]), random.integers(1, 13), random.integers(1, 100)
     has_norm, in_place = (random.random(2) < 0.5).tolist()
-    options = ["--head-dim", dim, "--heads", heads, "--tokens", tokens]
+    first = 0 if in_place else 8 * random.integers(20)
+    options = ["--head-dim", dim, "--heads", heads, "--tokens", tokens, "--first", first]
     kept = run(options + ["--no-norm"] * (not has_norm) + ["--in-place"] * in_place)
-    x = kept.of("y.in" if in_place else "x.in", tokens, heads, dim)
+    x = kept.of("y.in" if in_place else "x.in", tokens, -1)[:, first:].reshape(tokens, heads, dim)
     cos, sin = (kept.table(name, dim)[kept.integers("positions", tokens)][:, None] for name in ("cos", "sin"))
     exact = rotate(x, kept.of("norm.in"), cos, sin)
     pairs = np.hypot(exact[..., : dim // 2], exact[..., dim // 2 :])
@@ -91,10 +94,14 @@ def attention(random, element, run):
     lengths = random.integers(1, 150, random.integers(1, 7))
     has_norm, is_padded, only_last = (random.random(3) < 0.5).tolist()
     options = ["--head-dim", dim, "--heads", heads, "--key-value-heads", key_value_heads, "--sharpness", sharpness]
-    options += ["--shared", random.integers(0, 150), "--lengths", ",".join(map(str, lengths))]
+    first = 8 * random.integers(20)
+    options += ["--shared", random.integers(0, 150), "--lengths", ",".join(map(str, lengths)), "--first", first]
     kept = run(options + ["--no-norm"] * (not has_norm) + ["--padded"] * is_padded + ["--last"] * only_last)
-    q, out = kept.of("q.in", -1, heads, dim), kept.of("out.out", -1, heads, dim)
-    k, v = (kept.of(name, -1, key_value_heads, dim) for name in ("k.in", "v.in"))
+    out, k = kept.of("out.out", -1, heads, dim), kept.of("k.in", -1, key_value_heads, dim)
+    q, v = (
+        kept.of(name, -1, first + count * dim)[:, first:].reshape(-1, count, dim)
+        for name, count in (("q.in", heads), ("v.in", key_value_heads))
+    )
     cos, sin, norm = kept.table("cos", dim), kept.table("sin", dim), kept.of("q_norm.in")
     expand = kept.integers("expand", -1, len(cos))
     exact, scale = np.full_like(out, np.nan), np.full_like(out, np.nan)

@@ -35,8 +35,7 @@ struct Desc {
 struct Layout {
   int kind = 3, type = 0;
   uint64_t rows = 0, columns = 0;
-  int64_t leading = 0, batch_stride = 0;
-  int32_t batches = 1;
+  int64_t leading = 0;
 
   bool operator==(const Layout&) const = default;
 };
@@ -60,6 +59,7 @@ Object* As(const void* pointer) {
 }
 template <typename Object>
 int Create(void** pointer, Object object) {
+  ++state.made;
   ++state.descriptors;
   return *pointer = new Object(object), kSuccess;
 }
@@ -81,17 +81,15 @@ bool IsAligned(const void* address, uint32_t bytes) { return reinterpret_cast<ui
 bool Fits(const Desc& desc, const Layout& a, const Layout& b, const Layout& d) {
   const auto [m, k] = desc.trans_a == 1 ? std::pair(a.columns, a.rows) : std::pair(a.rows, a.columns);
   for (const Layout* layout : {&a, &b, &d}) {
-    if (layout->type != a.type || (a.type != kReal16 && a.type != kBrain16) || layout->batches != d.batches ||
-        layout->leading < static_cast<int64_t>(layout->rows) || layout->batch_stride < 0 ||
-        layout->batch_stride * 2 % 16 != 0)
+    if (layout->type != a.type || (a.type != kReal16 && a.type != kBrain16) ||
+        layout->leading < static_cast<int64_t>(layout->rows))
       return false;
   }
   return b.rows == k && d.rows == m && d.columns == b.columns;
 }
 
-float Read(const Layout& layout, const void* data, uint64_t row, uint64_t column, int batch) {
-  const auto at = static_cast<int64_t>(row) + static_cast<int64_t>(column) * layout.leading +
-                  static_cast<int64_t>(batch) * layout.batch_stride;
+float Read(const Layout& layout, const void* data, uint64_t row, uint64_t column) {
+  const auto at = static_cast<int64_t>(row) + static_cast<int64_t>(column) * layout.leading;
   const uint16_t bits = static_cast<const uint16_t*>(data)[at];
   return layout.type == kReal16 ? emulation::FloatFromHalf(bits) : emulation::FloatFromBrain(bits);
 }
@@ -132,12 +130,6 @@ ZRANK_EXPORT int cublasLtMatrixLayoutCreate(void** layout, int type, uint64_t ro
   made.columns = columns;
   made.leading = leading;
   return Create(layout, made);
-}
-ZRANK_EXPORT int cublasLtMatrixLayoutSetAttribute(void* layout, int attribute, const void* value, size_t bytes) {
-  Layout* const to = As<Layout>(layout);
-  if (to == nullptr) return kInvalidValue;
-  if (attribute == 5) return Set(to->batches, value, bytes);
-  return attribute == 6 ? Set(to->batch_stride, value, bytes) : kInvalidValue;
 }
 ZRANK_EXPORT int cublasLtMatrixLayoutDestroy(void* layout) { return Destroy<Layout>(layout); }
 ZRANK_EXPORT int cublasLtMatmulPreferenceCreate(void** preference) { return Create(preference, Preference()); }
@@ -189,23 +181,19 @@ ZRANK_EXPORT int cublasLtMatmul(void* handle, void* desc, const float* alpha, co
   if (state.failures[candidate] != kSuccess) return state.failures[candidate];
   std::memset(workspace, 0xff, Workspace(candidate));
   ++state.products;
-  state.batches += ld->batches;
   state.last = candidate;
   state.clock += state.milliseconds[candidate];
   const uint64_t depth = how->trans_a == 1 ? la->rows : la->columns;
-  for (int batch = 0; batch < ld->batches; ++batch) {
-    for (uint64_t column = 0; column < ld->columns; ++column) {
-      for (uint64_t row = 0; row < ld->rows; ++row) {
-        float sum = 0;
-        for (uint64_t i = 0; i < depth; ++i) {
-          const float left = how->trans_a == 1 ? Read(*la, a, i, row, batch) : Read(*la, a, row, i, batch);
-          sum += left * Read(*lb, b, i, column, batch);
-        }
-        const auto at = static_cast<int64_t>(row) + static_cast<int64_t>(column) * ld->leading +
-                        static_cast<int64_t>(batch) * ld->batch_stride;
-        static_cast<uint16_t*>(d)[at] =
-            ld->type == kReal16 ? emulation::HalfFromFloat(*alpha * sum) : emulation::BrainFromFloat(*alpha * sum);
+  for (uint64_t column = 0; column < ld->columns; ++column) {
+    for (uint64_t row = 0; row < ld->rows; ++row) {
+      float sum = 0;
+      for (uint64_t i = 0; i < depth; ++i) {
+        const float left = how->trans_a == 1 ? Read(*la, a, i, row) : Read(*la, a, row, i);
+        sum += left * Read(*lb, b, i, column);
       }
+      const auto at = static_cast<int64_t>(row) + static_cast<int64_t>(column) * ld->leading;
+      static_cast<uint16_t*>(d)[at] =
+          ld->type == kReal16 ? emulation::HalfFromFloat(*alpha * sum) : emulation::BrainFromFloat(*alpha * sum);
     }
   }
   return kSuccess;

@@ -11,10 +11,11 @@ struct StubCublasLt {
   int creating = 0, heuristic = 0;                             // statuses
 
   int created = 0, asked = 0;  // handles; heuristics
-  int products = 0, batches = 0;
+  int products = 0;
   int last = -1;        // the candidate of the last product
   float clock = 0;      // milliseconds that all products took together
-  int descriptors = 0;  // that have not been destroyed
+  int made = 0;         // descriptors of all kinds
+  int descriptors = 0;  // of them those that have not been destroyed
 };
 
 }  // namespace zrank::cuda::test

@@ -122,12 +122,13 @@ class DecoderWriter {
     }
     if (ops.form.fusesGatedUnits) {
       const units = ops.product(gate.weight, rowCount);
-      // What is scaled inside needs no product of its own.
-      const isPair = ops.form.tunesProducts === true;
-      const factors = isPair
-        ? ops.project(hidden, rowCount, [gate, up])
-        : [gate, up].flatMap((projection, i) => ops.project(hidden, rowCount, [projection], i === 1 ? this.#scale : 1));
-      ops.graph.node(`${own}:GatedUnits`, factors, [units], { scale: { float: isPair ? this.#scale : 1 } });
+      const factors = ops.projectTogether(hidden, rowCount, [gate, up], this.#scale);
+      const matrices = factors.map(({ matrix }) => matrix);
+      ops.graph.node(`${own}:GatedUnits`, matrices, [units], {
+        columns: { int: this.#config.intermediateSize },
+        first: { ints: factors.map(({ first }) => first) },
+        scale: { float: 1 / this.#scale },
+      });
       return units;
     }
     const [gated] = ops.project(hidden, rowCount, [gate]);

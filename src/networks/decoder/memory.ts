@@ -13,8 +13,8 @@ export function activationBytes(config: DecoderConfig, { compute, attention }: G
   const queryKeyValue = (heads + 2 * keyValueHeads) * headDim;
   // Laid out: queries, keys and values, the keys and values that the operator gives back, what is attended.
   const laidOut = queryKeyValue + 2 * keyValueHeads * headDim + 2 * heads * headDim;
-  // Our own kernels lay nothing out, and rotate keys in place.
-  const around = attention === 'tiled' ? heads * headDim : padding * laidOut;
+  // Our own kernels lay nothing out, but for rotated keys.
+  const around = attention === 'tiled' ? (heads + keyValueHeads) * headDim : padding * laidOut;
   const attended = width * 2 * hiddenSize + attentionWidth * (queryKeyValue + around);
   const gated = width * (3 * hiddenSize + 4 * intermediateSize);
   const bytes = Math.max(attended, gated);

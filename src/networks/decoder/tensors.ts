@@ -60,6 +60,11 @@ export function* expectedTensors(config: DecoderConfig): Generator<[name: string
   else if (!config.tiedEmbeddings) yield ['lm_head.weight', [vocabularySize, hiddenSize]];
 }
 
+/** The network's tensors in the order of their use: in a file of that order q, k, v and gate, up lie side by side. */
+export function inOrderOfUse(config: DecoderConfig, weights: Weights): Weights {
+  return new Map([...expectedTensors(config)].map(([name]) => [name, weights.get(name)!]));
+}
+
 /**
  * Compares the tensors with the config before anything runs: TENSOR_MISSING, TENSOR_SHAPE_MISMATCH,
  * TENSOR_DTYPE_UNSUPPORTED.
