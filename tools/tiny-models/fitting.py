@@ -13,6 +13,15 @@ import torch
 import torch.nn.functional as F
 
 
+def half_precision() -> torch.autocast:
+    """bf16 where the processor multiplies in it; elsewhere it would be slower than fp32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bf16())
+
+
+def has_bf16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported()
+
+
 def batches(rows: np.ndarray, size: int, shuffle: np.random.Generator) -> Iterator[np.ndarray]:
     """Endless batches of the rows, in a new order each time round; what is left of a round is dropped."""
     while True:

@@ -20,7 +20,7 @@ _BATCH_TOKENS = 6000
 
 
 class Scorer:
-    """Logits of a network, in bf16."""
+    """Logits of a network, in bf16 where the processor has it."""
 
     def __init__(self, network: PairNetwork, tokenizer: Tokenizer) -> None:
         self.network, self.tokenizer = network, tokenizer

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fitting import batches
+from fitting import batches, half_precision
 from pair_lessons import Titles
 from pair_network import PairNetwork, Texts
 
@@ -122,7 +122,7 @@ def _rates(network: PairNetwork, settings: Training) -> list[dict]:
 def pairs(network: PairNetwork, queries: list[list[int]], documents: list[list[int]], rows: np.ndarray) -> Tensor:
     """Logits of the pairs rows [pairs, 2] of queries and documents; each text passes the first layers once."""
     left, right = Texts.of(queries), Texts.of(documents)
-    with torch.autocast("cpu", torch.bfloat16):
+    with half_precision():
         with torch.no_grad():
             query, document = network.apart(left), network.apart(right)
         i, j = torch.tensor(rows.T)

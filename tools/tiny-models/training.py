@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from encoder import Encoder
-from fitting import batches, divergence, geometry, rate
+from fitting import batches, divergence, geometry, half_precision, rate
 from retriever import unit
 
 
@@ -60,7 +60,7 @@ class Taught:
 
     def encode(self, encoder: Encoder, rows: np.ndarray, queries: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors of the rows, the encoder's and the teacher's."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             return encoder([self.ids[row] for row in rows], queries), self.vectors[rows]
 
 
