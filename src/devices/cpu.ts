@@ -19,13 +19,7 @@ export const cpu: DeviceKind = {
   isAutomatic: true,
   isNumbered: false,
   async place(network, options, _, rejected) {
-    if (options.attention !== 'auto') {
-      throw new ZrankError('INVALID_ARGUMENT', `attention '${options.attention}' runs on GPUs; the CPU has one kind`);
-    }
-    for (const name of ['gatedUnits', 'products'] as const) {
-      if (options[name] !== 'auto')
-        throw new ZrankError('INVALID_ARGUMENT', `${name} '${options[name]}' runs on CUDA; the CPU has one kind`);
-    }
+    refuseGpuKinds(options);
     const { precision, hasKernels } = planCpu(options.precision, network, openAddon().kernels().arithmetics);
     const kernels = hasKernels ? precision : undefined;
     const weights = precision === 'int8' ? await checkedInt8(network, options, kernels) : network.weights;
@@ -35,6 +29,18 @@ export const cpu: DeviceKind = {
     };
   },
 };
+
+/** Throws INVALID_ARGUMENT where one of the kinds of operators is asked for that GPUs alone have. */
+export function refuseGpuKinds(options: PlacementOptions): void {
+  for (const [name, where] of [
+    ['attention', 'GPUs'],
+    ['gatedUnits', 'CUDA'],
+    ['products', 'CUDA'],
+  ] as const) {
+    if (options[name] !== 'auto')
+      throw new ZrankError('INVALID_ARGUMENT', `${name} '${options[name]}' runs on ${where}; the CPU has one kind`);
+  }
+}
 
 export interface CpuPlan {
   precision: CpuPrecision;

@@ -1,7 +1,7 @@
 import { ZrankError } from '../error.js';
 import { openAddon } from '../libraries/open-addon.js';
 import type { Network, OnnxEncoderNetwork } from '../networks/cross-encoder.js';
-import { cpu } from './cpu.js';
+import { cpu, refuseGpuKinds } from './cpu.js';
 import { cuda } from './cuda.js';
 import type { Device, DeviceKind, Placed, PlacementOptions } from './device.js';
 import { webgpu } from './webgpu.js';
@@ -55,20 +55,15 @@ function parse(device: string): { kind: DeviceKind; indices: number[] } | undefi
 }
 
 /** Runs from its file, on the CPU. */
-function placeOnnxEncoder(
-  { model }: OnnxEncoderNetwork,
-  device: Device,
-  { precision, attention }: PlacementOptions,
-): Placed {
+function placeOnnxEncoder({ model }: OnnxEncoderNetwork, device: Device, options: PlacementOptions): Placed {
   if (device !== 'auto' && device !== 'cpu') {
     throw new ZrankError('DEVICE_UNAVAILABLE', 'ONNX encoders run on the CPU only');
   }
+  const { precision } = options;
   if (precision !== 'auto' && precision !== 'fp32') {
     throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder runs in the precision of its file, not in ${precision}`);
   }
-  if (attention !== 'auto') {
-    throw new ZrankError('INVALID_ARGUMENT', `an ONNX encoder has the attention of its file, not '${attention}'`);
-  }
+  refuseGpuKinds(options);
   return {
     model,
     placement: { device: 'cpu', precision: 'fp32', attention: 'grouped', rejected: [] },
