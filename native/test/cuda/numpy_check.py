@@ -62,7 +62,9 @@ class Kept:
 
 def gated_units(random, element, run):
     way = random.choice(["", "--in-place", "--merged"])
-    rows, columns = (random.integers(1, 20), 8 * random.integers(1, 500)) if way == "--merged" else (1, random.integers(1, 20_000))
+    rows, columns = 1, random.integers(1, 20_000)
+    if way == "--merged":
+        rows, columns = random.integers(1, 20), 8 * random.integers(1, 500)
     scale = random.choice([1, 2.0**5])
     kept = run(["--rows", rows, "--columns", columns, "--scale", scale] + [way] * (way != ""))
     gate = kept.of("y.in" if way == "--in-place" else "gate.in", rows, -1)[:, :columns]
