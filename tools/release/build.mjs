@@ -21,6 +21,15 @@ export function run(command, args, options = {}) {
   return execFileSync(command, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], ...options });
 }
 
+/**
+ * @param {string} name of a target
+ * @returns {string} the path of its ONNX Runtime, as onnxruntime-node has it
+ */
+export function libraryOf(name) {
+  const { os, cpu, library } = targets[name];
+  return join(root, 'node_modules/onnxruntime-node/bin/napi-v6', os, cpu, library);
+}
+
 /** ZIG, else the compiler in PyPI's package ziglang, which lies in .cache/release/zig then. */
 function findZig() {
   if (process.env['ZIG']) return process.env['ZIG'];
@@ -64,11 +73,10 @@ export function buildAddon(name) {
  * @returns {string | undefined} how many passed; undefined elsewhere
  */
 export function testAddon(name) {
-  const { os, cpu, library } = targets[name];
+  const { os, cpu } = targets[name];
   if (os !== process.platform || cpu !== process.arch) return undefined;
   compile(name, 'zrank_core_test');
-  const onnxRuntime = join(root, 'node_modules/onnxruntime-node/bin/napi-v6', os, cpu, library);
-  const env = { ...process.env, ZRANK_ONNXRUNTIME: onnxRuntime };
+  const env = { ...process.env, ZRANK_ONNXRUNTIME: libraryOf(name) };
   return run(join(folderOf(name), 'zrank_core_test'), [], { env })
     .trim()
     .split('\n')

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, run } from './build.mjs';
+import { libraryOf, root, run } from './build.mjs';
 import { bundleDependencies } from './bundle.mjs';
 import { libraryContents, targetContents } from './contents.mjs';
 import { targets } from './targets.mjs';
@@ -32,12 +32,11 @@ export function packTarget(name, addon, folder, { isPublished = true } = {}) {
   const { os, cpu, libc, library } = targets[name];
   const { version, license, repository, bugs, homepage, engines } = readJson(join(root, 'package.json'));
   const stage = emptyFolder(name);
-  const onnxRuntime = join(root, 'node_modules/onnxruntime-node');
   cpSync(addon, join(stage, 'zrank.node'));
-  cpSync(join(onnxRuntime, 'bin/napi-v6', os, cpu, library), join(stage, library));
+  cpSync(libraryOf(name), join(stage, library));
   cpSync(join(root, 'LICENSE'), join(stage, 'LICENSE'));
   if (isPublished) {
-    const notices = onnxRuntimeNotices(readJson(join(onnxRuntime, 'package.json')).version);
+    const notices = onnxRuntimeNotices(readJson(join(root, 'node_modules/onnxruntime-node/package.json')).version);
     cpSync(join(notices, 'LICENSE'), join(stage, 'onnxruntime-LICENSE.txt'));
     cpSync(join(notices, 'ThirdPartyNotices.txt'), join(stage, 'onnxruntime-ThirdPartyNotices.txt'));
   }
