@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTextIfPresent } from '../json.js';
 import { hashFile } from '../models/file-hash.js';
+import { filesBelow } from '../models/files-below.js';
 import { neededFiles } from '../models/needed-files.js';
 
 /** Files that say nothing to the model. */
@@ -13,12 +14,7 @@ const card = /^(README\.md|LICEN[CS]E(\.(md|txt))?)$/i;
  * gigabyte.
  */
 export async function modelHash(folder: string): Promise<string> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.replace(/\/+$/, '').length + 1))
-    .map((path) => path.replaceAll('\\', '/'));
-  const { files } = await neededFiles(paths, (path) => readTextIfPresent(join(folder, path)));
+  const { files } = await neededFiles(await filesBelow(folder), (path) => readTextIfPresent(join(folder, path)));
   const hash = createHash('sha256');
   for (const name of files.filter((name) => !card.test(name)).sort()) {
     const path = join(folder, name);

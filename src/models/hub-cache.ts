@@ -1,6 +1,7 @@
 import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isObject } from '../json.js';
+import { filesBelow } from './files-below.js';
 import { neededFiles } from './needed-files.js';
 import { type HubName, isCommit, isInside } from './model-name.js';
 
@@ -35,7 +36,7 @@ export async function findSnapshot(
 
 async function readSnapshot(repo: string, id: string, commit: string): Promise<Snapshot | undefined> {
   const folder = join(repo, 'snapshots', commit);
-  const present = await filesBelow(folder);
+  const present = await filesBelow(folder).catch(() => undefined);
   if (present === undefined) return undefined;
   const listed = await listedFiles(repo, commit);
   const { files, missing } = await neededFiles(listed ?? present, (path) =>
@@ -53,22 +54,6 @@ async function listedFiles(repo: string, commit: string): Promise<string[] | und
   } catch {
     return undefined;
   }
-}
-
-/** Paths of a snapshot's files; links that lead nowhere are none. */
-async function filesBelow(folder: string): Promise<string[] | undefined> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => undefined);
-  if (entries === undefined) return undefined;
-  const paths = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
-  const found = await Promise.all(
-    paths.map((path) =>
-      stat(path).then(
-        (file) => file.isFile(),
-        () => false,
-      ),
-    ),
-  );
-  return paths.filter((_, i) => found[i]).map((path) => relative(folder, path));
 }
 
 /** All snapshots of the cache, by id. */
@@ -92,7 +77,7 @@ export async function listSnapshots(cacheFolder: string): Promise<Snapshot[]> {
  * be made. A blob may be a link in turn, into a store that several caches share.
  */
 export async function snapshotFiles({ folder }: Snapshot): Promise<{ path: string; blob: string; bytes: number }[]> {
-  const paths = (await filesBelow(folder)) ?? [];
+  const paths = await filesBelow(folder).catch(() => []);
   return Promise.all(
     paths.sort().map(async (path) => {
       const file = join(folder, path);
@@ -108,7 +93,7 @@ export async function snapshotFiles({ folder }: Snapshot): Promise<{ path: strin
 /** Branches and tags that were last seen at a commit. */
 export async function refsOf(cacheFolder: string, { id, commit }: Pick<Snapshot, 'id' | 'commit'>): Promise<string[]> {
   const refs = join(repoFolder(cacheFolder, id), 'refs');
-  const names = (await filesBelow(refs)) ?? [];
+  const names = await filesBelow(refs).catch(() => []);
   const commits = await Promise.all(names.map((name) => readFile(join(refs, name), 'utf8').catch(() => '')));
   return names.filter((_, i) => commits[i]!.trim() === commit).sort();
 }

@@ -1,13 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { filesBelow } from '../../dist/models/files-below.js';
 
 /** A folder's files by path, to be served. */
 export async function filesOf(folder: string): Promise<Record<string, Buffer>> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const paths = await filesBelow(folder);
   return Object.fromEntries(
-    await Promise.all(
-      paths.map(async (path): Promise<[string, Buffer]> => [relative(folder, path), await readFile(path)]),
-    ),
+    await Promise.all(paths.map(async (path): Promise<[string, Buffer]> => [path, await readFile(join(folder, path))])),
   );
 }

@@ -4,8 +4,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { filesBelow } from '../../dist/models/files-below.js';
 import type { HubEnvironment } from '../../dist/models/environment.js';
 import { findSnapshot } from '../../dist/models/hub-cache.js';
 import { pull, type PullOptions } from '../../dist/models/pull.js';
@@ -56,11 +57,10 @@ async function expectModel(folder: string, files: Record<string, Buffer | string
 /** A copy of a snapshot in which files stand in place of links. */
 async function readlinks(folder: string): Promise<string> {
   const copy = await temporaryFolder();
-  for (const path of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (path.isDirectory()) continue;
-    const target = join(copy, path.parentPath.slice(folder.length));
-    await mkdir(target, { recursive: true });
-    await writeFile(join(target, path.name), await readFile(join(path.parentPath, path.name)));
+  for (const path of await filesBelow(folder)) {
+    const target = join(copy, path);
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, await readFile(join(folder, path)));
   }
   return copy;
 }
