@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -48,11 +49,29 @@ constexpr Concurrency CpuConcurrency(int workers, bool has_team = false) {
 }
 constexpr Concurrency kGpuConcurrency{2, 1, 1024, true, false};
 
+// Of replicas, which count their `runs`, the one with the fewest, so that no batch is staged on a busy GPU while
+// another has none; null where it may take no more.
+template <typename Replica>
+Replica* FreeReplica(std::vector<Replica>& replicas, const Concurrency& concurrency) {
+  const auto least = std::ranges::min_element(replicas, {}, &Replica::runs);
+  return least->runs < concurrency.runs ? &*least : nullptr;
+}
+
+// Runs that could compute at once.
+template <typename Replica>
+uint64_t IdleRuns(const std::vector<Replica>& replicas, const Concurrency& concurrency) {
+  uint64_t idle = 0;
+  for (const Replica& replica : replicas) {
+    idle += static_cast<uint64_t>(std::max(0, concurrency.computing - replica.runs));
+  }
+  return idle;
+}
+
 // What a batch's share depends on.
 struct Load {
   uint64_t queued_tokens;
   uint64_t shared_prefix;  // what a cut would leave to compute again
-  uint64_t idle;           // runs that could compute at once
+  uint64_t idle;           // of IdleRuns
   uint64_t replicas;
 };
 

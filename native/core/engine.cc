@@ -112,9 +112,14 @@ bool Engine::RunNext(const std::atomic<bool>& stop) {
     if (!team_.Help()) team_.Sleep(seen);
     lock.lock();
   }
-  changed_.wait(lock, [&] { return stop || abandoned_ || queue_.empty() || (replica = FreeReplica()) != nullptr; });
+  changed_.wait(lock, [&] {
+    if (stop || abandoned_ || queue_.empty()) return true;
+    replica = FreeReplica(replicas_, concurrency_);
+    return replica != nullptr;
+  });
   if (stop || abandoned_ || queue_.empty()) return false;
-  const uint64_t share = BatchShare(CurrentLoad(), concurrency_);
+  const Load load{queue_.tokens(), queue_.shared_prefix(), IdleRuns(replicas_, concurrency_), replicas_.size()};
+  const uint64_t share = BatchShare(load, concurrency_);
   const Batch batch = queue_.Next(std::min(share, replica->model->failures().max_tokens));
   ++replica->runs;
   lock.unlock();
@@ -128,23 +133,8 @@ bool Engine::RunNext(const std::atomic<bool>& stop) {
   return true;
 }
 
-// The one with the fewest runs: no batch is staged on a busy GPU while another has none.
-Engine::Replica* Engine::FreeReplica() {
-  const auto least = std::min_element(replicas_.begin(), replicas_.end(),
-                                      [](const auto& a, const auto& b) { return a.runs < b.runs; });
-  return least->runs < concurrency_.runs ? &*least : nullptr;
-}
-
 bool Engine::IsRunning() const {
   return std::ranges::any_of(replicas_, [](const Replica& replica) { return replica.runs > 0; });
-}
-
-Load Engine::CurrentLoad() const {
-  uint64_t idle = 0;
-  for (const Replica& replica : replicas_) {
-    idle += static_cast<uint64_t>(std::max(0, concurrency_.computing - replica.runs));
-  }
-  return {queue_.tokens(), queue_.shared_prefix(), idle, replicas_.size()};
 }
 
 void Engine::Run(const Batch& batch, Replica& replica) {

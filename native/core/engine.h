@@ -73,13 +73,11 @@ class Engine {
     int runs = 0;  // now
   };
 
-  void Abandon();            // stops every run and refuses new requests
-  Replica* FreeReplica();    // needs mutex_
-  bool IsRunning() const;    // needs mutex_
-  void Changed();            // needs mutex_: what RunNext waits for may have come
-  Load CurrentLoad() const;  // needs mutex_
-  void Serve();              // what the engine's own threads do
-  void JoinThreads();        // once abandoned_ is set
+  void Abandon();          // stops every run and refuses new requests
+  bool IsRunning() const;  // needs mutex_
+  void Changed();          // needs mutex_: what RunNext waits for may have come
+  void Serve();            // what the engine's own threads do
+  void JoinThreads();      // once abandoned_ is set
   void Run(const Batch& batch, Replica& replica);
   std::variant<RunResult, Error> Compute(std::span<const Sequence> sequences, Model& model);
   void Count(std::span<const Sequence> sequences, const RunCounts& counts, double seconds);  // needs mutex_

@@ -164,14 +164,10 @@ class Simulation {
   void Dispatch(size_t number) {
     Process& process = processes_[number];
     while (!process.queue.empty()) {
-      const auto gpu =
-          std::min_element(process.gpus.begin(), process.gpus.end(), [](auto& a, auto& b) { return a.runs < b.runs; });
-      if (gpu->runs == cluster_.concurrency.runs) return;
-      uint64_t idle = 0;
-      for (const Gpu& other : process.gpus) {
-        idle += static_cast<uint64_t>(std::max(0, cluster_.concurrency.computing - other.runs));
-      }
-      const Load load{process.queue.tokens(), process.queue.shared_prefix(), idle, process.gpus.size()};
+      Gpu* const gpu = FreeReplica(process.gpus, cluster_.concurrency);
+      if (gpu == nullptr) return;
+      const Load load{process.queue.tokens(), process.queue.shared_prefix(),
+                      IdleRuns(process.gpus, cluster_.concurrency), process.gpus.size()};
       auto batch = std::make_shared<Batch>(process.queue.Next(BatchShare(load, cluster_.concurrency)));
       const uint64_t tokens = TokensOf(*batch, traffic_.query_tokens);
       const double seconds = cluster_.batch_seconds + static_cast<double>(tokens) / cluster_.tokens_per_second;
@@ -180,7 +176,7 @@ class Simulation {
       busy_ += seconds;
       ++batches_;
       figures_.tokens += tokens;
-      running_.push({gpu->free, number, static_cast<size_t>(gpu - process.gpus.begin()), std::move(batch)});
+      running_.push({gpu->free, number, static_cast<size_t>(gpu - process.gpus.data()), std::move(batch)});
     }
   }
 
