@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 
 from benchmarks import Benchmark, load_beir, load_packages
 from metrics import accuracy_at_1, interval, ndcg_at_10, order
-from teacher import Teacher
+from teacher import minilm
 
 TOP = 50
 
@@ -76,7 +76,7 @@ class Models:
     def __init__(self, folder: Path, rerankers: list[str]) -> None:
         self.retriever = SentenceTransformer(str(folder / "zrank-tiny-retriever"), device="cpu").float()
         self.rerankers = {name: Reranker(folder / name) for name in rerankers}
-        self.teacher = Teacher()
+        self.teacher = minilm()
 
     def retrieve(self, benchmark: Benchmark) -> Scores:
         return self.retriever.encode(benchmark.queries) @ self.retriever.encode(benchmark.documents).T

@@ -21,7 +21,7 @@ from encoder import Encoder
 from groups import load_groups
 from layout import reranker_tokenizer, write_reranker, write_retriever
 from retriever import Fit, fit, initial_table, projection, token_ids
-from teacher import Teacher
+from teacher import minilm, mpnet
 from training import Taught, TaughtGroups, Training, train
 from vocabulary import build_vocabulary, count_words, make_tokenizer_json
 
@@ -53,7 +53,7 @@ class Lessons:
     def __init__(self, cache: Path) -> None:
         corpus = load_corpus(cache, SEED)
         self.titles, self.texts = [p.title for p in corpus], [p.text for p in corpus]
-        self.teacher = Teacher()
+        self.teacher = minilm()
         self.words = count_words(corpus, self.teacher.tokenizer)
         print(f"encoding {len(corpus)} titles and passages with the teacher", flush=True)
         self.title_vectors = self.teacher.encode_cached(self.titles, TITLE_TOKENS, cache).astype(np.float32)
@@ -138,7 +138,7 @@ def main() -> None:
         made += make_tiny(options.out, options.cache)
     if "small" in options.models:
         made.append(options.out / "zrank-small")
-        small.make(load_corpus(options.cache, SEED), Teacher(), made[-1], options.cache, SEED)
+        small.make(load_corpus(options.cache, SEED), minilm(), mpnet(options.cache), made[-1], options.cache, SEED)
     for folder in made:
         shutil.copy(Path(__file__).with_name("NOTICE.txt"), folder)
         for file in sorted(folder.rglob("*")):

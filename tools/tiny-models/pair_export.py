@@ -1,8 +1,9 @@
 """zrank-small's folder: an ONNX file of the network in plain operators, its tokenizer and the files that describe it.
 
-Weights are int8 with a scale for each output (of the words and positions: for each row), cast and multiplied in the
-graph: ONNX Runtime folds both when it loads the file and computes in fp32, so a score does not depend on its batch as
-it would with activations in int8.
+Weights are int8 with a scale for each output (of the positions: for each row), cast and multiplied in the graph: ONNX
+Runtime folds both when it loads the file and computes in fp32, so a score does not depend on its batch as it would with
+activations in int8. Words are two int4 values a byte with a scale for each row, taken apart after a token's row has been
+looked up.
 """
 
 from __future__ import annotations
@@ -25,12 +26,27 @@ def quantize(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(weight / scale).astype(np.int8), scale
 
 
+def quantize_words(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values from -7 to 7 and the scale of each row, by which the row's squared error is least: up to half of the row's
+    largest value is cut off. What it gives back, quantized again, comes out the same."""
+    largest = np.maximum(np.abs(weight).max(1, keepdims=True) / 7, 1e-12).astype(np.float32)
+    values, scale, least = np.zeros(weight.shape, np.int8), largest, np.full(largest.shape, np.inf)
+    for share in np.linspace(1, 0.5, 21, dtype=np.float32):
+        tried = largest * share
+        rounded = np.clip(np.rint(weight / tried), -7, 7)
+        error = ((rounded * tried - weight) ** 2).sum(1, keepdims=True)
+        better = error < least
+        values, scale = np.where(better, rounded, values).astype(np.int8), np.where(better, tried, scale)
+        least = np.minimum(error, least)
+    return values, scale
+
+
 def quantized(network: PairNetwork) -> dict[str, np.ndarray]:
-    """The names of the matrices that the file holds in int8, with their values as the file gives them back."""
+    """The names of the matrices that the file holds in int8 or int4, with their values as the file gives them back."""
     found = {}
     for name, value in network.state_dict().items():
         if value.dim() == 2 and (name in ("words", "positions") or name.startswith("layers")):
-            values, scale = quantize(value.numpy())
+            values, scale = (quantize_words if name == "words" else quantize)(value.numpy())
             found[name] = values * scale
     return found
 
@@ -71,6 +87,17 @@ class Graph:
         floats = self.add("Cast", self.tensor(name, values), to=TensorProto.FLOAT)
         return self.add("Mul", floats, self.tensor(f"{name}.scale", scale))
 
+    def looked_up(self, name: str, value: np.ndarray, ids: str) -> str:
+        """Rows of an int4 matrix: the first half of a row is in the low halves of its bytes."""
+        values, scale = quantize_words(value)
+        low, high = np.split((values + 8).astype(np.uint8), 2, axis=1)
+        packed = self.add("Gather", self.tensor(name, low + high * 16), ids)
+        packed = self.add("Cast", packed, to=TensorProto.FLOAT)
+        high = self.add("Floor", self.add("Div", packed, self.constant(16)))
+        low = self.add("Sub", packed, self.add("Mul", high, self.constant(16)))
+        row = self.add("Sub", self.add("Concat", low, high, axis=-1), self.constant(8))
+        return self.add("Mul", row, self.add("Gather", self.tensor(f"{name}.scale", scale), ids))
+
 
 def build(network: PairNetwork) -> onnx.ModelProto:
     """The network from input_ids, attention_mask and token_type_ids, int64 [batch, tokens], to logits [batch, 1]."""
@@ -98,7 +125,7 @@ def build(network: PairNetwork) -> onnx.ModelProto:
     running = add("CumSum", mask, constant(1, np.int64))
     place = add("Sub", add("Sub", running, constant(1)), add("Mul", kind, query_tokens))
     place = add("Clip", place, constant(0), constant(POSITIONS - 1))
-    words = add("Gather", graph.matrix("words", weights["words"], transpose=False), ids)
+    words = graph.looked_up("words", weights["words"], ids)
     positions = graph.matrix("positions", weights["positions"], transpose=False)
     x = add("Add", words, add("Gather", positions, add("Cast", place, to=TensorProto.INT64)))
     x = norm(x, "norm")

@@ -1,5 +1,5 @@
-"""What zrank-small learns from: a vocabulary, the groups as tokens, and titles with candidate passages and the scores
-that it shall imitate.
+"""What zrank-small learns from: a vocabulary, the groups as tokens with the larger teacher's cosines, and queries (titles,
+and the groups' questions) with candidate passages and the scores that it shall imitate.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from groups import Group
 from teacher import Teacher
 from vocabulary import SPECIAL, build_vocabulary, count_words
 
-TITLE_TOKENS, TEXT_TOKENS = 24, 72
-CANDIDATES = 8  # of a title: its own passage, 3 of BM25's best, 2 of the teacher's best, 2 others
-LEXICAL = 0.25  # what BM25, its best being 1, adds to the teacher's cosine in the scores to imitate
-OWN = 0.05  # what the title's own passage gets besides
+CANDIDATES = 8  # of a query: its own passage, 3 of BM25's best, 2 of the teachers' best, 2 others
+OWN = 0.05  # what the query's own passage gets besides
+_ROWS = 256  # queries whose scores are computed together
 
 
 def vocabulary_of(teacher: Teacher, corpus: list[Passage], groups: list[Group], size: int) -> list[str]:
@@ -73,54 +72,80 @@ def segments(tokenizer: Tokenizer, texts: list[str], most: int) -> list[list[int
 
 
 @dataclass(frozen=True)
-class Titles:
-    """Titles, all passages, and for each title its candidates and the scores to imitate, [titles, CANDIDATES]; a title's
-    own passage is its first candidate."""
+class Pairs:
+    """Queries, as many passages that each answer their own, and the teachers' vectors of both, [pairs, width]; cosines of
+    teachers side by side in one vector are their mean."""
 
-    titles: list[list[int]]
+    queries: list[list[int]]
+    passages: list[list[int]]
+    query_vectors: np.ndarray
+    passage_vectors: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        queries: list[str],
+        passages: list[str],
+        tokenizer: Tokenizer,
+        teachers: list[Teacher],
+        most: tuple[int, int],
+        cache: Path,
+    ) -> Pairs:
+        """`most`: tokens of a query and of a passage."""
+        ids = (segments(tokenizer, texts, tokens) for texts, tokens in zip((queries, passages), most))
+        vectors = (
+            np.concatenate([t.encode_cached(texts, tokens, cache).astype(np.float32) for t in teachers], 1)
+            * len(teachers) ** -0.5
+            for texts, tokens in zip((queries, passages), most)
+        )
+        return cls(*ids, *vectors)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Candidates of each query, as numbers of passages, and the scores to imitate, [queries, CANDIDATES]; a query's own
+    passage is its first candidate."""
+
+    queries: list[list[int]]
     passages: list[list[int]]
     candidates: np.ndarray
     scores: np.ndarray
 
-
-def titles_of(
-    corpus: list[Passage], tokenizer: Tokenizer, teacher: Teacher, size: int, cache: Path, seed: int
-) -> Titles:
-    """Candidates for the titles of the first `size` passages that have one of at least two words."""
-    chosen = [p for p in corpus if len(p.title.split()) > 1][:size]
-    vectors = [
-        teacher.encode_cached(texts, most, cache).astype(np.float32)
-        for texts, most in (([p.title for p in chosen], TITLE_TOKENS), ([p.text for p in chosen], TEXT_TOKENS))
-    ]
-    titles = segments(tokenizer, [p.title for p in chosen], TITLE_TOKENS)
-    passages = segments(tokenizer, [p.text for p in chosen], TEXT_TOKENS)
-    lexical = _bm25(titles, passages, tokenizer.get_vocab_size())
-    shuffle = np.random.default_rng(seed)
-    candidates, scores = [], []
-    for row in range(len(chosen)):
-        words = np.asarray(lexical[row].todense()).ravel()
-        cosines = vectors[1] @ vectors[0][row]
-        picked = [row]
-        for ranked, number in ((np.argsort(-words)[:20], 3), (np.argsort(-cosines)[:20], 2)):
-            others = [d for d in ranked if d not in picked]
-            picked += shuffle.choice(others, number, replace=False).tolist()
-        picked += shuffle.choice(len(chosen), CANDIDATES - len(picked), replace=False).tolist()
-        wanted = cosines[picked] + LEXICAL * words[picked] / max(words.max(), 1e-6)
-        wanted[0] += OWN
-        candidates.append(picked)
-        scores.append(wanted)
-    return Titles(titles, passages, np.array(candidates), np.array(scores, np.float32))
+    @classmethod
+    def of(cls, pairs: Pairs, vocabulary: int, lexical: float, seed: int) -> Lists:
+        """`lexical`: what BM25, its best being 1, adds to the teachers' cosine in the scores."""
+        matches = _bm25(pairs.queries, pairs.passages, vocabulary)
+        shuffle = np.random.default_rng(seed)
+        number, candidates, scores = len(pairs.queries), [], []
+        for start in range(0, number, _ROWS):
+            rows = range(start, min(start + _ROWS, number))
+            cosines = pairs.query_vectors[rows] @ pairs.passage_vectors.T
+            for row, cosine, words in zip(rows, cosines, matches[rows].toarray()):
+                picked = [row]
+                for ranked, taken in ((_best(words, 20), 3), (_best(cosine, 20), 2)):
+                    picked += shuffle.choice(np.setdiff1d(ranked, picked), taken, replace=False).tolist()
+                picked += shuffle.choice(number, CANDIDATES - len(picked), replace=False).tolist()
+                wanted = cosine[picked] + lexical * words[picked] / max(words.max(), 1e-6)
+                wanted[0] += OWN
+                candidates.append(picked)
+                scores.append(wanted)
+        return cls(pairs.queries, pairs.passages, np.array(candidates), np.array(scores, np.float32))
 
 
-def _bm25(titles: list[list[int]], passages: list[list[int]], size: int, k1: float = 1.5, b: float = 0.75):
-    """BM25 of the tokens of titles in passages, sparse, [titles, passages]. Tokens in more than a tenth are left out."""
+def _best(scores: np.ndarray, number: int) -> np.ndarray:
+    """The rows of the highest scores, in no order."""
+    return np.argpartition(-scores, number)[:number]
+
+
+def _bm25(queries: list[list[int]], passages: list[list[int]], size: int, k1: float = 1.5, b: float = 0.75):
+    """BM25 of the tokens of queries in passages, sparse, [queries, passages]. Tokens in more than a tenth are left out."""
     counts = _counts(passages, size)
     lengths = np.array([len(p) for p in passages])
     weights = k1 * (1 - b + b * lengths / lengths.mean())
     counts.data = counts.data * (k1 + 1) / (counts.data + np.repeat(weights, np.diff(counts.indptr)))
     seen = np.bincount(counts.indices, minlength=size)
     idf = np.where(seen < len(passages) / 10, idf_of(passages, size), 0)
-    return (_counts(titles, size).multiply(idf[None]).tocsr() @ counts.T).tocsr()
+    return (_counts(queries, size).multiply(idf[None]).tocsr() @ counts.T).tocsr()
 
 
 def _counts(texts: list[list[int]], size: int) -> sparse.csr_matrix:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 HEADS, WIDTH, INNER, LAYERS, POSITIONS = 12, 384, 1536, 6, 512
 NORM_EPSILON = 1e-12
+DROPOUT = 0.1  # of what attention and the inner layer add, while training
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,11 @@ class Layer(nn.Module):
         q, k, v = self.qkv(x).view(pairs, tokens, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4)
         weights = (q @ k.transpose(2, 3) + bias).softmax(-1)
         mixed = (weights.to(v.dtype) @ v).transpose(1, 2).reshape(pairs, tokens, WIDTH)
-        x = self.after_attention(x + self.o(mixed))
-        return self.after_inner(x + self.down(F.gelu(self.up(x))))
+        x = self.after_attention(x + self._dropped(self.o(mixed)))
+        return self.after_inner(x + self._dropped(self.down(F.gelu(self.up(x)))))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return F.dropout(x, DROPOUT, self.training)
 
 
 @dataclass
@@ -141,6 +145,12 @@ class PairNetwork(nn.Module):
         self.scales[2] += shift
         self.head_out.weight *= scale
         self.head_out.bias *= scale
+
+    @torch.no_grad()
+    def mix(self, start: PairNetwork, share: float) -> None:
+        """Moves the weights to start + share * (self - start)."""
+        for own, before in zip(self.parameters(), start.parameters()):
+            own.lerp_(before, 1 - share)
 
     def forward(self, queries: Texts, documents: Texts) -> Tensor:
         return self.joined(self.apart(queries), queries, self.apart(documents), documents)

