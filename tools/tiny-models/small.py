@@ -25,7 +25,7 @@ IDF_PASSAGES = 40_000
 QUESTION_TOKENS, PASSAGE_TOKENS = 40, 96
 TITLE_TOKENS, TEXT_TOKENS = 24, 72
 LEXICAL = 0.25  # what word matching adds to the scores of titles; in those of questions it would cost near misses
-KEPT = 0.7  # how far from MiniLM to what training makes of it the weights go (WiSE-FT, arXiv:2109.01903)
+KEPT = 0.7  # of the way from MiniLM to the trained weights (WiSE-FT, arXiv:2109.01903)
 SHAPE = Shape()
 THREADS = 2
 
