@@ -55,7 +55,11 @@ uint64_t BatchShare(const Load& load, const Concurrency& concurrency) {
   const auto share = [&](uint64_t count) { return (load.queued_tokens + count - 1) / count; };
   const uint64_t guided = share(load.replicas * static_cast<uint64_t>(concurrency.computing));
   const uint64_t frugal = std::max(guided, kMinSplitPrefixes * load.shared_prefix);
-  if (concurrency.has_team) return std::max(frugal, concurrency.min_split_tokens);
+  if (concurrency.has_team) {
+    const uint64_t part = std::max(frugal, concurrency.min_split_tokens);
+    const bool leaves_little = load.queued_tokens < part + concurrency.min_split_tokens;
+    return leaves_little ? std::max(part, load.queued_tokens) : part;
+  }
   const uint64_t busy = share(std::max<uint64_t>(load.idle, 1));  // the most that leaves none idle
   return std::max(std::min(frugal, busy), concurrency.min_split_tokens);
 }

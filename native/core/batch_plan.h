@@ -40,7 +40,8 @@ uint64_t AddedTokens(const PlanItem* previous, const PlanItem& item);
 struct Concurrency {
   int runs;       // at once
   int computing;  // of these, side by side; the others have their batch planned, packed and copied meanwhile
-  uint64_t min_split_tokens;  // no smaller batch is cut for balance: the run's fixed cost would outweigh the gain
+  uint64_t min_split_tokens;  // no smaller batch is cut for balance, nor left by a cut where there is a team: the run's
+                              // fixed cost would outweigh the gain
   bool has_threads;           // of the engine's own, one a run; else its callers run the batches
   bool has_team;              // a thread without a batch helps inside those of others
 };

@@ -145,6 +145,10 @@ TEST(a_team_keeps_batches_whole_since_idle_workers_help) {
     // One to ten short documents are one batch, in which all work.
     for (uint64_t documents = 1; documents <= 10; ++documents)
       CHECK(share(30 + 40 * documents, 30, static_cast<uint64_t>(workers), workers) >= 30 + 40 * documents);
+    // Nor is one cut of which less than a batch would be left.
+    CHECK_EQ(share(1500, 40, static_cast<uint64_t>(workers), workers), uint64_t{1500});
+    CHECK_EQ(share(2047, 40, static_cast<uint64_t>(workers), workers), uint64_t{2047});
+    CHECK_EQ(share(2048, 40, static_cast<uint64_t>(workers), workers), uint64_t{1024});
     // A long query is computed again in an eighth of the work at most.
     CHECK_EQ(share(4000, 300, static_cast<uint64_t>(workers), workers), uint64_t{2400});
   }
