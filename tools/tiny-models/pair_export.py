@@ -90,8 +90,8 @@ class Graph:
     def looked_up(self, name: str, value: np.ndarray, ids: str) -> str:
         """Rows of an int4 matrix: the first half of a row is in the low halves of its bytes."""
         values, scale = quantize_words(value)
-        low, high = np.split((values + 8).astype(np.uint8), 2, axis=1)
-        packed = self.add("Gather", self.tensor(name, low + high * 16), ids)
+        first, second = np.split((values + 8).astype(np.uint8), 2, axis=1)
+        packed = self.add("Gather", self.tensor(name, first + second * 16), ids)
         packed = self.add("Cast", packed, to=TensorProto.FLOAT)
         high = self.add("Floor", self.add("Div", packed, self.constant(16)))
         low = self.add("Sub", packed, self.add("Mul", high, self.constant(16)))
