@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BiEncoder, Reranker } from 'zrank';
 import { hubEnvironment, readToken } from '../../dist/models/environment.js';
+import { filesBelow } from '../../dist/models/files-below.js';
 import { isNonCommercial, licenceOf } from '../../dist/models/licence.js';
 import { locate } from '../../dist/models/locate.js';
 import { withLock } from '../../dist/models/lock.js';
@@ -221,6 +222,17 @@ test('a folder loads neither the protocol of the hub nor a client of HTTP', asyn
     const isOfHub = (url) => /@huggingface\\/hub|node_modules\\/undici|models\\/(pull|hub\\/)/.test(url);
     console.log(loaded.some((url) => url.includes('models/locate')), loaded.filter(isOfHub));`);
   expect(stdout, stderr).toBe('true []\n');
+});
+
+test("a folder's files: links to files are, links to folders are not followed, dead links are none", async () => {
+  await mkdir(join(cache, 'below/sub'), { recursive: true });
+  await writeFile(join(cache, 'below/a'), 'a');
+  await writeFile(join(cache, 'below/sub/b'), 'b');
+  await symlink('../a', join(cache, 'below/sub/link'));
+  await symlink('nowhere', join(cache, 'below/dead'));
+  await symlink('.', join(cache, 'below/loop'));
+  await symlink('..', join(cache, 'below/sub/loop'));
+  expect((await filesBelow(join(cache, 'below'))).sort()).toEqual(['a', 'sub/b', 'sub/link']);
 });
 
 describe('a lock', () => {

@@ -6,8 +6,8 @@ import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { filesBelow } from '../../dist/models/files-below.js';
 import type { HubEnvironment } from '../../dist/models/environment.js';
+import { filesBelow } from '../../dist/models/files-below.js';
 import { findSnapshot } from '../../dist/models/hub-cache.js';
 import { pull, type PullOptions } from '../../dist/models/pull.js';
 import { filesOf } from '../hub/files-of.js';
