@@ -25,7 +25,7 @@ function expectClose(logits: Float32Array, wanted: readonly number[]): void {
 }
 
 test('zrank-small has the logits of PyTorch', async () => {
-  expect(new Set(expected.logits.map((logit) => logit.toFixed(4))).size).toBe(expected.pairs.length);
+  expect(new Set(expected.logits.map((logit) => logit.toFixed(2))).size).toBe(expected.pairs.length);
   expectClose(await reranker.predict(expected.pairs), expected.logits);
 });
 

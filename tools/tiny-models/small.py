@@ -114,7 +114,7 @@ PAIRS = [
     ("how do I keep bread fresh", "Bake bread at 230 °C."),
     ("undo the last commit but keep the changes", "git reset --soft HEAD~1 leaves the changes staged. " * 8),
     ("undo the last commit but keep the changes", "git reset --hard HEAD~1 throws the changes away."),
-    ("", "an empty question"),
+    ("", "Bread without a question."),
     ("an empty document", ""),
     ("Müller's café 漢字", "the café of Müller"),
 ]
