@@ -55,7 +55,7 @@ def start(teacher: Teacher, entries: list[str], tokenizer: Tokenizer, corpus: li
     """The network before training: MiniLM's weights, the words already rounded as the file will hold them."""
     known = teacher.tokenizer_json["model"]["vocab"]
     passages = [encoding.ids for encoding in tokenizer.encode_batch([p.text for p in corpus[:IDF_PASSAGES]])]
-    network = from_minilm(teacher.weights, [known[e] for e in entries], idf_of(passages, len(entries)), SHAPE)
+    network = from_minilm(teacher.weights(), [known[e] for e in entries], idf_of(passages, len(entries)), SHAPE)
     values, scale = pair_export.quantize_words(network.words.detach().numpy())
     network.words.data = torch.tensor(values * scale)
     return network

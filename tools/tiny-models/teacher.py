@@ -24,19 +24,22 @@ class Teacher:
     kept in fp16."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
+        self.name, self.folder = name, folder
         self.tokenizer_json = json.loads((folder / "tokenizer.json").read_text("utf-8"))
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         self.model = AutoModel.from_config(AutoConfig.from_pretrained(folder), add_pooling_layer=False)
-        weights = load_file(folder / "model.safetensors")
-        self.weights = {name.removeprefix(f"{self.model.base_model_prefix}."): w for name, w in weights.items()}
-        missing = self.model.load_state_dict(self.weights, strict=False).missing_keys
+        prefix = f"{self.model.base_model_prefix}."
+        weights = {name.removeprefix(prefix): w for name, w in self.weights().items()}
+        missing = self.model.load_state_dict(weights, strict=False).missing_keys
         if missing:
             raise ValueError(f"{folder}: expected the weights of {name}, missing {missing}")
         self.model.eval().to(torch.bfloat16 if has_bf16() else torch.float32)
         self._pad = self.model.config.pad_token_id
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        return load_file(self.folder / "model.safetensors")
 
     def encode(self, texts: list[str], max_tokens: int) -> np.ndarray:
         """Vectors [texts, width] of the first `max_tokens` tokens, the special ones included."""
